@@ -1,0 +1,3 @@
+//! Locks and wait queues.
+
+mod raw;
