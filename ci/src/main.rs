@@ -1,2 +1,55 @@
-//! Empty.
-fn main() {}
+//! `cargo xtask`: the errands that cargo alone does not run. Nothing here depends on the crates it looks at.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod baremetal;
+mod check;
+mod figures;
+mod source;
+mod syscalls;
+mod tree;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Errands around Orrery")]
+struct Command {
+    #[command(subcommand)]
+    errand: Errand,
+}
+
+#[derive(Subcommand)]
+enum Errand {
+    /// Refuse what ARCHITECTURE.md says this tree does not have
+    CheckArchitecture,
+    /// Run a cargo command on the kernel for the bare-metal targets, with whatever core library this machine has
+    Baremetal {
+        /// check, clippy or build
+        #[arg(default_value = "check")]
+        command: String,
+        /// One target instead of both
+        #[arg(long)]
+        target: Option<String>,
+    },
+    /// Print lines and unsafe lines per crate, the trusted base, and the rows of the system-call table
+    Figures {
+        /// A ranking of system calls (tab-separated, the name in one column): say which of its first 130 have rows
+        #[arg(long)]
+        ranking: Option<PathBuf>,
+    },
+    /// Write kernel/abi/SYSCALLS.md from the table
+    Syscalls,
+}
+
+fn main() -> Result<ExitCode> {
+    let tree = tree::Tree::of_this_workspace()?;
+    match Command::parse().errand {
+        Errand::CheckArchitecture => return Ok(check::report(&tree)),
+        Errand::Baremetal { command, target } => baremetal::run(&tree.root, &command, target.as_deref())?,
+        Errand::Figures { ranking } => figures::print(&tree, ranking.as_deref())?,
+        Errand::Syscalls => syscalls::write(&tree.root)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

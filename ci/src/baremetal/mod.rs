@@ -1,0 +1,75 @@
+//! Building the kernel for bare metal with whatever core library this machine has. Nothing is downloaded.
+//!
+//! Order: the targets that rustup installed; the toolchain's own library source; Debian's rustc, which brings that
+//! source, as a sysroot assembled once. The choice is printed.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+mod sysroot;
+
+/// Where an image can run.
+const TARGETS: &[&str] = &["x86_64-unknown-none", "riscv64imac-unknown-none-elf"];
+
+/// Where the core library for a target comes from.
+enum Core {
+    /// The toolchain has it built.
+    Prebuilt,
+    /// The toolchain has its source.
+    Source,
+    /// The system's rustc, which has its source, and a sysroot made of that.
+    System(sysroot::Sysroot),
+}
+
+/// Runs `cargo COMMAND` on the kernel for `target`, or for every target.
+pub(crate) fn run(root: &Path, command: &str, target: Option<&str>) -> Result<()> {
+    ensure!(matches!(command, "check" | "build"), "`{command}`: check or build");
+    let targets = TARGETS.iter().filter(|known| target.is_none_or(|only| only == **known));
+    ensure!(targets.clone().next().is_some(), "no such target; there are {}", TARGETS.join(" and "));
+    for target in targets {
+        let core = choose(root, target)?;
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.current_dir(root).args([command, "--package", "kernel", "--no-default-features"]);
+        cargo.args(["--features", "baremetal", "--target", target]);
+        // Its own folder: another compiler than the host's would make cargo build everything again at every turn.
+        cargo.arg("--target-dir").arg(root.join("target/baremetal"));
+        match &core {
+            Core::Prebuilt => println!("{target}: the core library that rustup installed"),
+            Core::Source => {
+                println!("{target}: core and alloc built from the toolchain's rust-src");
+                cargo.args(["-Zbuild-std=core,alloc,compiler_builtins"]);
+                cargo.args(["-Zbuild-std-features=compiler-builtins-mem"]).env("RUSTC_BOOTSTRAP", "1");
+            }
+            Core::System(sysroot) => {
+                println!("{target}: the system's rustc with the sysroot {}", sysroot.dir.display());
+                cargo.env("RUSTC", sysroot.rustc());
+            }
+        }
+        ensure!(cargo.status().context("starting cargo")?.success(), "{target}: cargo {command} failed");
+    }
+    Ok(())
+}
+
+fn choose(root: &Path, target: &str) -> Result<Core> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    if has_core(&rustc, target) {
+        return Ok(Core::Prebuilt);
+    }
+    if sysroot::library_source(&rustc).is_some() {
+        return Ok(Core::Source);
+    }
+    if sysroot::library_source(sysroot::SYSTEM_RUSTC.as_ref()).is_some() {
+        return Ok(Core::System(sysroot::Sysroot::assembled(&root.join("target/baremetal-sysroot"), target)?));
+    }
+    bail!("no core library for {target} on this machine; with rustup: rustup target add {}", TARGETS.join(" "))
+}
+
+fn has_core(rustc: &OsString, target: &str) -> bool {
+    let Some(dir) = sysroot::answer_of(rustc, &["--print", "target-libdir", "--target", target]) else { return false };
+    let Ok(entries) = Path::new(&dir).read_dir() else { return false };
+    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
+}
