@@ -43,7 +43,17 @@ enum Errand {
     Syscalls,
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
     let tree = tree::Tree::of_this_workspace()?;
     match Command::parse().errand {
         Errand::CheckArchitecture => return Ok(check::report(&tree)),
