@@ -199,7 +199,7 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
     /// Offers to interleave `cpu` with the others. Does nothing on metal, outside contexts, and while unwinding.
     fn safe_point(&self, cpu: CpuId, kind: SafePoint);
     /// Called in every turn of a loop that waits for another CPU.
-    fn relax(&self);
+    fn relax();
     /// Raises [`Interrupt::Ipi`] on `cpu`.
     fn ipi(&self, cpu: CpuId);
 

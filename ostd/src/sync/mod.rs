@@ -1,3 +1,21 @@
 //! Locks and wait queues.
+//!
+//! - [`SpinLock`]: for a few instructions; keeps interrupts off; nothing may sleep or copy user memory under it.
+//! - [`Mutex`], [`RwLock`]: for longer; waiters sleep, and no signal ends that sleep.
+//! - [`WaitQueue`]: until a condition holds; every sleep says whether a signal may end it and when it gives up.
+//! - [`atomic`]: numbers that kernels share without a lock.
+//!
+//! What the locks *decide* is in [`raw`], which is model-checked; here is what they are made of: tasks, safe points
+//! and checkers.
 
-mod raw;
+pub mod atomic;
+mod mutex;
+pub(crate) mod raw;
+mod rwlock;
+mod spin;
+mod wait;
+
+pub use mutex::{Mutex, MutexGuard};
+pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use spin::{SpinLock, SpinLockGuard};
+pub use wait::{Listener, Listening, Sleep, WaitError, WaitQueue};

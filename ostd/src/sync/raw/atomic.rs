@@ -1,3 +1,10 @@
 //! The atomics that the algorithms run on: `core`'s here, loom's in the model.
 
-pub(crate) use core::sync::atomic::{AtomicU32, Ordering};
+pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// A constructor: `const` here, so that locks can stand in constants; not `const` in the model, where loom registers
+/// each atomic as it is made.
+macro_rules! constructor {
+    ($(#[$doc:meta])* $visibility:vis fn $($function:tt)*) => { $(#[$doc])* $visibility const fn $($function)* };
+}
+pub(crate) use constructor;

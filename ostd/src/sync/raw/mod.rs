@@ -9,10 +9,18 @@
 //! itself, and none calls a closure while it holds something that the closure may want.
 
 mod atomic;
+mod mutex;
 mod order;
+mod queue;
+mod rwlock;
+mod spin;
 mod waiter;
 
 #[cfg(test)]
 mod model;
 
+pub(crate) use mutex::RawMutex;
+pub(crate) use queue::{GiveUp, Place, wake_next};
+pub(crate) use rwlock::{RawRwLock, Wake};
+pub(crate) use spin::RawSpin;
 pub(crate) use waiter::Parker;

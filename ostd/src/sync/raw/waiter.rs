@@ -18,7 +18,7 @@
 //! enqueue. So each sleep ends by exactly one enqueueing. Wake-ups of a task that is already awake or queued coalesce,
 //! and whoever sleeps on a condition checks it again.
 
-use super::atomic::{AtomicU32, Ordering};
+use super::atomic::{AtomicU32, Ordering, constructor};
 use super::order::{ACQ_REL, ACQUIRE, RELEASE};
 
 /// Somebody called `unpark`, and the task has not acted on it yet.
@@ -36,15 +36,19 @@ pub(crate) struct Parker {
 }
 
 impl Parker {
-    /// For a task that runs already.
-    pub(crate) fn running() -> Self {
-        Self { state: AtomicU32::new(RUNNING) }
+    constructor! {
+        /// For a task that runs already.
+        pub(crate) fn running() -> Self {
+            Self { state: AtomicU32::new(RUNNING) }
+        }
     }
 
-    /// For a task that has not run yet: asleep with a saved context, so its first [`unpark`](Self::unpark) is what
-    /// starts it.
-    pub(crate) fn parked() -> Self {
-        Self { state: AtomicU32::new(PARKED) }
+    constructor! {
+        /// For a task that has not run yet: asleep with a saved context, so its first [`unpark`](Self::unpark) is
+        /// what starts it.
+        pub(crate) fn parked() -> Self {
+            Self { state: AtomicU32::new(PARKED) }
+        }
     }
 
     /// Called by the task: it wants to sleep. False: it was notified meanwhile, the token is consumed, and it must not

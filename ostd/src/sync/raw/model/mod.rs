@@ -2,19 +2,30 @@
 //!
 //! `sound` is the text of [`super`] as it is. The other modules are the same text with one ordering weakened; for each
 //! primitive a test sees loom catch it, which shows that the model looks at that ordering at all. Mistakes that are
-//! not orderings (an answer ignored, a wake dropped) are made by the test's own threads.
+//! not orderings (a wake dropped, an answer ignored) are made by the threads of the model, when told to.
 
-mod waiter;
+use loom::sync::{Mutex, MutexGuard, Notify};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-/// The same files as [`super`], on loom's atomics and with the given orderings.
+mod tests;
+
+/// See `atomic.rs`: loom's atomics are not made in constants.
+macro_rules! constructor {
+    ($($function:tt)*) => { $($function)* };
+}
+pub(crate) use constructor;
+
+/// The same files as [`super`], on loom's atomics and with the given orderings, and the threads that use them.
 macro_rules! algorithms {
     ($(#[$doc:meta])* $name:ident: $acquire:ident, $release:ident, $acq_rel:ident) => {
         $(#[$doc])*
         #[path = ".."]
-        #[allow(dead_code, reason = "a model uses what it models")]
+        #[allow(dead_code, reason = "not every mistake is looked for everywhere")]
         mod $name {
             mod atomic {
-                pub(crate) use loom::sync::atomic::{AtomicU32, Ordering};
+                pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+                pub(crate) use super::super::constructor;
             }
             mod order {
                 use super::atomic::Ordering;
@@ -22,8 +33,20 @@ macro_rules! algorithms {
                 pub(crate) const RELEASE: Ordering = Ordering::$release;
                 pub(crate) const ACQ_REL: Ordering = Ordering::$acq_rel;
             }
-            #[path = "waiter.rs"]
-            pub(crate) mod waiter;
+            mod mutex;
+            mod queue;
+            mod rwlock;
+            mod spin;
+            mod waiter;
+
+            #[path = "model"]
+            pub(crate) mod threads {
+                pub(crate) mod mutex;
+                pub(crate) mod queue;
+                pub(crate) mod rwlock;
+                pub(crate) mod spin;
+                pub(crate) mod waiter;
+            }
         }
     };
 }
@@ -35,11 +58,65 @@ without_acquire: Relaxed, Release, Release }
 algorithms! { /// Nobody publishes.
 without_release: Acquire, Relaxed, Acquire }
 
+/// Whether the threads of a model do their part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Threads {
+    Honest,
+    /// They leave out the one wake-up (or check) that the model is about.
+    Careless,
+}
+
+/// Where the threads of a model sleep, each on a `Notify` of its own, which loom lets return once for no reason.
+///
+/// What loom says of a deadlock is a panic in the thread that is the last to fall asleep, and loom aborts if one of its
+/// own guards is dropped by that. So nobody sleeps with a guard, and the threads share by the standard `Arc`.
+struct Bed {
+    sleepers: Mutex<VecDeque<Arc<Notify>>>,
+}
+
+impl Bed {
+    fn new() -> Self {
+        Self { sleepers: Mutex::new(VecDeque::new()) }
+    }
+
+    fn sleepers(&self) -> MutexGuard<'_, VecDeque<Arc<Notify>>> {
+        self.sleepers.lock().expect("a thread that panics ends the model")
+    }
+
+    /// Sleeps until woken, unless `should_sleep` says no when a wake-up can no longer be missed.
+    fn sleep(&self, me: &Arc<Notify>, should_sleep: &dyn Fn() -> bool) {
+        self.sleepers().push_back(me.clone());
+        if should_sleep() {
+            me.wait();
+        }
+        self.sleepers().retain(|sleeper| !Arc::ptr_eq(sleeper, me));
+    }
+
+    fn wake_one(&self) {
+        let sleeper = self.sleepers().pop_front();
+        sleeper.iter().for_each(|sleeper| sleeper.notify());
+    }
+
+    fn wake_all(&self) {
+        let sleepers = core::mem::take(&mut *self.sleepers());
+        sleepers.iter().for_each(|sleeper| sleeper.notify());
+    }
+}
+
 /// Runs every interleaving with at most `preemptions` involuntary switches.
 fn explore(preemptions: usize, threads: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(preemptions);
-    model.check(threads);
+    let n = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let m = n.clone();
+    if let Some(p) = std::env::var("PB").ok() {
+        model.preemption_bound = p.parse().ok();
+    }
+    model.check(move || {
+        m.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        threads()
+    });
+    std::fs::write(format!("/tmp/iters.{}", std::thread::current().name().unwrap()), format!("{:?}", n)).unwrap();
 }
 
 /// Runs a model that has a mistake in it and returns what loom said.

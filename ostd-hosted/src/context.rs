@@ -1,0 +1,222 @@
+//! Kernel contexts: fibers with stacks of their own.
+#![expect(unsafe_code, reason = "fibers move between the threads of a machine's CPUs")]
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+use ostd_hal::hal::Resumed;
+
+/// Bytes of a kernel stack; touched pages only cost memory. Debug builds use several times what release builds do.
+const STACK_BYTES: usize = 512 << 10;
+/// Stacks a thread keeps for its next fibers.
+const POOLED_MAX: usize = 256;
+
+/// Why a fiber gave way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Suspended,
+    Interleaved,
+}
+
+type Fiber = Coroutine<(), Why, (), DefaultStack>;
+
+/// A suspended kernel context.
+pub struct Context {
+    /// `None` once finished.
+    fiber: Option<Fiber>,
+    /// Where the fiber keeps its end of the line; set when it first runs.
+    yielder: Box<Cell<*const Yielder<(), Why>>>,
+}
+
+// SAFETY: a fiber is resumed by one thread at a time, and what runs on it (kernel code) keeps nothing of a thread
+// across a suspension: `ostd` looks its CPU up afresh, and so does everything here.
+unsafe impl Send for Context {}
+
+thread_local! {
+    /// The yielder of the fiber that runs on this thread; null outside fibers.
+    static RUNNING: Cell<*const Yielder<(), Why>> = const { Cell::new(ptr::null()) };
+    static STACKS: RefCell<Vec<DefaultStack>> = const { RefCell::new(Vec::new()) };
+}
+
+#[inline(never)]
+fn running() -> *const Yielder<(), Why> {
+    RUNNING.get()
+}
+
+#[inline(never)]
+fn set_running(yielder: *const Yielder<(), Why>) -> *const Yielder<(), Why> {
+    RUNNING.replace(yielder)
+}
+
+fn take_stack() -> Option<DefaultStack> {
+    let pooled = STACKS.try_with(|stacks| stacks.borrow_mut().pop()).ok().flatten();
+    pooled.or_else(|| DefaultStack::new(STACK_BYTES).ok())
+}
+
+fn give_stack(stack: DefaultStack) {
+    let _ = STACKS.try_with(|stacks| {
+        let mut stacks = stacks.borrow_mut();
+        if stacks.len() < POOLED_MAX {
+            stacks.push(stack);
+        }
+    });
+}
+
+impl Context {
+    pub(crate) fn new(entry: Box<dyn FnOnce() + Send>) -> Option<Self> {
+        let yielder = Box::new(Cell::new(ptr::null()));
+        let place: *const Cell<*const Yielder<(), Why>> = &raw const *yielder;
+        let fiber = Coroutine::with_stack(take_stack()?, move |yielder: &Yielder<(), Why>, ()| {
+            // SAFETY: the box lives as long as the `Context`, which outlives its fiber's frames.
+            unsafe { &*place }.set(yielder);
+            set_running(yielder);
+            entry();
+        });
+        Some(Self { fiber: Some(fiber), yielder })
+    }
+
+    pub(crate) fn resume(&mut self) -> Resumed {
+        let Some(fiber) = self.fiber.as_mut() else { return Resumed::Finished };
+        let outer = set_running(self.yielder.get());
+        // A panic on the fiber's stack arrives here, with the stack unwound.
+        let result = catch_unwind(AssertUnwindSafe(|| fiber.resume(())));
+        set_running(outer);
+        match result {
+            Ok(CoroutineResult::Yield(Why::Suspended)) => Resumed::Suspended,
+            Ok(CoroutineResult::Yield(Why::Interleaved)) => Resumed::Interleaved,
+            Ok(CoroutineResult::Return(())) => {
+                self.recycle();
+                Resumed::Finished
+            }
+            Err(payload) => {
+                self.recycle();
+                Resumed::Panicked(payload)
+            }
+        }
+    }
+
+    fn recycle(&mut self) {
+        if let Some(fiber) = self.fiber.take() {
+            if fiber.done() {
+                give_stack(fiber.into_stack());
+            }
+        }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // A fiber that is not done is unwound: its frames' destructors run here, outside any CPU's turn.
+        if let Some(mut fiber) = self.fiber.take() {
+            let outer = set_running(ptr::null());
+            let unwound: Result<(), Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| fiber.force_unwind()));
+            set_running(outer);
+            if unwound.is_ok() && fiber.done() {
+                give_stack(fiber.into_stack());
+            }
+        }
+    }
+}
+
+/// Whether the caller runs on a fiber, and not on one that is being unwound.
+pub(crate) fn in_context() -> bool {
+    !running().is_null() && !std::thread::panicking()
+}
+
+/// Gives the CPU back to whoever resumed the running fiber.
+pub(crate) fn suspend() {
+    give_way(Why::Suspended);
+}
+
+/// Lets other CPUs have a turn; the fiber stays its CPU's current one.
+pub(crate) fn interleave() {
+    give_way(Why::Interleaved);
+}
+
+fn give_way(why: Why) {
+    let yielder = running();
+    assert!(!yielder.is_null(), "only a kernel context can give way");
+    // SAFETY: the yielder belongs to the fiber that runs on this very stack.
+    unsafe { &*yielder }.suspend(why);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use ostd_hal::hal::Resumed;
+
+    use super::{Context, in_context, interleave, suspend};
+
+    #[test]
+    fn a_context_goes_on_where_it_gave_way() {
+        let steps = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&steps);
+        let mut context = Context::new(Box::new(move || {
+            assert!(in_context());
+            counter.fetch_add(1, Ordering::Relaxed);
+            suspend();
+            counter.fetch_add(1, Ordering::Relaxed);
+            interleave();
+            counter.fetch_add(1, Ordering::Relaxed);
+        }))
+        .expect("a stack");
+        assert_eq!(steps.load(Ordering::Relaxed), 0);
+        assert!(matches!(context.resume(), Resumed::Suspended));
+        assert_eq!(steps.load(Ordering::Relaxed), 1);
+        assert!(!in_context());
+        assert!(matches!(context.resume(), Resumed::Interleaved));
+        assert!(matches!(context.resume(), Resumed::Finished));
+        assert_eq!(steps.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn a_panic_arrives_at_the_resumer_with_its_payload() {
+        let mut context = Context::new(Box::new(|| panic!("on purpose"))).expect("a stack");
+        let Resumed::Panicked(payload) = context.resume() else { panic!("the panic was lost") };
+        assert_eq!(payload.downcast_ref::<&str>(), Some(&"on purpose"));
+    }
+
+    #[test]
+    fn a_context_dropped_halfway_runs_its_destructors() {
+        struct Tell(Arc<AtomicU32>);
+        impl Drop for Tell {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let dropped = Arc::new(AtomicU32::new(0));
+        let tell = Tell(Arc::clone(&dropped));
+        let mut context = Context::new(Box::new(move || {
+            let _tell = tell;
+            suspend();
+            unreachable!("never resumed");
+        }))
+        .expect("a stack");
+        assert!(matches!(context.resume(), Resumed::Suspended));
+        drop(context);
+        assert_eq!(dropped.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn contexts_nest_and_each_suspends_to_its_own_resumer() {
+        let mut outer = Context::new(Box::new(|| {
+            let mut inner = Context::new(Box::new(suspend)).expect("a stack");
+            assert!(matches!(inner.resume(), Resumed::Suspended));
+            suspend();
+            assert!(matches!(inner.resume(), Resumed::Finished));
+        }))
+        .expect("a stack");
+        let turns = Cell::new(0);
+        while !matches!(outer.resume(), Resumed::Finished) {
+            turns.set(turns.get() + 1);
+        }
+        assert_eq!(turns.get(), 1);
+    }
+}

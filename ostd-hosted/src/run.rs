@@ -1,0 +1,333 @@
+//! Who runs when: the loop that gives CPUs their turns, idling, and interrupts.
+//!
+//! A deterministic machine runs all CPUs on the calling thread; the dice decide whose turn it is and where in kernel
+//! code a CPU is left for another. A parallel machine has a thread per CPU, or, where the engine is bound to one
+//! thread, turns as well, but by a real clock.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ostd_hal::device::OutsideEvent;
+use ostd_hal::hal::{Client, RunError};
+use ostd_hal::{CpuId, Interrupt, Step};
+
+use crate::clock::Clock;
+use crate::config::Mode;
+use crate::engine::AnyEngine;
+use crate::hosted::Hosted;
+use crate::random::Dice;
+
+/// The line raised when something happens to the machine from outside.
+pub(crate) const OUTSIDE_LINE: u32 = 0;
+
+/// One safe point in so many gives other CPUs a turn.
+const INTERLEAVE_ODDS: u64 = 8;
+/// How often a busy machine looks outside.
+const LOOK_OUTSIDE_EVERY: Duration = Duration::from_millis(1);
+/// A busy machine reads the host's clock only once in so many turns, to see whether it is time to look outside.
+const TURNS_PER_GLANCE: u32 = 16;
+/// One interrupt poll in so many reads a real clock.
+const POLLS_PER_CLOCK: u32 = 8;
+/// The longest a CPU thread sleeps before it looks again by itself.
+const NAP_MAX: Duration = Duration::from_millis(50);
+
+/// One CPU's interrupts.
+#[derive(Default)]
+struct CpuState {
+    ipi: AtomicBool,
+    deadline: AtomicU64Max,
+    polls: AtomicUsize,
+    idle: AtomicBool,
+}
+
+struct AtomicU64Max(AtomicU64);
+
+impl Default for AtomicU64Max {
+    fn default() -> Self {
+        Self(AtomicU64::new(u64::MAX))
+    }
+}
+
+/// The state of the loop.
+pub(crate) struct Runner {
+    cpus: Box<[CpuState]>,
+    mode: Mode,
+    dice: Mutex<Dice>,
+    /// Device lines raised and not yet delivered.
+    lines: Mutex<Vec<u32>>,
+    lines_pending: AtomicBool,
+    /// Where CPU threads of a parallel machine nap.
+    bed: Mutex<()>,
+    wake: Condvar,
+    outside: Option<std::sync::Arc<crate::outside::Outside>>,
+    watch: Option<std::sync::Arc<crate::watch::Watch>>,
+}
+
+impl Runner {
+    pub(crate) fn new(config: &crate::config::HostedConfig) -> Self {
+        let seed = match config.mode {
+            Mode::Deterministic { seed } => seed,
+            Mode::Parallel => 0,
+        };
+        Self {
+            cpus: (0..config.cpus.max(1)).map(|_| CpuState::default()).collect(),
+            mode: config.mode,
+            dice: Mutex::new(Dice::new(seed)),
+            lines: Mutex::new(Vec::new()),
+            lines_pending: AtomicBool::new(false),
+            bed: Mutex::new(()),
+            wake: Condvar::new(),
+            outside: config.outside.clone(),
+            watch: config.watch.clone(),
+        }
+    }
+
+    pub(crate) fn cpu_count(&self) -> usize {
+        self.cpus.len()
+    }
+
+    /// Whether this safe point is one where the CPU is left for another.
+    #[inline]
+    pub(crate) fn wants_interleaving(&self, _cpu: CpuId) -> bool {
+        if self.cpus.len() == 1 || self.mode == Mode::Parallel {
+            return false;
+        }
+        self.roll(INTERLEAVE_ODDS) == 0
+    }
+
+    fn roll(&self, sides: u64) -> u64 {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner).roll(sides)
+    }
+
+    #[inline]
+    pub(crate) fn poll_interrupt(&self, cpu: CpuId, clock: &Clock) -> Option<Interrupt> {
+        let state = &self.cpus[cpu.0];
+        if state.ipi.load(Ordering::Relaxed) && state.ipi.swap(false, Ordering::AcqRel) {
+            return Some(Interrupt::Ipi);
+        }
+        if self.lines_pending.load(Ordering::Relaxed) {
+            if let Some(line) = self.take_line() {
+                return Some(Interrupt::Device(line));
+            }
+        }
+        let deadline = state.deadline.0.load(Ordering::Relaxed);
+        if deadline == u64::MAX {
+            return None;
+        }
+        if !clock.is_virtual() && state.polls.fetch_add(1, Ordering::Relaxed) % POLLS_PER_CLOCK as usize != 0 {
+            return None;
+        }
+        if clock.now_ns() < deadline {
+            return None;
+        }
+        state.deadline.0.store(u64::MAX, Ordering::Relaxed);
+        Some(Interrupt::Timer)
+    }
+
+    fn take_line(&self) -> Option<u32> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.pop();
+        self.lines_pending.store(!lines.is_empty(), Ordering::Relaxed);
+        line
+    }
+
+    fn raise(&self, raised: Vec<u32>) {
+        if !raised.is_empty() {
+            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.extend(raised);
+            self.lines_pending.store(true, Ordering::Relaxed);
+            drop(lines);
+            self.ring();
+        }
+    }
+
+    pub(crate) fn ipi(&self, cpu: CpuId) {
+        self.cpus[cpu.0].ipi.store(true, Ordering::Release);
+        if self.mode == Mode::Parallel {
+            self.ring();
+        }
+    }
+
+    /// Wakes napping CPU threads.
+    fn ring(&self) {
+        let bed = self.bed.lock().unwrap_or_else(PoisonError::into_inner);
+        self.wake.notify_all();
+        drop(bed);
+        if let Some(watch) = &self.watch {
+            watch.wake();
+        }
+    }
+
+    pub(crate) fn timer_arm(&self, cpu: CpuId, deadline_ns: Option<u64>) {
+        let deadline = deadline_ns.unwrap_or(u64::MAX);
+        let before = self.cpus[cpu.0].deadline.0.swap(deadline, Ordering::Relaxed);
+        if deadline < before && self.cpus[cpu.0].idle.load(Ordering::Relaxed) {
+            self.ring();
+        }
+    }
+
+    pub(crate) fn outside_event(&self) -> Option<OutsideEvent> {
+        self.outside.as_ref()?.next()
+    }
+
+    fn first_deadline(&self) -> u64 {
+        self.cpus.iter().map(|cpu| cpu.deadline.0.load(Ordering::Relaxed)).min().unwrap_or(u64::MAX)
+    }
+
+    fn interrupt_is_pending(&self, now_ns: u64) -> bool {
+        self.lines_pending.load(Ordering::Relaxed)
+            || self.cpus.iter().any(|cpu| cpu.ipi.load(Ordering::Relaxed))
+            || self.first_deadline() <= now_ns
+    }
+
+    fn has_sources(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.has_sources())
+    }
+
+    /// Looks outside, waiting at most `timeout` (`None`: until something happens).
+    fn look_outside(&self, timeout: Option<Duration>) {
+        if let Some(watch) = &self.watch {
+            self.raise(watch.poll(timeout));
+        } else if let Some(timeout) = timeout {
+            std::thread::sleep(timeout);
+        }
+    }
+
+    fn stop_requested(&self) -> bool {
+        self.outside.as_ref().is_some_and(|outside| outside.stop_requested())
+    }
+}
+
+impl Hosted {
+    pub(crate) fn run_cpus(&self, client: &dyn Client) -> Result<(), RunError> {
+        // A stub process obeys only the thread that traces it.
+        let one_thread = matches!(self.engine, AnyEngine::Ptrace(_)) || self.runner.cpu_count() == 1;
+        match self.mode {
+            Mode::Parallel if !one_thread => self.run_threads(client),
+            _ => self.run_turns(client),
+        }
+    }
+
+    fn run_turns(&self, client: &dyn Client) -> Result<(), RunError> {
+        let runner = &self.runner;
+        let cpus = runner.cpu_count();
+        let mut last_look = Instant::now();
+        let mut turns = 0_u32;
+        let mut next = 0;
+        let mut idle_in_a_row = 0;
+        while !client.stopping() {
+            // Deterministic machines choose anew each time; parallel ones go round.
+            let cpu = match self.mode {
+                Mode::Deterministic { .. } if cpus > 1 && idle_in_a_row == 0 => {
+                    runner.roll(u64::try_from(cpus).unwrap_or(1)) as usize
+                }
+                _ => next,
+            };
+            next = (cpu + 1) % cpus;
+            match client.step(CpuId(cpu)) {
+                Step::Busy => idle_in_a_row = 0,
+                Step::Idle => idle_in_a_row += 1,
+            }
+            turns = turns.wrapping_add(1);
+            if turns % TURNS_PER_GLANCE == 0 && runner.watch.is_some() && last_look.elapsed() >= LOOK_OUTSIDE_EVERY {
+                runner.look_outside(Some(Duration::ZERO));
+                last_look = Instant::now();
+            }
+            if idle_in_a_row >= cpus && !client.stopping() {
+                idle_in_a_row = 0;
+                self.idle_all()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every CPU is idle: wait for the next deadline or something outside, or find that nothing can come.
+    fn idle_all(&self) -> Result<(), RunError> {
+        let runner = &self.runner;
+        let now = self.clock.now_ns();
+        if runner.interrupt_is_pending(now) {
+            return Ok(());
+        }
+        let deadline = runner.first_deadline();
+        if self.clock.is_virtual() {
+            runner.look_outside(Some(Duration::ZERO));
+            if runner.interrupt_is_pending(now) {
+                return Ok(());
+            }
+            if deadline != u64::MAX {
+                self.clock.jump(deadline);
+                return Ok(());
+            }
+        }
+        if deadline == u64::MAX && !runner.has_sources() {
+            return Err(RunError::Deadlock);
+        }
+        let wait = (deadline != u64::MAX).then(|| Duration::from_nanos(deadline - now));
+        runner.look_outside(wait);
+        Ok(())
+    }
+
+    fn run_threads(&self, client: &dyn Client) -> Result<(), RunError> {
+        let idle = AtomicUsize::new(0);
+        let deadlock = AtomicBool::new(false);
+        let sync_client: &(dyn Client + Sync) = client;
+        std::thread::scope(|scope| {
+            for id in 1..self.runner.cpu_count() {
+                let (idle, deadlock) = (&idle, &deadlock);
+                scope.spawn(move || self.run_thread(CpuId(id), sync_client, idle, deadlock));
+            }
+            self.run_thread(CpuId(0), client, &idle, &deadlock);
+        });
+        if deadlock.load(Ordering::Acquire) { Err(RunError::Deadlock) } else { Ok(()) }
+    }
+
+    fn run_thread(&self, cpu: CpuId, client: &dyn Client, idle: &AtomicUsize, deadlock: &AtomicBool) {
+        let runner = &self.runner;
+        let state = &runner.cpus[cpu.0];
+        while !client.stopping() && !deadlock.load(Ordering::Acquire) {
+            if client.step(cpu) == Step::Busy {
+                if cpu.0 == 0 && runner.watch.is_some() {
+                    runner.look_outside(Some(Duration::ZERO));
+                }
+                continue;
+            }
+            state.idle.store(true, Ordering::SeqCst);
+            let all_idle = idle.fetch_add(1, Ordering::SeqCst) + 1 == runner.cpu_count();
+            let now = self.clock.now_ns();
+            let stuck = all_idle
+                && !runner.interrupt_is_pending(now)
+                && runner.first_deadline() == u64::MAX
+                && !runner.has_sources();
+            if stuck && client.step(cpu) == Step::Idle && !client.stopping() {
+                // Every CPU had nothing to do, nobody has rung since, and nobody can.
+                deadlock.store(true, Ordering::Release);
+                runner.ring();
+            } else {
+                self.nap(cpu, now);
+            }
+            idle.fetch_sub(1, Ordering::SeqCst);
+            state.idle.store(false, Ordering::SeqCst);
+        }
+    }
+
+    fn nap(&self, cpu: CpuId, now: u64) {
+        let runner = &self.runner;
+        let state = &runner.cpus[cpu.0];
+        let deadline = state.deadline.0.load(Ordering::Relaxed);
+        let timeout = Duration::from_nanos(deadline.saturating_sub(now)).min(NAP_MAX);
+        if cpu.0 == 0 && runner.watch.is_some() {
+            runner.look_outside(Some(timeout));
+            return;
+        }
+        let bed = runner.bed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !state.ipi.load(Ordering::Acquire) && !runner.lines_pending.load(Ordering::Acquire) {
+            drop(runner.wake.wait_timeout(bed, timeout));
+        }
+    }
+
+    /// Whether somebody outside demanded that the machine stop now, kernel or no kernel.
+    pub fn stop_requested(&self) -> bool {
+        self.runner.stop_requested()
+    }
+}

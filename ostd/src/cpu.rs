@@ -1,0 +1,292 @@
+//! Per-CPU data and the loop that runs tasks on a CPU.
+#![expect(unsafe_code, reason = "per-CPU cells are reached through the CPU-local pointer")]
+
+use alloc::sync::Arc;
+use core::cell::{Cell, UnsafeCell};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+use ostd_hal::hal::Resumed;
+use ostd_hal::{CpuId, Hal, Interrupt, SafePoint, Step};
+
+use crate::Backend;
+use crate::machine::Core;
+use crate::sched::{Enqueue, Scheduler};
+use crate::task::{SwitchReason, Task};
+use crate::timer::CpuTimers;
+
+/// One CPU's own data. Cells are touched only by the hardware thread whose CPU-local pointer names this CPU.
+pub(crate) struct Cpu {
+    pub(crate) id: CpuId,
+    pub(crate) timers: CpuTimers,
+    core: AtomicPtr<Core>,
+    current: UnsafeCell<Option<Arc<Task>>>,
+    scheduler: UnsafeCell<Option<Arc<dyn Scheduler>>>,
+    off_depth: Cell<u32>,
+    in_interrupt: Cell<bool>,
+    resched: AtomicBool,
+}
+
+// SAFETY: `current`, `scheduler`, `off_depth` and `in_interrupt` are used only through `CurrentCpu`, on the
+// hardware thread that runs this CPU, or before any CPU runs (`set_scheduler`, `clear_scheduler`); the rest is atomic
+// or locked.
+unsafe impl Sync for Cpu {}
+// SAFETY: nothing in it is tied to the thread that made it.
+unsafe impl Send for Cpu {}
+
+/// The CPU this code runs on. Looked up afresh each time: nothing from it lives across a switch of context.
+pub(crate) struct CurrentCpu(*const ());
+
+impl CurrentCpu {
+    #[inline(never)]
+    fn pointer() -> *const Cpu {
+        Backend::cpu_local().cast()
+    }
+
+    /// Calls `f` with the current CPU, or returns `None` where there is none (a thread that is not running a machine).
+    /// `f` must not switch contexts.
+    #[inline]
+    pub(crate) fn with<R>(f: impl FnOnce(&Cpu) -> R) -> Option<R> {
+        // SAFETY: the pointer is null or names a `Cpu` of the machine that this thread is running, which `run`'s
+        // borrow keeps alive until `restore`.
+        unsafe { Self::pointer().as_ref() }.map(f)
+    }
+
+    /// Remembers what is current, so that a machine can be run from inside another's CPU.
+    pub(crate) fn save() -> Self {
+        Self(Backend::cpu_local())
+    }
+
+    pub(crate) fn restore(self) {
+        Backend::set_cpu_local(self.0);
+    }
+
+    /// The current task; `None` outside tasks.
+    pub(crate) fn task() -> Option<Arc<Task>> {
+        Self::with(|cpu| cpu.current().cloned()).flatten()
+    }
+
+    /// Offers to interleave here (deterministic machines).
+    #[inline]
+    pub(crate) fn safe_point(kind: SafePoint) {
+        // The pointers are copied out: the call may suspend this context and come back much later.
+        let here = Self::with(|cpu| (cpu.core.load(Ordering::Relaxed).cast_const(), cpu.id));
+        if let Some((core, id)) = here {
+            // SAFETY: as in `with`; a suspended context's machine outlives the context.
+            unsafe { &*core }.backend.safe_point(id, kind);
+        }
+    }
+
+    /// Ends one level of `interrupts_off`; at the last one lets interrupts in and gives way if that is due.
+    pub(crate) fn interrupts_on() {
+        let due = Self::with(Cpu::interrupts_on).unwrap_or(false);
+        if due {
+            Task::switch_away(SwitchReason::Yield);
+        }
+    }
+
+    /// Whether sleeping is allowed here; the reason why not.
+    pub(crate) fn atomic_context() -> Option<&'static str> {
+        Self::with(|cpu| {
+            if cpu.in_interrupt.get() {
+                Some("in an interrupt handler")
+            } else if cpu.off_depth.get() > 0 {
+                Some("with interrupts off or a spin lock held")
+            } else {
+                None
+            }
+        })
+        .unwrap_or(None)
+    }
+}
+
+impl Cpu {
+    pub(crate) fn new(id: CpuId) -> Self {
+        Self {
+            id,
+            timers: CpuTimers::default(),
+            core: AtomicPtr::new(ptr::null_mut()),
+            current: UnsafeCell::new(None),
+            scheduler: UnsafeCell::new(None),
+            off_depth: Cell::new(0),
+            in_interrupt: Cell::new(false),
+            resched: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn bind(&self, core: &Arc<Core>) {
+        self.core.store(Arc::as_ptr(core).cast_mut(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_scheduler(&self, scheduler: Option<Arc<dyn Scheduler>>) {
+        // SAFETY: no CPU runs while a kernel installs its scheduler or takes it away (`Machine::run` has not begun or
+        // has returned).
+        unsafe { *self.scheduler.get() = scheduler };
+    }
+
+    pub(crate) fn clear_scheduler(&self) {
+        self.set_scheduler(None);
+    }
+
+    /// The machine this CPU belongs to.
+    pub(crate) fn core(&self) -> &Core {
+        // SAFETY: set by `bind` to the core that contains this CPU.
+        unsafe { &*self.core.load(Ordering::Relaxed) }
+    }
+
+    pub(crate) fn current(&self) -> Option<&Arc<Task>> {
+        // SAFETY: only this CPU's hardware thread gets here, and it changes `current` only in `step`, outside tasks.
+        unsafe { &*self.current.get() }.as_ref()
+    }
+
+    fn set_current(&self, task: Option<Arc<Task>>) -> Option<Arc<Task>> {
+        // SAFETY: called from `step`, where no reference from `current` is alive.
+        core::mem::replace(unsafe { &mut *self.current.get() }, task)
+    }
+
+    fn scheduler(&self) -> Option<&dyn Scheduler> {
+        // SAFETY: changed only while no CPU runs.
+        unsafe { &*self.scheduler.get() }.as_deref()
+    }
+
+    pub(crate) fn interrupts_off(&self) {
+        if self.off_depth.get() == 0 {
+            self.core().backend.interrupts_disable();
+        }
+        self.off_depth.set(self.off_depth.get() + 1);
+    }
+
+    /// Returns whether the current task should give way now.
+    fn interrupts_on(&self) -> bool {
+        let depth = self.off_depth.get();
+        debug_assert!(depth > 0, "interrupts were let in more often than kept away");
+        self.off_depth.set(depth - 1);
+        if depth > 1 || self.in_interrupt.get() {
+            return false;
+        }
+        self.core().backend.interrupts_enable();
+        self.take_interrupts();
+        self.resched.load(Ordering::Relaxed) && self.current().is_some() && self.core().backend.in_context()
+    }
+
+    /// Handles whatever is pending, on machines whose interrupts come at safe points.
+    pub(crate) fn take_interrupts(&self) {
+        if self.in_interrupt.get() || self.core().poisoned() {
+            return;
+        }
+        while let Some(interrupt) = self.core().backend.poll_interrupt(self.id) {
+            self.interrupted(self.core(), interrupt);
+        }
+    }
+
+    pub(crate) fn interrupted(&self, core: &Core, interrupt: Interrupt) {
+        self.in_interrupt.set(true);
+        match interrupt {
+            Interrupt::Timer => self.timer_fired(core),
+            // The sender has put a task on a queue; a running task hears of it at the end of its slice.
+            Interrupt::Ipi => {}
+            Interrupt::Device(line) => core.lines.raise(line),
+        }
+        self.in_interrupt.set(false);
+    }
+
+    fn timer_fired(&self, core: &Core) {
+        let now = core.backend.monotonic_ns();
+        self.timers.expire(now);
+        if let (Some(task), Some(scheduler)) = (self.current(), self.scheduler()) {
+            if self.timers.slice_is_over(now) {
+                if scheduler.should_yield(self.id, task) {
+                    self.resched.store(true, Ordering::Relaxed);
+                } else {
+                    self.timers.begin_slice(now + scheduler.slice_ns(task));
+                }
+            }
+        }
+        self.timers.rearm(&core.backend, self.id);
+    }
+
+    /// Whether the current task has been asked to give way.
+    pub(crate) fn resched_is_due(&self) -> bool {
+        self.resched.load(Ordering::Relaxed)
+    }
+
+    /// One turn: go on with the interleaved task, or pick one, and run it until it gives way.
+    pub(crate) fn step(&self, core: &Core) -> Step {
+        Backend::set_cpu_local(ptr::from_ref(self).cast());
+        self.take_interrupts_outside_tasks();
+        let backend = &core.backend;
+        if self.current().is_none() {
+            let Some(scheduler) = self.scheduler() else { return Step::Idle };
+            let Some(task) = scheduler.pick_next(self.id) else {
+                if self.timers.end_slice() {
+                    self.timers.rearm(backend, self.id);
+                }
+                return Step::Idle;
+            };
+            task.resumed_on(self.id);
+            self.timers.begin_slice(backend.monotonic_ns() + scheduler.slice_ns(&task));
+            self.timers.rearm(backend, self.id);
+            self.resched.store(false, Ordering::Relaxed);
+            self.set_current(Some(task));
+        }
+        let task = Arc::clone(self.current().expect("set just above"));
+        let resumed = task.resume(backend);
+        if matches!(resumed, Resumed::Interleaved) {
+            return Step::Busy;
+        }
+        self.set_current(None);
+        match resumed {
+            Resumed::Interleaved => {}
+            Resumed::Suspended => match task.switch_reason() {
+                SwitchReason::Yield => self.enqueue(core, task, Enqueue::Yielded),
+                SwitchReason::Park => {
+                    if !task.parker().finish_park() {
+                        self.enqueue(core, task, Enqueue::Woken);
+                    }
+                }
+            },
+            Resumed::Finished => task.finished(),
+            Resumed::Panicked(payload) => {
+                task.finished();
+                core.poison(payload);
+            }
+        }
+        Step::Busy
+    }
+
+    /// A CPU between two tasks that took its last interrupt inside a task may still have `off_depth` zero: nothing to
+    /// balance here, only to deliver.
+    fn take_interrupts_outside_tasks(&self) {
+        if self.off_depth.get() == 0 {
+            self.take_interrupts();
+        }
+    }
+
+    fn enqueue(&self, core: &Core, task: Arc<Task>, why: Enqueue) {
+        if let Some(scheduler) = self.scheduler() {
+            kick(core, self.id, scheduler.enqueue(task, why));
+        }
+    }
+}
+
+/// Puts a task on a run queue from wherever the caller is.
+pub(crate) fn make_runnable(task: Arc<Task>, why: Enqueue) {
+    // The machine is reached through the task: the caller may be on no CPU at all.
+    let machine = task.machine().clone();
+    if let Some(scheduler) = machine.0.scheduler() {
+        let here = CurrentCpu::with(|cpu| (cpu.id, cpu.core.load(Ordering::Relaxed).cast_const()));
+        let off = crate::irq::InterruptsOff::new();
+        let target = scheduler.enqueue(task, why);
+        match here {
+            Some((id, core)) if ptr::eq(core, Arc::as_ptr(&machine.0)) => kick(&machine.0, id, target),
+            _ => target.into_iter().for_each(|cpu| machine.0.backend.ipi(cpu)),
+        }
+        drop(off);
+    }
+}
+
+fn kick(core: &Core, here: CpuId, target: Option<CpuId>) {
+    if let Some(target) = target.filter(|cpu| *cpu != here) {
+        core.backend.ipi(target);
+    }
+}

@@ -1,0 +1,390 @@
+//! Counted frames of physical memory.
+//!
+//! Each frame has a metadata slot; a [`Frame`] is a pointer to it. Slots lie in chunks aligned to 2 MiB whose first
+//! slot names the machine, so reading, cloning and dropping a frame work in any context, and RAM is given back only
+//! when the last frame is.
+#![expect(unsafe_code, reason = "frame metadata is shared memory laid out by hand")]
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::UnsafeCell;
+use core::mem::ManuallyDrop;
+use core::ops::Range;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+use buddy_system_allocator::FrameAllocator as Buddy;
+use ostd_hal::{Hal, PAGE_SHIFT, PAGE_SIZE, Paddr};
+
+use crate::machine::{Core, Machine};
+use crate::sync::SpinLock;
+use crate::{Backend, Error};
+
+/// Bytes of a chunk of slots, and its alignment.
+const CHUNK: usize = 2 << 20;
+/// Slots in a chunk that stand for frames; the first one is the chunk's head.
+const PER_CHUNK: usize = CHUNK / size_of::<Slot>() - 1;
+/// log2 of the largest run the allocator keeps together, in frames, plus one.
+const ORDERS: usize = 25;
+
+/// What a frame may be used for. Users can be given only [`Kind::UNTYPED`] memory.
+struct Kind;
+
+impl Kind {
+    const FREE: u32 = 0;
+    const UNTYPED: u32 = 1;
+    const TABLE: u32 = 2;
+}
+
+/// One frame's metadata, or a chunk's head.
+#[repr(C, align(32))]
+struct Slot {
+    refs: AtomicU32,
+    kind: AtomicU32,
+    /// In a chunk's head: the machine. In a frame's slot: unused.
+    core: AtomicPtr<Core>,
+    /// In a chunk's head: the index of the frame of its second slot.
+    first_frame: AtomicUsize,
+    _reserved: UnsafeCell<usize>,
+}
+
+/// A counted frame of memory that users may be given. Its bytes may change under the reader at any time, so they are
+/// copied, never borrowed. Cloning counts; the frame is free again when the last one is dropped.
+pub struct Frame(NonNull<Slot>);
+
+// SAFETY: the slot's fields are atomic, and the bytes are reached only by racy copies.
+unsafe impl Send for Frame {}
+// SAFETY: as above.
+unsafe impl Sync for Frame {}
+
+/// A frame that holds a node of a page-table tree. Not counted: the tree owns it.
+pub(crate) struct TableFrame(Frame);
+
+impl TableFrame {
+    /// Gives the node's frame to the tree, which keeps only the address.
+    pub(crate) fn into_paddr(self) -> Paddr {
+        let this = ManuallyDrop::new(self.0);
+        this.paddr()
+    }
+
+    /// Takes back what [`into_paddr`](Self::into_paddr) gave.
+    ///
+    /// # Safety
+    /// 1. `at` came from `into_paddr` on this machine, and is taken back once.
+    pub(crate) unsafe fn from_paddr(core: &Core, at: Paddr) -> Self {
+        // SAFETY: the caller's promise; a table frame has exactly one count.
+        Self(unsafe { Frame::from_raw(core, at) })
+    }
+}
+
+impl Frame {
+    /// Where the frame is.
+    pub fn paddr(&self) -> Paddr {
+        let (head, position) = self.head();
+        let index = head.first_frame.load(Ordering::Relaxed) + position - 1;
+        Paddr::new(index << PAGE_SHIFT)
+    }
+
+    /// How many hold this frame, mappings included.
+    pub fn reference_count(&self) -> u32 {
+        self.slot().refs.load(Ordering::Acquire)
+    }
+
+    /// Copies bytes out, starting at `offset`. Users may be writing them: the copy is a snapshot of no single moment.
+    ///
+    /// Panics if the range leaves the frame.
+    pub fn read(&self, offset: usize, into: &mut [u8]) {
+        let from = self.window(offset, into.len());
+        // SAFETY: the window is inside the frame, which `self` keeps; a slice of ours is never in a frame.
+        unsafe { copy_racy(from, into.as_mut_ptr(), into.len()) };
+    }
+
+    /// Copies bytes in, starting at `offset`.
+    ///
+    /// Panics if the range leaves the frame.
+    pub fn write(&self, offset: usize, from: &[u8]) {
+        let to = self.window(offset, from.len());
+        // SAFETY: as in `read`.
+        unsafe { copy_racy(from.as_ptr(), to, from.len()) };
+    }
+
+    /// Sets bytes.
+    ///
+    /// Panics if the range leaves the frame.
+    pub fn fill(&self, range: Range<usize>, byte: u8) {
+        let to = self.window(range.start, range.len());
+        // SAFETY: as in `read`; the copy is a plain fill of memory that nobody borrows.
+        unsafe { ptr::write_bytes(to, byte, range.len()) };
+    }
+
+    /// Copies the whole of another frame into this one.
+    pub fn copy_from(&self, other: &Self) {
+        let (to, from) = (self.window(0, PAGE_SIZE), other.window(0, PAGE_SIZE));
+        // SAFETY: both windows are whole frames kept by their owners; copying a frame to itself is a no-op.
+        unsafe { copy_racy(from, to, PAGE_SIZE) };
+    }
+
+    /// Whether both are the same frame.
+    pub fn is(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    /// The machine's address of `len` bytes at `offset`.
+    pub(crate) fn window(&self, offset: usize, len: usize) -> *mut u8 {
+        assert!(offset.checked_add(len).is_some_and(|end| end <= PAGE_SIZE), "{offset}+{len} leaves the frame");
+        self.core().backend.phys_to_virt(self.paddr() + offset)
+    }
+
+    pub(crate) fn belongs_to(&self, core: &Core) -> bool {
+        ptr::eq(self.core(), core)
+    }
+
+    /// Gives one count to a page table, which keeps only the address.
+    pub(crate) fn into_raw(self) -> Paddr {
+        let this = ManuallyDrop::new(self);
+        this.paddr()
+    }
+
+    /// Takes back one count given by [`into_raw`](Self::into_raw).
+    ///
+    /// # Safety
+    /// 1. `at` came from `into_raw` on this machine, and each count is taken back once.
+    pub(crate) unsafe fn from_raw(core: &Core, at: Paddr) -> Self {
+        Self(core.frames.slot(at))
+    }
+
+    fn slot(&self) -> &Slot {
+        // SAFETY: a counted frame's slot lives in the machine's metadata, which the count keeps.
+        unsafe { self.0.as_ref() }
+    }
+
+    fn head(&self) -> (&Slot, usize) {
+        let address = self.0.addr().get();
+        let offset = address & (CHUNK - 1);
+        // SAFETY: chunks are aligned to their size and begin with a head in the same allocation.
+        let head = unsafe { self.0.byte_sub(offset).as_ref() };
+        (head, offset / size_of::<Slot>())
+    }
+
+    fn core(&self) -> &Core {
+        let (head, _) = self.head();
+        // SAFETY: `FramePool::bind` set it; the outstanding count that this frame is part of keeps the core alive.
+        unsafe { &*head.core.load(Ordering::Relaxed) }
+    }
+}
+
+impl Clone for Frame {
+    fn clone(&self) -> Self {
+        let before = self.slot().refs.fetch_add(1, Ordering::Relaxed);
+        assert!(before < u32::MAX / 2, "a frame was cloned two thousand million times");
+        Self(self.0)
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        if self.slot().refs.fetch_sub(1, Ordering::Release) == 1 {
+            core::sync::atomic::fence(Ordering::Acquire);
+            let core = ptr::from_ref(self.core());
+            // SAFETY: this frame's share of the outstanding count is given up only inside.
+            unsafe { FramePool::give_back(core, self.paddr(), self.slot()) };
+        }
+    }
+}
+
+impl core::fmt::Debug for Frame {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Frame({})", self.paddr())
+    }
+}
+
+/// Copies between memory of ours and memory that others may be changing.
+///
+/// # Safety
+/// 1. Both ranges of `len` bytes are valid, and do not overlap unless they are equal.
+pub(crate) unsafe fn copy_racy(from: *const u8, to: *mut u8, len: usize) {
+    // The compiler may not assume anything about bytes that user code races on: an opaque copy, not a typed one.
+    // SAFETY: the caller's promise.
+    unsafe { ptr::copy(from, to, len) };
+}
+
+/// The frame allocator of a machine.
+pub struct Frames<'a>(pub(crate) &'a Arc<Core>);
+
+impl Frames<'_> {
+    /// A frame of zeros.
+    pub fn alloc(&self) -> Result<Frame, Error> {
+        let frame = self.alloc_dirty()?;
+        frame.fill(0..PAGE_SIZE, 0);
+        Ok(frame)
+    }
+
+    /// A frame that holds whatever its last owner left: only for who overwrites all of it.
+    pub fn alloc_dirty(&self) -> Result<Frame, Error> {
+        self.0.frames.take(Kind::UNTYPED).map(Frame)
+    }
+
+    /// `count` frames of zeros that follow one another in memory, or none.
+    pub fn alloc_run(&self, count: usize) -> Result<Vec<Frame>, Error> {
+        let run = self.0.frames.take_run(Kind::UNTYPED, count)?;
+        let frames: Vec<_> = run.into_iter().map(Frame).collect();
+        for frame in &frames {
+            frame.fill(0..PAGE_SIZE, 0);
+        }
+        Ok(frames)
+    }
+
+    /// Frames in the machine.
+    pub fn total(&self) -> usize {
+        self.0.frames.total
+    }
+
+    /// Frames in use, page tables included.
+    pub fn used(&self) -> usize {
+        self.0.frames.outstanding.load(Ordering::Relaxed)
+    }
+
+    /// Frames that are free.
+    pub fn free(&self) -> usize {
+        self.total() - self.used()
+    }
+
+    /// Makes the `nth` allocation from now (0 is the next) fail, and that one only.
+    pub fn fail_nth(&self, nth: usize) {
+        self.0.frames.fail_in.store(nth + 1, Ordering::Relaxed);
+    }
+}
+
+impl Core {
+    pub(crate) fn alloc_table(&self) -> Result<TableFrame, Error> {
+        let frame = Frame(self.frames.take(Kind::TABLE)?);
+        frame.fill(0..PAGE_SIZE, 0);
+        Ok(TableFrame(frame))
+    }
+}
+
+pub(crate) struct FramePool {
+    buddy: SpinLock<Buddy<ORDERS>>,
+    slots: NonNull<u8>,
+    first: usize,
+    total: usize,
+    outstanding: AtomicUsize,
+    /// Counts down to an allocation that fails on request; 0 is off.
+    fail_in: AtomicUsize,
+    core: AtomicPtr<Core>,
+}
+
+// SAFETY: `slots` points to metadata that is shared by design; its fields are atomic.
+unsafe impl Sync for FramePool {}
+// SAFETY: as above.
+unsafe impl Send for FramePool {}
+
+impl FramePool {
+    pub(crate) fn new(backend: &Backend) -> Self {
+        let memory = backend.memory();
+        let (first, end) = (memory.start.as_usize() >> PAGE_SHIFT, memory.end.as_usize() >> PAGE_SHIFT);
+        let total = end - first;
+        let slots = backend.metadata(total.div_ceil(PER_CHUNK) * CHUNK);
+        let mut buddy = Buddy::new();
+        buddy.add_frame(first, end);
+        Self {
+            buddy: SpinLock::new(buddy),
+            slots,
+            first,
+            total,
+            outstanding: AtomicUsize::new(0),
+            fail_in: AtomicUsize::new(0),
+            core: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// Writes the chunk heads; called once, when the core has its final address.
+    pub(crate) fn bind(&self, core: &Arc<Core>) {
+        let core = Arc::as_ptr(core).cast_mut();
+        self.core.store(core, Ordering::Relaxed);
+        for chunk in 0..self.total.div_ceil(PER_CHUNK) {
+            // SAFETY: inside the metadata that the backend promised, aligned to the chunk.
+            let head = unsafe { self.slots.byte_add(chunk * CHUNK).cast::<Slot>().as_ref() };
+            head.core.store(core, Ordering::Relaxed);
+            head.first_frame.store(self.first + chunk * PER_CHUNK, Ordering::Relaxed);
+        }
+    }
+
+    fn slot(&self, at: Paddr) -> NonNull<Slot> {
+        let index = (at.as_usize() >> PAGE_SHIFT) - self.first;
+        assert!(index < self.total, "{at} is not in this machine's memory");
+        let offset = index / PER_CHUNK * CHUNK + (index % PER_CHUNK + 1) * size_of::<Slot>();
+        // SAFETY: inside the metadata that the backend promised.
+        unsafe { self.slots.byte_add(offset) }.cast()
+    }
+
+    fn take(&self, kind: u32) -> Result<NonNull<Slot>, Error> {
+        self.fail_on_request()?;
+        let index = self.buddy.lock().alloc(1).ok_or(Error::NoMemory)?;
+        self.count_out(1);
+        Ok(self.claim(index, kind))
+    }
+
+    fn take_run(&self, kind: u32, count: usize) -> Result<Vec<NonNull<Slot>>, Error> {
+        self.fail_on_request()?;
+        if count == 0 || count > self.total {
+            return if count == 0 { Ok(Vec::new()) } else { Err(Error::NoMemory) };
+        }
+        let rounded = count.next_power_of_two();
+        let mut buddy = self.buddy.lock();
+        let start = buddy.alloc(rounded).ok_or(Error::NoMemory)?;
+        // The buddy allocator rounds up; the tail goes back at once, frame by frame, as frames will.
+        for index in start + count..start + rounded {
+            buddy.dealloc(index, 1);
+        }
+        drop(buddy);
+        self.count_out(count);
+        Ok((start..start + count).map(|index| self.claim(index, kind)).collect())
+    }
+
+    fn fail_on_request(&self) -> Result<(), Error> {
+        if self.fail_in.load(Ordering::Relaxed) != 0 && self.fail_in.fetch_sub(1, Ordering::Relaxed) == 1 {
+            return Err(Error::NoMemory);
+        }
+        Ok(())
+    }
+
+    fn claim(&self, index: usize, kind: u32) -> NonNull<Slot> {
+        let pointer = self.slot(Paddr::new(index << PAGE_SHIFT));
+        // SAFETY: inside the metadata, and the frame is ours since the allocator gave it out.
+        let slot = unsafe { pointer.as_ref() };
+        debug_assert_eq!(slot.kind.load(Ordering::Relaxed), Kind::FREE, "a frame was given out twice");
+        slot.kind.store(kind, Ordering::Relaxed);
+        slot.refs.store(1, Ordering::Relaxed);
+        pointer
+    }
+
+    /// The first frame out takes one count of the machine, which the last one back gives up.
+    fn count_out(&self, frames: usize) {
+        if self.outstanding.fetch_add(frames, Ordering::Relaxed) == 0 {
+            let core = self.core.load(Ordering::Relaxed);
+            // SAFETY: set by `bind` from the Arc's own pointer; whoever called us holds that Arc.
+            unsafe { Arc::increment_strong_count(core) };
+        }
+    }
+
+    /// # Safety
+    /// 1. `core` is alive by the outstanding count, and `at` names a frame of it whose last count is gone.
+    unsafe fn give_back(core: *const Core, at: Paddr, slot: &Slot) {
+        slot.kind.store(Kind::FREE, Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        let pool = unsafe { &(*core).frames };
+        pool.buddy.lock().dealloc(at.as_usize() >> PAGE_SHIFT, 1);
+        if pool.outstanding.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: the count taken in `count_out`.
+            unsafe { Arc::decrement_strong_count(core) };
+        }
+    }
+}
+
+impl Machine {
+    /// A frame of zeros: short for `frames().alloc()`.
+    pub fn frame(&self) -> Result<Frame, Error> {
+        self.frames().alloc()
+    }
+}

@@ -1,0 +1,219 @@
+//! Kernel tasks: threads of kernel code, each on a stack of its own.
+#![expect(unsafe_code, reason = "a task's context is used only by the CPU that runs the task")]
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::any::Any;
+use core::cell::UnsafeCell;
+use core::panic::Location;
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+
+use ostd_hal::hal::Resumed;
+use ostd_hal::{CpuId, Hal};
+
+use crate::cpu::{CurrentCpu, make_runnable};
+use crate::sched::Enqueue;
+use crate::sync::raw::Parker;
+use crate::{Backend, Error, Machine};
+
+type Context = <Backend as Hal>::Context;
+
+/// Why a task left its CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum SwitchReason {
+    Yield = 0,
+    Park = 1,
+}
+
+/// A thread of kernel code. It runs until its entry function returns; nothing ends it from outside.
+pub struct Task {
+    id: u64,
+    name: String,
+    data: Box<dyn Any + Send + Sync>,
+    machine: Machine,
+    context: UnsafeCell<Option<Context>>,
+    parker: Parker,
+    reason: AtomicU8,
+    interrupted: AtomicBool,
+    cpu: AtomicUsize,
+    waits_at: AtomicPtr<Location<'static>>,
+}
+
+// SAFETY: `context` is used only by the CPU that runs the task: `Parker` and the scheduler's contract (a
+// task is on at most one queue, and on none while a CPU uses its stack) make that one CPU at a time. The rest is Sync.
+unsafe impl Sync for Task {}
+// SAFETY: `Context` is Send by `Hal`'s bound, and so is everything else.
+unsafe impl Send for Task {}
+
+impl Task {
+    /// Starts a task that runs `entry`. `data` is whatever its kernel wants to find again by [`data`](Self::data).
+    ///
+    /// Fails when there is no memory for a stack.
+    pub fn spawn(
+        machine: &Machine,
+        name: impl Into<String>,
+        data: Box<dyn Any + Send + Sync>,
+        entry: impl FnOnce() + Send + 'static,
+    ) -> Result<Arc<Self>, Error> {
+        let context = machine.0.backend.context_new(Box::new(entry)).ok_or(Error::NoMemory)?;
+        let task = machine.0.enlist(|id| {
+            Arc::new(Self {
+                id,
+                name: name.into(),
+                data,
+                machine: machine.clone(),
+                context: UnsafeCell::new(Some(context)),
+                parker: Parker::running(),
+                reason: AtomicU8::new(0),
+                interrupted: AtomicBool::new(false),
+                cpu: AtomicUsize::new(0),
+                waits_at: AtomicPtr::new(ptr::null_mut()),
+            })
+        });
+        make_runnable(Arc::clone(&task), Enqueue::Spawned);
+        Ok(task)
+    }
+
+    /// The task that runs this code; `None` outside tasks (boot, a plain test thread).
+    pub fn current() -> Option<Arc<Self>> {
+        CurrentCpu::task()
+    }
+
+    /// Gives the CPU to another runnable task, if there is one.
+    ///
+    /// Panics in atomic context.
+    pub fn yield_now() {
+        Self::switch_away(SwitchReason::Yield);
+    }
+
+    /// Unique on its machine, counted from 1, never reused.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// What it was called when it was spawned.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The machine it runs on.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// The kernel's own data, if it is a `T`.
+    pub fn data<T: 'static>(&self) -> Option<&T> {
+        self.data.downcast_ref()
+    }
+
+    /// The CPU it runs on, or ran on last.
+    pub fn last_cpu(&self) -> CpuId {
+        CpuId(self.cpu.load(Ordering::Relaxed))
+    }
+
+    /// Asks the task to come out of its interruptible sleep, now or at its next one. Stays in force until
+    /// [`clear_interrupt`](Self::clear_interrupt).
+    pub fn interrupt(self: &Arc<Self>) {
+        self.interrupted.store(true, Ordering::SeqCst);
+        self.unpark();
+    }
+
+    /// Takes [`interrupt`](Self::interrupt) back; the kernel calls it when it has looked at what was to be done, before
+    /// looking.
+    pub fn clear_interrupt(&self) {
+        self.interrupted.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether interruptible sleeps end at once.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// Where the task sleeps, in source.
+    pub fn waits_at(&self) -> Option<&'static Location<'static>> {
+        // SAFETY: only ever null or a `&'static Location`.
+        unsafe { self.waits_at.load(Ordering::Relaxed).as_ref() }
+    }
+
+    pub(crate) fn set_waits_at(&self, place: Option<&'static Location<'static>>) {
+        let pointer = place.map_or(ptr::null(), ptr::from_ref);
+        self.waits_at.store(pointer.cast_mut(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn parker(&self) -> &Parker {
+        &self.parker
+    }
+
+    /// Makes a parked task runnable, or its next park return at once. Callable from anywhere.
+    pub(crate) fn unpark(self: &Arc<Self>) {
+        if self.parker.unpark() {
+            make_runnable(Arc::clone(self), Enqueue::Woken);
+        }
+    }
+
+    /// Sleeps until [`unpark`](Self::unpark); may return early.
+    pub(crate) fn park() {
+        let task = Self::current().expect("only tasks can sleep");
+        let begun = task.parker.begin_park();
+        // The machine's own count keeps the task alive while it is away; this one must not outlive the switch.
+        drop(task);
+        if begun {
+            Self::switch_away(SwitchReason::Park);
+        }
+    }
+
+    pub(crate) fn switch_away(reason: SwitchReason) {
+        if let Some(why) = CurrentCpu::atomic_context() {
+            panic!("a task gave way {why}");
+        }
+        let task = Self::current().expect("only tasks can give way");
+        task.reason.store(reason as u8, Ordering::Relaxed);
+        let machine = Arc::as_ptr(&task.machine.0);
+        drop(task);
+        // SAFETY: the running task, kept by its CPU or by whoever will wake it, holds the machine.
+        unsafe { &*machine }.backend.context_suspend();
+    }
+
+    pub(crate) fn switch_reason(&self) -> SwitchReason {
+        if self.reason.load(Ordering::Relaxed) == SwitchReason::Park as u8 {
+            SwitchReason::Park
+        } else {
+            SwitchReason::Yield
+        }
+    }
+
+    pub(crate) fn resumed_on(&self, cpu: CpuId) {
+        self.parker.resumed();
+        self.cpu.store(cpu.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn resume(&self, backend: &Backend) -> Resumed {
+        // SAFETY: called from the step of the one CPU whose current task this is.
+        let context = unsafe { &mut *self.context.get() };
+        backend.context_resume(context.as_mut().expect("a finished task is on no queue"))
+    }
+
+    /// Frees the stack of a task whose entry has returned.
+    pub(crate) fn finished(&self) {
+        // SAFETY: as in `resume`; the context is not running any more.
+        let context = unsafe { &mut *self.context.get() }.take();
+        drop(context);
+        self.machine.0.strike(self.id);
+    }
+}
+
+impl Drop for Task {
+    /// A task dropped before its entry returned (its machine ended first) is unwound by its context.
+    fn drop(&mut self) {
+        self.machine.0.strike(self.id);
+    }
+}
+
+impl core::fmt::Debug for Task {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "task {} `{}`", self.id, self.name)
+    }
+}

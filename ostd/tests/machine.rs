@@ -1,0 +1,186 @@
+//! A machine end to end: tasks, sleeps, address spaces and programs, through ostd's public face alone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ostd::hosted::{Hosted, HostedConfig, Mode, scripted};
+use ostd::sched::Fifo;
+use ostd::sync::{Mutex, Sleep, WaitError, WaitQueue};
+use ostd::task::Task;
+use ostd::user::{Registers as _, Regs, Trap, UserContext};
+use ostd::vm::{PageFlags, VmSpace};
+use ostd::{Machine, MachineConfig, PAGE_SIZE, RunEnd, Vaddr};
+
+fn machine_with(config: &HostedConfig) -> Machine {
+    let machine = Machine::new(Hosted::new(config).expect("the host has memory"), MachineConfig::default());
+    machine.set_scheduler(Arc::new(Fifo::default()));
+    machine
+}
+
+fn machine() -> Machine {
+    machine_with(&HostedConfig::default())
+}
+
+fn spawn(machine: &Machine, name: &str, entry: impl FnOnce() + Send + 'static) {
+    Task::spawn(machine, name, Box::new(()), entry).expect("a stack");
+}
+
+/// Leaves nothing behind.
+fn end(machine: Machine) {
+    machine.detach();
+    assert_eq!((machine.task_count(), machine.frames().used()), (0, 0));
+}
+
+#[test]
+fn tasks_take_turns_and_the_machine_stops_when_told() {
+    let machine = machine();
+    let turns = Arc::new(Mutex::new(Vec::new()));
+    for name in ["a", "b"] {
+        let (turns, handle) = (Arc::clone(&turns), machine.clone());
+        spawn(&machine, name, move || {
+            for _ in 0..2 {
+                turns.lock().push(name);
+                Task::yield_now();
+            }
+            if name == "b" {
+                handle.stop();
+            }
+        });
+    }
+    machine.run().expect("it stops");
+    assert_eq!(*turns.lock(), ["a", "b", "a", "b"]);
+    end(machine);
+}
+
+#[test]
+fn a_sleep_ends_by_its_condition_by_an_interrupt_or_by_the_clock() {
+    let machine = machine();
+    let queue = Arc::new(WaitQueue::new());
+    let flag = Arc::new(AtomicU32::new(0));
+    let handle = machine.clone();
+    let (q, f) = (Arc::clone(&queue), Arc::clone(&flag));
+    spawn(&machine, "sleeper", move || {
+        let set = || (f.load(Ordering::SeqCst) == 1).then_some(());
+        assert_eq!(q.wait_until(Sleep::uninterruptible(), set), Ok(()));
+        let before = handle.monotonic_ns();
+        let year = 365 * 86_400 * 1_000_000_000;
+        let slept = q.wait_until(Sleep::interruptible().until(Some(before + year)), || None::<()>);
+        assert_eq!(slept, Err(WaitError::TimedOut));
+        assert!(handle.monotonic_ns() >= before + year);
+        Task::current().expect("a task").interrupt();
+        assert_eq!(q.wait_until(Sleep::interruptible(), || None::<()>), Err(WaitError::Interrupted));
+        handle.stop();
+    });
+    spawn(&machine, "waker", move || {
+        flag.store(1, Ordering::SeqCst);
+        assert!(queue.wake_one());
+    });
+    machine.run().expect("it stops");
+    end(machine);
+}
+
+#[test]
+fn a_deadlock_is_reported_with_who_waits_where() {
+    let machine = machine();
+    spawn(&machine, "forever", || {
+        let _ = WaitQueue::new().wait_until(Sleep::uninterruptible(), || None::<()>);
+    });
+    let Err(RunEnd::Deadlock(report)) = machine.run() else { panic!("no deadlock was found") };
+    assert!(report.contains("`forever` waits at") && report.contains("machine.rs"), "{report}");
+}
+
+#[test]
+fn a_kernel_panic_ends_its_own_machine_and_carries_its_message() {
+    let machine = machine();
+    spawn(&machine, "buggy", || panic!("on purpose"));
+    let Err(end) = machine.run() else { panic!("the panic was lost") };
+    assert!(format!("{end:?}").contains("on purpose"));
+    assert!(machine.is_poisoned());
+}
+
+#[test]
+fn contending_tasks_on_four_cpus_keep_a_mutex_whatever_the_seed_and_in_parallel() {
+    let seeds = (0..50).map(|seed| Mode::Deterministic { seed });
+    for mode in seeds.chain([Mode::Parallel]) {
+        let machine = machine_with(&HostedConfig { cpus: 4, mode, ..HostedConfig::default() });
+        let (sum, left) = (Arc::new(Mutex::new(0)), Arc::new(AtomicU32::new(8)));
+        for _ in 0..8 {
+            let (sum, left, handle) = (Arc::clone(&sum), Arc::clone(&left), machine.clone());
+            spawn(&machine, "adder", move || {
+                for _ in 0..50 {
+                    let mut sum = sum.lock();
+                    let read = *sum;
+                    Task::yield_now();
+                    *sum = read + 1;
+                }
+                if left.fetch_sub(1, Ordering::SeqCst) == 1 {
+                    handle.stop();
+                }
+            });
+        }
+        machine.run().expect("no deadlock");
+        assert_eq!(*sum.lock(), 8 * 50, "{mode:?}");
+        end(machine);
+    }
+}
+
+#[test]
+fn a_scripted_program_calls_stores_and_faults_like_any_other() {
+    let machine = machine();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let engine = machine.backend().scripted();
+    let entry = engine.register(|guest, args| {
+        assert_eq!(args, [7, 8, 9]);
+        assert_eq!(guest.syscall(39, [1, 2, 3, 4, 5, 6]), 1234);
+        guest.store(0x50_0ffe, b"over the edge");
+        let mut back = [0; 13];
+        guest.load(0x50_0ffe, &mut back);
+        guest.syscall(60, [usize::from(&back == b"over the edge"), 0, 0, 0, 0, 0]);
+    });
+    let image = scripted::image(entry);
+    let (handle, log) = (machine.clone(), Arc::clone(&seen));
+    spawn(&machine, "program", move || {
+        let space = VmSpace::new(&handle).expect("memory");
+        let base = Vaddr::new(scripted::IMAGE_BASE);
+        let end = (base + image.len()).page_ceil().expect("small");
+        let mut cursor = space.cursor(base..end);
+        for page in image.chunks(PAGE_SIZE) {
+            let frame = handle.frame().expect("memory");
+            frame.write(0, page);
+            cursor.map(frame, PageFlags::EXECUTE).expect("memory");
+        }
+        drop(cursor);
+        let mut regs = Regs::default();
+        regs.set_ip(entry.address().as_usize());
+        regs.set_call_args([7, 8, 9]);
+        let mut user = UserContext::new(&handle, regs);
+        loop {
+            match user.execute(&space) {
+                Trap::Syscall if user.frame().number == 39 => {
+                    log.lock().push(format!("call {:?}", user.frame().args));
+                    user.set_syscall_return(1234);
+                }
+                Trap::Syscall => {
+                    log.lock().push(format!("exit {}", user.frame().args[0]));
+                    break;
+                }
+                Trap::PageFault(fault) => {
+                    log.lock().push(format!("{:?} at {}", fault.access, fault.addr));
+                    let page = fault.addr.page_floor();
+                    let frame = handle.frame().expect("memory");
+                    space.cursor(page..page + PAGE_SIZE).map(frame, PageFlags::WRITE).expect("memory");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let mut back = [0; 4];
+        space.read(Vaddr::new(0x50_0ffe), &mut back).expect("mapped");
+        assert_eq!(&back, b"over");
+        assert_eq!(space.read(Vaddr::new(0x50_1ffe), &mut back).map_err(|fault| fault.done), Err(2));
+        handle.stop();
+    });
+    machine.run().expect("it stops");
+    assert_eq!(machine.backend().scripted().failures(), []);
+    assert_eq!(*seen.lock(), ["call [1, 2, 3, 4, 5, 6]", "Write at 0x500ffe", "Write at 0x501000", "exit 1"]);
+    end(machine);
+}
