@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use ostd_hal::user::UserState;
 use ostd_hal::Hal;
+use ostd_hal::user::UserState;
 
 pub use ostd_hal::user::{
     Access, Arch, Exception, PageFault, Registers, RegistersMut, RegistersRef, SyscallFrame, Trap, riscv64, x86_64,
