@@ -2,8 +2,7 @@
 
 pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// A constructor: `const` here, so that locks can stand in constants; not `const` in the model, where loom registers
-/// each atomic as it is made.
+/// A constructor: `const` here, so that locks can stand in constants; not `const` in the model.
 macro_rules! constructor {
     ($(#[$doc:meta])* $visibility:vis fn $($function:tt)*) => { $(#[$doc])* $visibility const fn $($function)* };
 }

@@ -18,6 +18,8 @@ mod waiter;
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use mutex::RawMutex;
 pub(crate) use queue::{GiveUp, Place, wake_next};

@@ -80,6 +80,6 @@ impl Place {
 
 /// Takes entries off a list with `next` until one lets itself be woken, and returns it: its task must be unparked.
 /// `None`: nobody waits.
-pub(crate) fn wake_next<E>(mut next: impl FnMut() -> Option<E>, place: impl Fn(&E) -> &Place) -> Option<E> {
-    core::iter::from_fn(|| next()).find(|entry| place(entry).wake())
+pub(crate) fn wake_next<E>(next: impl FnMut() -> Option<E>, place: impl Fn(&E) -> &Place) -> Option<E> {
+    core::iter::from_fn(next).find(|entry| place(entry).wake())
 }
