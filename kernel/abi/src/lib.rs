@@ -5,6 +5,7 @@
 //! - [`structs`]: what passes through a program's memory, byte for byte.
 //! - [`signal`]: signals and sets of them.
 //! - [`table`]: the rows; [`row`] is what they say as values, [`arg`] what can stand in them.
+//! - [`strace`]: a call for people to read.
 //! - [`names`]: what numbers without a row are called.
 //!
 //! Nothing here depends on the rest of Orrery, nothing keeps state, and nothing asks which architecture it was compiled
@@ -21,6 +22,7 @@ pub mod flags;
 pub mod names;
 pub mod row;
 pub mod signal;
+pub mod strace;
 pub mod structs;
 mod table;
 

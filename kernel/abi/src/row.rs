@@ -1,7 +1,7 @@
 //! What the table says, as values: every call's row, and which call a number is.
 
 use crate::arch::Arch;
-#[expect(clippy::wildcard_imports, reason = "the rows name most of it")]
+#[allow(clippy::wildcard_imports, reason = "the rows name most of it")]
 use crate::types::*;
 
 /// One call, as strace, the fuzzer and the manual see it.

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! /// Give an open file a chosen descriptor.
-//! dup3 [292 24] = file::dup3(old: Fd, new: Fd, flags: OpenFlags) without "…";
+//! dup3 [292 24] = file::dup3(old: Fd, new: Fd, flags: DupFlags) without "…";
 //! ```
 //!
 //! `later` in front of the handler marks a call that the kernel does not have yet: it decodes, but answers ENOSYS.
@@ -79,7 +79,7 @@ macro_rules! for_each_syscall {
             /// Give an open file a chosen descriptor.
             dup2                   [  33    -] = later file::dup2(old: Fd, new: Fd);
             /// Give an open file a chosen descriptor, perhaps closed on exec.
-            dup3                   [ 292   24] = later file::dup3(old: Fd, new: Fd, flags: OpenFlags);
+            dup3                   [ 292   24] = later file::dup3(old: Fd, new: Fd, flags: DupFlags);
             /// Ask or change what a descriptor or its open file is.
             fcntl                  [  72   25] = later file::fcntl(file: Fd, command: FcntlCommand, argument: Hex);
             /// Lock a whole file for an open file description.
@@ -227,7 +227,7 @@ macro_rules! for_each_syscall {
             /// Make a pipe.
             pipe                   [  22    -] = later pipe::pipe(ends: UserMut<Fd>);
             /// Make a pipe with flags.
-            pipe2                  [ 293   59] = later pipe::pipe2(ends: UserMut<Fd>, flags: OpenFlags);
+            pipe2                  [ 293   59] = later pipe::pipe2(ends: UserMut<Fd>, flags: PipeFlags);
             /// Make a counter that can be polled.
             eventfd                [ 284    -] = later event::eventfd(count: u32);
             /// Make a counter that can be polled, with flags.

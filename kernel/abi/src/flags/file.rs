@@ -1,7 +1,7 @@
 //! Files: how they are opened, named, described and locked.
 
 flags! {
-    /// How a file is opened, and the flags `F_GETFL` shows: open(2), fcntl(2), pipe2(2), dup3(2).
+    /// How a file is opened, and the flags `F_GETFL` shows: open(2), fcntl(2).
     OpenFlags: u32 from general {
         O_ACCMODE = 3;
         O_WRONLY = 1;
@@ -24,6 +24,18 @@ flags! {
         O_NOATIME = 0x4_0000;
         O_CLOEXEC = 0x8_0000;
         O_PATH = 0x20_0000;
+    }
+
+    /// pipe2(2).
+    PipeFlags: u32 from general {
+        O_NONBLOCK = 0x800;
+        O_DIRECT = 0x4000;
+        O_CLOEXEC = 0x8_0000;
+    }
+
+    /// dup3(2).
+    DupFlags: u32 from general {
+        O_CLOEXEC = 0x8_0000;
     }
 
     /// How a path is looked up by the `*at` calls.
@@ -168,6 +180,13 @@ flags! {
         MNT_DETACH = 2;
         MNT_EXPIRE = 4;
         UMOUNT_NOFOLLOW = 8;
+    }
+}
+
+impl OpenFlags {
+    /// Whether a file may be made, so that the mode counts.
+    pub const fn creates(self) -> bool {
+        self.contains(Self::O_CREAT) || self.contains(Self::O_TMPFILE)
     }
 }
 
