@@ -93,12 +93,24 @@ pub trait Arg {
     fn decode(regs: &mut Regs) -> Self;
 }
 
+/// What a caller may put into a register: the other direction of [`Arg`], for whoever makes calls.
+pub trait Reg {
+    /// The register's value; a signed number fills it with its sign.
+    fn reg(self) -> usize;
+}
+
 macro_rules! integers {
     ($($int:ident $bits:literal $signed:literal;)*) => {$(
         impl Arg for $int {
             const KIND: Kind = Kind::Int { bits: $bits, signed: $signed, hex: false };
             fn decode(regs: &mut Regs) -> Self {
                 regs.next_reg() as $int
+            }
+        }
+
+        impl Reg for $int {
+            fn reg(self) -> usize {
+                self as usize
             }
         }
     )*};
@@ -123,6 +135,12 @@ macro_rules! number_types {
             const KIND: Kind = $kind;
             fn decode(regs: &mut Regs) -> Self {
                 Self(regs.next_reg() as $int)
+            }
+        }
+
+        impl Reg for $name {
+            fn reg(self) -> usize {
+                self.0 as usize
             }
         }
     )*};

@@ -6,6 +6,8 @@
 //! - [`signal`]: signals and sets of them.
 //! - [`table`]: the rows; [`row`] is what they say as values, [`arg`] what can stand in them.
 //! - [`strace`]: a call for people to read.
+//! - [`sys`]: calls from the other side: what a test case may do, on Linux or on Orrery.
+//! - [`manual`]: the table as a page.
 //! - [`names`]: what numbers without a row are called.
 //!
 //! Nothing here depends on the rest of Orrery, nothing keeps state, and nothing asks which architecture it was compiled
@@ -19,11 +21,13 @@ pub mod arch;
 pub mod arg;
 pub mod errno;
 pub mod flags;
+pub mod manual;
 pub mod names;
 pub mod row;
 pub mod signal;
 pub mod strace;
 pub mod structs;
+pub mod sys;
 mod table;
 
 /// Every type that a row of the table names, for the macros that expand it: `use kernel_abi::types::*`.
@@ -39,3 +43,4 @@ pub use arg::{Arg, Fd, Gid, Kind, Mode, Pid, Regs, Uid};
 pub use errno::{Errno, Result};
 pub use row::{Call, ROWS, Row};
 pub use signal::{SigSet, Signal};
+pub use sys::{Calls, Sys};

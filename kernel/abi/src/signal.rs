@@ -86,6 +86,12 @@ impl Signal {
     }
 }
 
+impl crate::arg::Reg for Signal {
+    fn reg(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 impl fmt::Debug for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {

@@ -38,6 +38,12 @@ macro_rules! flags {
             }
         }
 
+        impl crate::arg::Reg for $set {
+            fn reg(self) -> usize {
+                self.bits() as usize
+            }
+        }
+
         #[cfg(test)]
         const _: () = {
             $(assert!(linux_raw_sys::$oracle::$name as $int == $value, stringify!($name));)*
@@ -78,6 +84,12 @@ macro_rules! values {
             const KIND: crate::arg::Kind = crate::arg::Kind::Enum(Self::NAMES);
             fn decode(regs: &mut crate::arg::Regs) -> Self {
                 Self(regs.next_reg() as $int)
+            }
+        }
+
+        impl crate::arg::Reg for $type {
+            fn reg(self) -> usize {
+                self.0 as usize
             }
         }
 
