@@ -128,11 +128,14 @@ fn make_raw() {
 extern "C" fn on_end(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     keeping_errno(|| {
         restore();
-        let former = saved().and_then(|saved| saved.former.iter().find(|(number, _)| *number == signal));
-        handlers::set_action(signal, &former.map_or_else(handlers::default_action, |(_, former)| *former));
         if handlers::was_sent(info) {
-            // Blocked here, so it comes when this returns. A fault comes again by itself.
+            // Blocked here, so it comes when this returns.
+            handlers::set_action(signal, &handlers::default_action());
             handlers::send_to_self(signal);
+        } else {
+            // A fault comes again by itself, now to Rust's handler, which knows a stack overflow.
+            let former = saved().and_then(|saved| saved.former.iter().find(|(number, _)| *number == signal));
+            handlers::set_action(signal, &former.map_or_else(handlers::default_action, |(_, former)| *former));
         }
     });
 }
