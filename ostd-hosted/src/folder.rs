@@ -131,7 +131,7 @@ impl HostFolder {
         if self.writable == Writable::Yes { Ok(()) } else { Err(Failure(libc::EROFS)) }
     }
 
-    fn create(&self, dir: FolderNode, name: &[u8], mode: u32) -> Result<(FolderNode, FolderAttributes)> {
+    fn make(&self, dir: FolderNode, name: &[u8], mode: u32) -> Result<(FolderNode, FolderAttributes)> {
         let parent = self.to_change(dir, name)?;
         let permissions = Mode::from_bits_truncate(mode & 0o7777);
         let (fd, access) = match mode & libc::S_IFMT {
@@ -147,7 +147,7 @@ impl HostFolder {
         Ok(found)
     }
 
-    fn rename(&self, from: FolderNode, name: &[u8], to: FolderNode, new: &[u8]) -> Result<()> {
+    fn move_name(&self, from: FolderNode, name: &[u8], to: FolderNode, new: &[u8]) -> Result<()> {
         let (source, target) = (self.to_change(from, name)?, self.to_change(to, new)?);
         self.hold(to, new);
         renameat(&source, name, &target, new)?;
@@ -230,7 +230,7 @@ impl SharedFolder for HostFolder {
     }
 
     fn create(&self, dir: FolderNode, name: &[u8], mode: u32) -> Result<(FolderNode, FolderAttributes), FolderError> {
-        Ok(HostFolder::create(self, dir, name, mode)?)
+        Ok(self.make(dir, name, mode)?)
     }
 
     fn symlink(
@@ -262,7 +262,7 @@ impl SharedFolder for HostFolder {
     }
 
     fn rename(&self, from: FolderNode, name: &[u8], to: FolderNode, new: &[u8]) -> Result<(), FolderError> {
-        Ok(HostFolder::rename(self, from, name, to, new)?)
+        Ok(self.move_name(from, name, to, new)?)
     }
 
     fn set_mode(&self, node: FolderNode, mode: u32) -> Result<(), FolderError> {
