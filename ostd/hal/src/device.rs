@@ -151,7 +151,7 @@ pub trait SharedFolder: Send + Sync {
     fn entries(&self, dir: FolderNode) -> Result<Vec<FolderEntry>, FolderError>;
     /// Where a symbolic link points.
     fn link_target(&self, node: FolderNode) -> Result<Vec<u8>, FolderError>;
-    /// The node will not be named again.
+    /// Undoes one lookup or making of the node, which will not be named again after the last.
     fn forget(&self, node: FolderNode);
 
     /// Whether the calls below can succeed at all.
