@@ -483,7 +483,7 @@ fn map(
 }
 
 fn map_once(stub: &mut Stub, commands: &CommandFile, runs: &[(usize, Run)]) -> Result<(), Trouble> {
-    let mut batch: Vec<_> = stub.tlb.take_pending().collect();
+    let mut batch: Vec<_> = stub.tlb.take_pending(runs).collect();
     batch.extend(runs.iter().map(|(start, run)| map_command(*start, *run)));
     stub.run(commands, &batch)?;
     for (start, run) in runs {

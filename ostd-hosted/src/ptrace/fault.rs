@@ -50,7 +50,7 @@ impl Space<'_> {
             if prot & PROT_EXEC == 0 {
                 break;
             }
-            let word = (self.load)(Paddr::new(frame + (at % PAGE_SIZE & !7)));
+            let word = (self.load)(Paddr::new(frame + (at % PAGE_SIZE / 8 * 8)));
             bytes.push(word.to_le_bytes()[at % 8]);
         }
         bytes
@@ -81,7 +81,7 @@ pub(super) fn judge(space: &Space<'_>, tlb: &Tlb, regs: &user_regs_struct, addr:
         return if allowed(PROT_EXEC) { map() } else { Verdict::Refuse(Access::Execute) };
     }
     // The start of the next page, perhaps within the instruction: its fetch, or data that happens to be there.
-    let straddles = addr % PAGE_SIZE == 0 && ip < addr && addr - ip < INSTRUCTION_MAX && !executable;
+    let straddles = addr.is_multiple_of(PAGE_SIZE) && ip < addr && addr - ip < INSTRUCTION_MAX && !executable;
     match mapped {
         _ if straddles && allowed(PROT_EXEC) => map(),
         Some(_) if straddles && !stores() => Verdict::Refuse(Access::Execute),

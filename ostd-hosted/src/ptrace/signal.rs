@@ -47,9 +47,7 @@ pub(super) fn meaning(number: i32, signal: &Signal, regs: &user_regs_struct) -> 
     let meaning = match (number, signal.code) {
         (libc::SIGVTALRM, _) => Meaning::Tick,
         (libc::SIGSYS, SYS_SECCOMP) => return Meaning::Vsyscall(signal.addr),
-        (libc::SIGSEGV, SEGV_MAPERR | SEGV_ACCERR) if is_within(ip, VSYSCALL_PAGE, VSYSCALL_PAGE + PAGE) => {
-            fetch_fault(ip)
-        }
+        (libc::SIGSEGV, _) if is_within(ip, VSYSCALL_PAGE, VSYSCALL_PAGE + PAGE) => fetch_fault(ip),
         (libc::SIGSEGV, SEGV_MAPERR | SEGV_ACCERR) => Meaning::Fault(signal.addr),
         (libc::SIGSEGV, _) => Meaning::Protection,
         (libc::SIGBUS, BUS_ADRALN) => exception(Exception::Alignment(Vaddr::new(signal.addr))),

@@ -105,7 +105,8 @@ impl Tlb {
     /// Forgets everything, even what the record does not know of.
     pub(super) fn forget_all(&mut self) {
         self.runs.clear();
-        self.pending = vec![0..image::STUB_START];
+        self.pending.clear();
+        self.pending.push(0..image::STUB_START);
     }
 
     /// Whether something waits to be unmapped.
@@ -155,7 +156,7 @@ mod tests {
     }
 
     fn pending(tlb: &mut Tlb) -> Vec<(usize, usize)> {
-        tlb.take_pending().map(|command| (command.args[0], command.args[1])).collect()
+        tlb.take_pending(&[]).map(|command| (command.args[0], command.args[1])).collect()
     }
 
     #[test]
@@ -197,6 +198,16 @@ mod tests {
         );
         tlb.flush(0x2000..0x8000);
         assert!(!tlb.is_pending());
+    }
+
+    #[test]
+    fn what_is_mapped_anew_is_not_unmapped_before() {
+        let mut tlb = Tlb::default();
+        tlb.insert(0x1000, run(0x9000, 0x8000, BOTH));
+        tlb.flush(0x2000..0x3000);
+        tlb.flush(0x5000..0x8000);
+        let unmapped: Vec<_> = tlb.take_pending(&[(0x1000, run(0x6000, 0, READ))]).map(|call| call.args[0]).collect();
+        assert_eq!(unmapped, [0x5000]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Machine {
     }
 
     pub(super) fn word(&self, at: Paddr) -> &AtomicU64 {
-        assert!(at.as_usize() < RAM_SIZE && at.as_usize() % 8 == 0);
+        assert!(at.as_usize() < RAM_SIZE && at.as_usize().is_multiple_of(8));
         // SAFETY: within the mapping and aligned; guests that write it at the same time do so as hardware does.
         unsafe { &*self.ram.add(at.as_usize()).cast::<AtomicU64>() }
     }
