@@ -114,10 +114,12 @@ impl Tlb {
         !self.pending.is_empty()
     }
 
-    /// The calls that unmap what waits.
-    pub(super) fn take_pending(&mut self) -> impl Iterator<Item = Command> {
+    /// The calls that unmap what waits, but for what `runs`, mapped right after, will cover anyway.
+    pub(super) fn take_pending(&mut self, runs: &[(usize, Run)]) -> impl Iterator<Item = Command> {
+        let covered = |range: &Range<usize>| runs.iter().any(|(at, run)| *at <= range.start && range.end <= run.end);
         self.pending
             .drain(..)
+            .filter(move |range| !covered(range))
             .map(|range| Command { number: libc::SYS_munmap, args: [range.start, range.end - range.start, 0, 0, 0, 0] })
     }
 }
