@@ -10,6 +10,8 @@
 
 extern crate alloc;
 
+pub mod driver;
 pub mod error;
+pub mod tty;
 
 pub use kernel_abi as abi;
