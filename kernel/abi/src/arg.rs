@@ -187,21 +187,21 @@ impl Gid {
 }
 
 macro_rules! pairs {
-    ($($(#[$doc:meta])* $name:ident $count:ident $what:literal $kind:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $count:ident: $int:ident $what:literal $kind:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
         pub struct $name {
             /// Where it begins in the program's memory.
             pub addr: usize,
             #[doc = $what]
-            pub $count: usize,
+            pub $count: $int,
         }
 
         impl Arg for $name {
             const KIND: Kind = $kind;
             const REGS: usize = 2;
             fn decode(regs: &mut Regs) -> Self {
-                Self { addr: regs.next_reg(), $count: regs.next_reg() }
+                Self { addr: regs.next_reg(), $count: regs.next_reg() as $int }
             }
         }
     )*};
@@ -209,13 +209,17 @@ macro_rules! pairs {
 
 pairs! {
     /// A buffer the call reads: two registers, and an allegation about memory, not memory.
-    UserIn len "Bytes." Kind::In;
+    UserIn len: usize "Bytes." Kind::In;
     /// A buffer the call fills: two registers, and an allegation about memory, not memory.
-    UserOut len "Bytes." Kind::Out;
+    UserOut len: usize "Bytes." Kind::Out;
+    /// A buffer the call reads, whose length is an `int`.
+    UserInInt len: i32 "Bytes; negative is whatever the call says it is." Kind::In;
+    /// A buffer the call fills, whose length is an `int`.
+    UserOutInt len: i32 "Bytes; negative is whatever the call says it is." Kind::Out;
     /// An array of `struct iovec` whose buffers the call reads.
-    UserIovecsIn count "How many." Kind::Iovecs(Direction::In);
+    UserIovecsIn count: usize "How many." Kind::Iovecs(Direction::In);
     /// An array of `struct iovec` whose buffers the call fills.
-    UserIovecsOut count "How many." Kind::Iovecs(Direction::Out);
+    UserIovecsOut count: usize "How many." Kind::Iovecs(Direction::Out);
 }
 
 /// Something in a program's memory that has a name in Linux.

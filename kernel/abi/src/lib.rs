@@ -4,7 +4,7 @@
 //! - [`flags`]: bits, commands and limits by family, under Linux's names.
 //! - [`structs`]: what passes through a program's memory, byte for byte.
 //! - [`signal`]: signals and sets of them.
-//! - [`table`]: the rows; [`row`] is what they say as values, [`arg`] what can stand in them.
+//! - [`for_each_syscall!`]: the rows; [`row`] is what they say as values, [`arg`] what can stand in them.
 //! - [`strace`]: a call for people to read.
 //! - [`sys`]: calls from the other side: what a test case may do, on Linux or on Orrery.
 //! - [`manual`]: the table as a page.

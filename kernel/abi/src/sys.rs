@@ -112,6 +112,12 @@ macro_rules! calls {
     (@function $head:tt [$($done:ident)*] $arg:ident: UserOut, $($rest:tt)*) => {
         calls! { @function $head [$($done)* $arg len] $($rest)* }
     };
+    (@function $head:tt [$($done:ident)*] $arg:ident: UserInInt, $($rest:tt)*) => {
+        calls! { @function $head [$($done)* $arg len] $($rest)* }
+    };
+    (@function $head:tt [$($done:ident)*] $arg:ident: UserOutInt, $($rest:tt)*) => {
+        calls! { @function $head [$($done)* $arg len] $($rest)* }
+    };
     (@function $head:tt [$($done:ident)*] $arg:ident: UserIovecsIn, $($rest:tt)*) => {
         calls! { @function $head [$($done)* $arg count] $($rest)* }
     };

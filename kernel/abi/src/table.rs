@@ -101,9 +101,9 @@ macro_rules! for_each_syscall {
             /// `faccessat` with the flags that it should have had.
             faccessat2             [ 439  439] = later path::faccessat2(dir: Fd, path: UserPath, mode: AccessMode, flags: AccessAtFlags);
             /// Read where a symbolic link points.
-            readlink               [  89    -] = later path::readlink(path: UserPath, into: UserOut);
+            readlink               [  89    -] = later path::readlink(path: UserPath, into: UserOutInt);
             /// Read where a symbolic link points, relative to a directory.
-            readlinkat             [ 267   78] = later path::readlinkat(dir: Fd, path: UserPath, into: UserOut);
+            readlinkat             [ 267   78] = later path::readlinkat(dir: Fd, path: UserPath, into: UserOutInt);
             /// Give a file another name.
             link                   [  86    -] = later path::link(old: UserPath, new: UserPath);
             /// Give a file another name, relative to directories.
@@ -143,9 +143,9 @@ macro_rules! for_each_syscall {
             /// The path of the working directory.
             getcwd                 [  79   17] = later dir::getcwd(into: UserOut);
             /// The next entries of a directory, in their old form.
-            getdents               [  78    -] = later dir::getdents(dir: Fd, into: UserOut);
+            getdents               [  78    -] = later dir::getdents(dir: Fd, into: UserOutInt);
             /// The next entries of a directory.
-            getdents64             [ 217   61] = later dir::getdents64(dir: Fd, into: UserOut);
+            getdents64             [ 217   61] = later dir::getdents64(dir: Fd, into: UserOutInt);
             /// Change the directory that paths start at.
             chroot                 [ 161   51] = later dir::chroot(path: UserPath);
 
@@ -501,11 +501,11 @@ macro_rules! for_each_syscall {
             /// Random bytes.
             getrandom              [ 318  278] = later info::getrandom(into: UserOut, flags: GetrandomFlags);
             /// Set the host's name.
-            sethostname            [ 170  161] = later info::sethostname(name: UserIn);
+            sethostname            [ 170  161] = later info::sethostname(name: UserInInt);
             /// Set the NIS domain's name.
-            setdomainname          [ 171  162] = later info::setdomainname(name: UserIn);
+            setdomainname          [ 171  162] = later info::setdomainname(name: UserInInt);
             /// Read or clear the kernel's log.
-            syslog                 [ 103  116] = later info::syslog(action: SyslogAction, into: UserOut);
+            syslog                 [ 103  116] = later info::syslog(action: SyslogAction, into: UserOutInt);
             /// Stop or restart the machine.
             reboot                 [ 169  142] = later info::reboot(magic: Hex, magic2: Hex, command: RebootCommand, argument: UserAddr);
             /// Make written code visible to instruction fetch.

@@ -292,6 +292,7 @@ consts! {
         STATX_ATTR_APPEND = 32;
     } + {
         IOV_MAX = 1024;
+        PIPE_BUF = 4096;
         XATTR_NAME_MAX = 255;
         XATTR_SIZE_MAX = 65536;
         XATTR_LIST_MAX = 65536;

@@ -1,6 +1,6 @@
 //! Linux's flags and commands by family, with Linux's names, values and types.
 //!
-//! Three macros say what a family is: [`flags!`] a set of bits, [`values!`] one of several numbers, [`consts!`] plain
+//! Three macros say what a family is: `flags!` a set of bits, `values!` one of several numbers, `consts!` plain
 //! numbers. The first two can stand in a row of the table. In a test build each value is compared with the kernel's
 //! headers while it compiles, except those behind a `+`, which those headers do not have.
 

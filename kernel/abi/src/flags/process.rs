@@ -239,7 +239,7 @@ values! {
         LINUX_REBOOT_CMD_POWER_OFF = 0x4321_fedc;
     }
 
-    /// kcmp(2) and ioprio_set(2) are not here; this is syslog(2).
+    /// What syslog(2) is to do.
     SyslogAction: i32 from general {
     } + {
         SYSLOG_ACTION_CLOSE = 0;
@@ -275,6 +275,47 @@ consts! {
         FUTEX_OP_CMP_LE = 3;
         FUTEX_OP_CMP_GT = 4;
         FUTEX_OP_CMP_GE = 5;
+        CAP_CHOWN = 0;
+        CAP_DAC_OVERRIDE = 1;
+        CAP_DAC_READ_SEARCH = 2;
+        CAP_FOWNER = 3;
+        CAP_FSETID = 4;
+        CAP_KILL = 5;
+        CAP_SETGID = 6;
+        CAP_SETUID = 7;
+        CAP_SETPCAP = 8;
+        CAP_LINUX_IMMUTABLE = 9;
+        CAP_NET_BIND_SERVICE = 10;
+        CAP_NET_BROADCAST = 11;
+        CAP_NET_ADMIN = 12;
+        CAP_NET_RAW = 13;
+        CAP_IPC_LOCK = 14;
+        CAP_IPC_OWNER = 15;
+        CAP_SYS_MODULE = 16;
+        CAP_SYS_RAWIO = 17;
+        CAP_SYS_CHROOT = 18;
+        CAP_SYS_PTRACE = 19;
+        CAP_SYS_PACCT = 20;
+        CAP_SYS_ADMIN = 21;
+        CAP_SYS_BOOT = 22;
+        CAP_SYS_NICE = 23;
+        CAP_SYS_RESOURCE = 24;
+        CAP_SYS_TIME = 25;
+        CAP_SYS_TTY_CONFIG = 26;
+        CAP_MKNOD = 27;
+        CAP_LEASE = 28;
+        CAP_AUDIT_WRITE = 29;
+        CAP_AUDIT_CONTROL = 30;
+        CAP_SETFCAP = 31;
+        CAP_MAC_OVERRIDE = 32;
+        CAP_MAC_ADMIN = 33;
+        CAP_SYSLOG = 34;
+        CAP_WAKE_ALARM = 35;
+        CAP_BLOCK_SUSPEND = 36;
+        CAP_AUDIT_READ = 37;
+        CAP_PERFMON = 38;
+        CAP_BPF = 39;
+        CAP_CHECKPOINT_RESTORE = 40;
         CSIGNAL = 255;
         _LINUX_CAPABILITY_VERSION_1 = 0x1998_0330;
         _LINUX_CAPABILITY_VERSION_2 = 0x2007_1026;
@@ -284,6 +325,10 @@ consts! {
         SUID_DUMP_DISABLE = 0;
         SUID_DUMP_USER = 1;
         CAP_LAST_CAP = 40;
+        NGROUPS_MAX = 65536;
+        TASK_COMM_LEN = 16;
+        MAX_ARG_STRLEN = 131_072;
+        MAX_ARG_STRINGS = 0x7fff_ffff;
     }
 
     u64 from general {
