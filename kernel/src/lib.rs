@@ -12,6 +12,8 @@ extern crate alloc;
 
 pub mod driver;
 pub mod error;
+pub mod ipc;
+pub mod time;
 pub mod tty;
 
 pub use kernel_abi as abi;

@@ -1,0 +1,5 @@
+//! Talking between processes through descriptors.
+//!
+//! - [`ring`]: the pages a pipe keeps its bytes in.
+
+pub mod ring;
