@@ -4,11 +4,11 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::panic::Location;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use ostd_hal::SafePoint;
 
-use super::raw::{GiveUp, Place, wake_next};
+use super::raw::{GiveUp, Headcount, Place, wake_next};
 use super::spin::SpinLock;
 use crate::cpu::CurrentCpu;
 use crate::task::Task;
@@ -54,7 +54,7 @@ pub enum WaitError {
 pub struct WaitQueue {
     entries: SpinLock<Entries>,
     /// Entries of both kinds: spares wakers the lock when nobody waits.
-    len: AtomicUsize,
+    len: Headcount,
 }
 
 #[derive(Default)]
@@ -74,7 +74,7 @@ impl WaitQueue {
     pub const fn new() -> Self {
         Self {
             entries: SpinLock::new(Entries { sleepers: VecDeque::new(), listeners: Vec::new() }),
-            len: AtomicUsize::new(0),
+            len: Headcount::new(),
         }
     }
 
@@ -150,7 +150,7 @@ impl WaitQueue {
         let sleepers = {
             let mut entries = self.entries.lock();
             let sleepers = core::mem::take(&mut entries.sleepers);
-            self.len.fetch_sub(sleepers.len(), Ordering::SeqCst);
+            self.len.leave(u32::try_from(sleepers.len()).expect("they were counted"));
             sleepers
         };
         for sleeper in sleepers {
@@ -164,10 +164,7 @@ impl WaitQueue {
 
     /// Whether nobody waits here.
     pub fn is_empty(&self) -> bool {
-        // Pairs with the increment in `enter`: either the waiter's look comes after the waker's change, or the waker
-        // sees the waiter.
-        core::sync::atomic::fence(Ordering::SeqCst);
-        self.len.load(Ordering::SeqCst) == 0
+        self.len.is_zero()
     }
 
     fn enter(&self, task: &Arc<Task>) -> Arc<Sleeper> {
@@ -175,9 +172,8 @@ impl WaitQueue {
         let sleeper = Arc::new(Sleeper { task: Arc::clone(task), place: Place::new() });
         let mut entries = self.entries.lock();
         entries.sleepers.push_back(Arc::clone(&sleeper));
-        self.len.fetch_add(1, Ordering::SeqCst);
+        self.len.enter();
         drop(entries);
-        core::sync::atomic::fence(Ordering::SeqCst);
         sleeper
     }
 
@@ -188,7 +184,7 @@ impl WaitQueue {
                 let mut entries = self.entries.lock();
                 if let Some(i) = entries.sleepers.iter().position(|other| Arc::ptr_eq(other, sleeper)) {
                     let removed = entries.sleepers.remove(i);
-                    self.len.fetch_sub(1, Ordering::SeqCst);
+                    self.len.leave(1);
                     drop(entries);
                     drop(removed);
                 }
@@ -203,7 +199,7 @@ impl WaitQueue {
         let mut entries = self.entries.lock();
         let first = entries.sleepers.pop_front();
         if first.is_some() {
-            self.len.fetch_sub(1, Ordering::SeqCst);
+            self.len.leave(1);
         }
         first
     }
@@ -224,7 +220,7 @@ impl WaitQueue {
 
 impl core::fmt::Debug for WaitQueue {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "WaitQueue({} waiting)", self.len.load(Ordering::Relaxed))
+        write!(f, "WaitQueue({} waiting)", self.len.about())
     }
 }
 
@@ -257,8 +253,7 @@ impl Listener {
     /// Hears every wake-up of `queue` as long as the answer lives.
     pub fn listen<'a>(&self, queue: &'a WaitQueue) -> Listening<'a> {
         queue.entries.lock().listeners.push(Arc::clone(&self.shared));
-        queue.len.fetch_add(1, Ordering::SeqCst);
-        core::sync::atomic::fence(Ordering::SeqCst);
+        queue.len.enter();
         Listening { queue, shared: Arc::clone(&self.shared) }
     }
 
@@ -299,7 +294,7 @@ impl Drop for Listening<'_> {
         let mut entries = self.queue.entries.lock();
         if let Some(i) = entries.listeners.iter().position(|other| Arc::ptr_eq(other, &self.shared)) {
             let removed = entries.listeners.swap_remove(i);
-            self.queue.len.fetch_sub(1, Ordering::SeqCst);
+            self.queue.len.leave(1);
             drop(entries);
             drop(removed);
         }

@@ -9,6 +9,7 @@
 //! itself, and none calls a closure while it holds something that the closure may want.
 
 mod atomic;
+mod headcount;
 mod mutex;
 mod order;
 mod queue;
@@ -21,6 +22,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use headcount::Headcount;
 pub(crate) use mutex::RawMutex;
 pub(crate) use queue::{GiveUp, Place, wake_next};
 pub(crate) use rwlock::{RawRwLock, Wake};

@@ -37,17 +37,9 @@ pub(crate) struct Parker {
 
 impl Parker {
     constructor! {
-        /// For a task that runs already.
+        /// For a task that runs, or is about to be put on a run queue for the first time.
         pub(crate) fn running() -> Self {
             Self { state: AtomicU32::new(RUNNING) }
-        }
-    }
-
-    constructor! {
-        /// For a task that has not run yet: asleep with a saved context, so its first [`unpark`](Self::unpark) is
-        /// what starts it.
-        pub(crate) fn parked() -> Self {
-            Self { state: AtomicU32::new(PARKED) }
         }
     }
 

@@ -16,7 +16,7 @@ mod tests;
 
 /// The same files as [`super`], on loom's atomics and with the given orderings, and the threads that use them.
 macro_rules! algorithms {
-    ($(#[$doc:meta])* $name:ident: $acquire:ident, $release:ident, $acq_rel:ident) => {
+    ($(#[$doc:meta])* $name:ident: $acquire:ident, $release:ident, $acq_rel:ident, $seq_cst:ident) => {
         $(#[$doc])*
         #[path = ".."]
         #[allow(dead_code, reason = "not every mistake is looked for everywhere")]
@@ -27,7 +27,9 @@ macro_rules! algorithms {
                 pub(crate) const ACQUIRE: Ordering = Ordering::$acquire;
                 pub(crate) const RELEASE: Ordering = Ordering::$release;
                 pub(crate) const ACQ_REL: Ordering = Ordering::$acq_rel;
+                pub(crate) const SEQ_CST: Ordering = Ordering::$seq_cst;
             }
+            mod headcount;
             mod mutex;
             mod queue;
             mod rwlock;
@@ -36,6 +38,7 @@ macro_rules! algorithms {
 
             #[path = "model"]
             pub(crate) mod threads {
+                pub(crate) mod headcount;
                 pub(crate) mod mutex;
                 pub(crate) mod queue;
                 pub(crate) mod rwlock;
@@ -47,11 +50,13 @@ macro_rules! algorithms {
 }
 
 algorithms! { /// As shipped.
-sound: Acquire, Release, AcqRel }
+sound: Acquire, Release, AcqRel, SeqCst }
 algorithms! { /// Nobody sees what was published.
-without_acquire: Relaxed, Release, Release }
+without_acquire: Relaxed, Release, Release, SeqCst }
 algorithms! { /// Nobody publishes.
-without_release: Acquire, Relaxed, Acquire }
+without_release: Acquire, Relaxed, Acquire, SeqCst }
+algorithms! { /// Nobody waits for its own writes.
+without_fence: Acquire, Release, AcqRel, AcqRel }
 
 /// Whether the threads of a model do their part.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What the model shows, and the mistakes that it is seen to catch.
 
 use super::Threads::{Careless, Honest};
-use super::{caught, explore, sound, without_acquire, without_release};
+use super::{caught, explore, sound, without_acquire, without_fence, without_release};
 
 /// What loom says where one thread does not see another's access, or two overlap.
 const RACE: &str = "Causality violation";
@@ -113,13 +113,18 @@ fn the_model_sees_a_place_without_its_orderings() {
 }
 
 #[test]
-fn a_sleeper_is_enqueued_once_per_sleep_and_never_forgotten() {
-    explore(3, || sound::threads::waiter::sleep_until_both_flags_are_set(Honest));
+fn who_waits_sees_the_condition_or_is_seen_by_the_waker() {
+    explore(3, sound::threads::headcount::enter_or_be_seen);
 }
 
 #[test]
-fn a_new_task_is_started_by_exactly_one_of_two_wakers() {
-    explore(3, sound::threads::waiter::start_twice);
+fn the_model_sees_a_headcount_without_its_fences() {
+    sees("a wake-up was lost", without_fence::threads::headcount::enter_or_be_seen);
+}
+
+#[test]
+fn a_sleeper_is_enqueued_once_per_sleep_and_never_forgotten() {
+    explore(3, || sound::threads::waiter::sleep_until_both_flags_are_set(Honest));
 }
 
 #[test]
