@@ -263,7 +263,8 @@ impl Listener {
         let task = sleeping_task(Location::caller());
         let alarm = Alarm::set(&task, sleep.deadline_ns);
         let result = loop {
-            self.shared.signalled.store(false, Ordering::SeqCst);
+            // A swap, not a store: if it takes a signal back, the look below must see what the signaller did.
+            self.shared.signalled.swap(false, Ordering::SeqCst);
             if let Some(value) = condition() {
                 break Ok(value);
             }
