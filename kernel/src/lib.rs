@@ -15,5 +15,9 @@ pub mod error;
 pub mod ipc;
 pub mod time;
 pub mod tty;
+pub mod credentials;
+pub mod error;
+pub mod sched;
+pub mod signal;
 
 pub use kernel_abi as abi;
