@@ -10,14 +10,14 @@
 
 extern crate alloc;
 
+pub mod credentials;
 pub mod driver;
 pub mod error;
-pub mod ipc;
-pub mod time;
-pub mod tty;
-pub mod credentials;
 pub mod error;
+pub mod ipc;
 pub mod sched;
 pub mod signal;
+pub mod time;
+pub mod tty;
 
 pub use kernel_abi as abi;
