@@ -13,7 +13,6 @@ extern crate alloc;
 pub mod credentials;
 pub mod driver;
 pub mod error;
-pub mod error;
 pub mod ipc;
 pub mod sched;
 pub mod signal;
