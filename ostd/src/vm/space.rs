@@ -57,6 +57,11 @@ impl VmSpace {
         &self.machine
     }
 
+    /// A number that no other living address space of this machine has.
+    pub fn id(&self) -> u64 {
+        self.root.as_usize() as u64
+    }
+
     pub(crate) fn root(&self) -> Paddr {
         self.root
     }
