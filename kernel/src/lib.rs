@@ -18,5 +18,6 @@ pub mod sched;
 pub mod signal;
 pub mod time;
 pub mod tty;
+pub mod mm;
 
 pub use kernel_abi as abi;

@@ -1,0 +1,152 @@
+//! Copies between the kernel and a program: faults on the way are resolved, and what cannot be is EFAULT.
+
+use alloc::vec::Vec;
+
+use ostd::frame::Frame;
+use ostd::user::PageFault;
+use ostd::vm::CopyFault;
+use ostd::{PAGE_SIZE, Vaddr};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::error::{Errno, Result};
+use crate::mm::AddressSpace;
+
+impl AddressSpace {
+    /// Copies all of `into` from the program.
+    pub fn read(&self, from: usize, into: &mut [u8]) -> Result<()> {
+        let len = into.len();
+        all(self.copy(from, len, |at, done| self.vm.read(at, &mut into[done..done + room(len, done)])), len)
+    }
+
+    /// Copies all of `from` to the program.
+    pub fn write(&self, to: usize, from: &[u8]) -> Result<()> {
+        let len = from.len();
+        all(self.copy(to, len, |at, done| self.vm.write(at, &from[done..done + room(len, done)])), len)
+    }
+
+    /// Copies what can be read; EFAULT if that is nothing.
+    pub fn read_some(&self, from: usize, into: &mut [u8]) -> Result<usize> {
+        let len = into.len();
+        some(self.copy(from, len, |at, done| self.vm.read(at, &mut into[done..done + room(len, done)])), len)
+    }
+
+    /// Copies what can be written; EFAULT if that is nothing.
+    pub fn write_some(&self, to: usize, from: &[u8]) -> Result<usize> {
+        let len = from.len();
+        some(self.copy(to, len, |at, done| self.vm.write(at, &from[done..done + room(len, done)])), len)
+    }
+
+    /// Copies from the program into a frame, as far as it can be read.
+    pub fn read_into_frame(&self, from: usize, frame: &Frame, offset: usize, len: usize) -> Result<usize> {
+        some(self.copy(from, len, |at, done| self.vm.read_into_frame(at, frame, offset + done, room(len, done))), len)
+    }
+
+    /// Copies from a frame to the program, as far as it can be written.
+    pub fn write_from_frame(&self, to: usize, frame: &Frame, offset: usize, len: usize) -> Result<usize> {
+        some(self.copy(to, len, |at, done| self.vm.write_from_frame(at, frame, offset + done, room(len, done))), len)
+    }
+
+    /// Writes zeros, as far as they can be written.
+    pub fn fill_some(&self, to: usize, len: usize) -> Result<usize> {
+        some(self.copy(to, len, |at, done| self.vm.fill(at, 0, room(len, done))), len)
+    }
+
+    /// Reads a value.
+    pub fn read_value<T: FromBytes>(&self, at: usize) -> Result<T> {
+        let mut value = T::new_zeroed();
+        let len = size_of::<T>();
+        let mut bytes = alloc::vec![0; len];
+        self.read(at, &mut bytes)?;
+        if let Ok(read) = T::read_from_bytes(&bytes) {
+            value = read;
+        }
+        Ok(value)
+    }
+
+    /// Writes a value.
+    pub fn write_value<T: IntoBytes + Immutable>(&self, at: usize, value: &T) -> Result<()> {
+        self.write(at, value.as_bytes())
+    }
+
+    /// Reads up to a NUL, which is left out; ENAMETOOLONG if none is among `max` bytes.
+    pub fn read_string(&self, at: usize, max: usize) -> Result<Vec<u8>> {
+        let mut string = Vec::new();
+        let mut chunk = [0; 256];
+        while string.len() < max {
+            let from = at.checked_add(string.len()).ok_or(Errno::EFAULT)?;
+            // Not over the end of a page: the string may end there, and the next may be missing.
+            let len = chunk.len().min(max - string.len()).min(PAGE_SIZE - from % PAGE_SIZE);
+            self.read(from, &mut chunk[..len])?;
+            match chunk[..len].iter().position(|byte| *byte == 0) {
+                Some(end) => {
+                    string.extend_from_slice(&chunk[..end]);
+                    return Ok(string);
+                }
+                None => string.extend_from_slice(&chunk[..len]),
+            }
+        }
+        Err(Errno::ENAMETOOLONG)
+    }
+
+    /// Reads an aligned word at once; EINVAL if it is not aligned.
+    pub fn load32(&self, at: usize) -> Result<u32> {
+        self.word(at, |at| self.vm.load32(at))
+    }
+
+    /// Replaces an aligned word if it is `old`, at once, and returns what was there; EINVAL if it is not aligned.
+    pub fn cmpxchg32(&self, at: usize, old: u32, new: u32) -> Result<u32> {
+        self.word(at, |at| self.vm.cmpxchg32(at, old, new))
+    }
+
+    fn word(&self, at: usize, mut access: impl FnMut(Vaddr) -> core::result::Result<u32, PageFault>) -> Result<u32> {
+        if at % 4 != 0 {
+            return Err(Errno::EINVAL);
+        }
+        if at >= self.end() {
+            return Err(Errno::EFAULT);
+        }
+        loop {
+            match access(Vaddr::new(at)) {
+                Ok(value) => return Ok(value),
+                Err(fault) => self.fault(fault).map_err(|_| Errno::EFAULT)?,
+            }
+        }
+    }
+
+    /// Repeats `step` (given where to go on and what is done) until `len` bytes are done or a fault is refused; returns
+    /// how many are.
+    fn copy(
+        &self,
+        at: usize,
+        len: usize,
+        mut step: impl FnMut(Vaddr, usize) -> core::result::Result<(), CopyFault>,
+    ) -> usize {
+        let mut done = 0;
+        while done < len {
+            let Some(next) = at.checked_add(done).filter(|next| *next < self.end()) else { break };
+            match step(Vaddr::new(next), done) {
+                Ok(()) => done += room(len, done),
+                Err(stopped) => {
+                    done += stopped.done;
+                    if self.fault(stopped.fault).is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+        done
+    }
+}
+
+/// How much one step copies: a bounded piece, so that a long copy is not one long stretch of work.
+fn room(len: usize, done: usize) -> usize {
+    (len - done).min(1 << 20)
+}
+
+fn all(done: usize, len: usize) -> Result<()> {
+    if done == len { Ok(()) } else { Err(Errno::EFAULT) }
+}
+
+fn some(done: usize, len: usize) -> Result<usize> {
+    if done == 0 && len != 0 { Err(Errno::EFAULT) } else { Ok(done) }
+}

@@ -1,0 +1,54 @@
+//! A copy of an address space, made when somebody writes.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use ostd::Vaddr;
+use ostd::vm::PageFlags;
+
+use crate::error::{OrErrno, Result};
+use crate::mm::{AddressSpace, Area};
+
+impl AddressSpace {
+    /// A copy for a child: shared areas are shared, private pages are copied by whoever writes them first.
+    pub fn fork(&self) -> Result<Arc<Self>> {
+        let child = Self::new(self.machine())?;
+        let state = self.state.lock();
+        {
+            let mut theirs = child.state.lock();
+            theirs.inherit(&state);
+            for area in state.areas.iter().filter(|area| !area.dont_fork) {
+                theirs.areas.insert(area.clone());
+                if area.wipe_on_fork {
+                    continue;
+                }
+                theirs.parked.extend(state.parked.range(area.start..area.end).map(|(at, frame)| (*at, frame.clone())));
+                // Pages of shared areas are found again by faults.
+                if area.is_private() {
+                    self.share_pages(area, &child)?;
+                }
+            }
+        }
+        Ok(child)
+    }
+
+    fn share_pages(&self, area: &Area, child: &Self) -> Result<()> {
+        let range = Vaddr::new(area.start)..Vaddr::new(area.end);
+        let mut pages = Vec::new();
+        let mut cursor = self.vm.cursor(range.clone());
+        while let Some((at, mapped)) = cursor.next_mapped() {
+            pages.push((at, mapped));
+            cursor.advance();
+        }
+        cursor.jump(range.start);
+        let flush = cursor.protect(area.len(), |flags| flags - PageFlags::WRITE);
+        drop(cursor);
+        flush.now();
+        let mut cursor = child.vm.cursor(range);
+        for (at, mapped) in pages {
+            cursor.jump(at);
+            cursor.map(mapped.frame, mapped.flags - PageFlags::WRITE).or_errno()?;
+        }
+        Ok(())
+    }
+}
