@@ -14,10 +14,10 @@ pub mod credentials;
 pub mod driver;
 pub mod error;
 pub mod ipc;
+pub mod mm;
 pub mod sched;
 pub mod signal;
 pub mod time;
 pub mod tty;
-pub mod mm;
 
 pub use kernel_abi as abi;
