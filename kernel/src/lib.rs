@@ -19,5 +19,6 @@ pub mod sched;
 pub mod signal;
 pub mod time;
 pub mod tty;
+pub mod vfs;
 
 pub use kernel_abi as abi;

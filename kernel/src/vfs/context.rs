@@ -1,0 +1,434 @@
+//! Where a process is in the tree of files, and what it does to names there.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use kernel_abi::flags::{OpenFlags, RenameFlags, S_ISVTX};
+use ostd::sync::Mutex;
+
+use super::attributes::{Access, FileKind, Identity};
+use super::file::{Block, File};
+use super::inode::{Make, New};
+use super::mount::MountTable;
+use super::open_file::OpenFile;
+use super::path::{Path, Reach};
+use super::transfer::{Sink, Source};
+use super::walk::{Follow, Last, Walk, link_text};
+use crate::error::{Errno, Result};
+
+/// How open(2) was asked to open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenRequest {
+    /// How.
+    pub flags: OpenFlags,
+    /// Permission bits of a file that is made; the umask is applied to them.
+    pub mode: u32,
+}
+
+struct State {
+    root: Path,
+    cwd: Path,
+    umask: u32,
+}
+
+/// Root, working directory and umask: what CLONE_FS shares.
+pub struct FsContext {
+    mounts: Arc<MountTable>,
+    state: Mutex<State>,
+}
+
+impl FsContext {
+    /// At the top of all mounts, with umask 022.
+    pub fn new(mounts: &Arc<MountTable>) -> Arc<Self> {
+        let root = mounts.root();
+        let state = Mutex::new(State { cwd: root.clone(), root, umask: 0o022 });
+        Arc::new(Self { mounts: Arc::clone(mounts), state })
+    }
+
+    /// A copy of its own.
+    pub fn fork(&self) -> Arc<Self> {
+        let state = self.state.lock();
+        let copy = State { root: state.root.clone(), cwd: state.cwd.clone(), umask: state.umask };
+        Arc::new(Self { mounts: Arc::clone(&self.mounts), state: Mutex::new(copy) })
+    }
+
+    /// The mounts it sees.
+    pub fn mounts(&self) -> &Arc<MountTable> {
+        &self.mounts
+    }
+
+    /// Where `/` is.
+    pub fn root(&self) -> Path {
+        self.state.lock().root.clone()
+    }
+
+    /// Where paths without a slash begin.
+    pub fn cwd(&self) -> Path {
+        self.state.lock().cwd.clone()
+    }
+
+    /// chdir(2), after [`enter`](Self::enter).
+    pub fn set_cwd(&self, to: Path) {
+        let old = core::mem::replace(&mut self.state.lock().cwd, to);
+        drop(old);
+    }
+
+    /// chroot(2).
+    pub fn set_root(&self, to: Path) {
+        let old = core::mem::replace(&mut self.state.lock().root, to);
+        drop(old);
+    }
+
+    /// Permission bits that new files do not get.
+    pub fn umask(&self) -> u32 {
+        self.state.lock().umask
+    }
+
+    /// umask(2): gives the old one.
+    pub fn set_umask(&self, mask: u32) -> u32 {
+        core::mem::replace(&mut self.state.lock().umask, mask & 0o777)
+    }
+
+    /// The name of a place as this process would write it.
+    pub fn path_of(&self, place: &Path) -> (Vec<u8>, Reach) {
+        place.name_from(&self.root())
+    }
+
+    /// The place a path leads to, from `at` or the working directory.
+    pub fn resolve(&self, at: Option<&Path>, path: &[u8], follow: Follow, who: &Identity) -> Result<Path> {
+        self.walk(who).to_end(&self.start(at), path, follow)
+    }
+
+    /// The directory a path ends in, and how.
+    pub fn parent_of(&self, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<(Path, Last)> {
+        self.walk(who).to_parent(&self.start(at), path)
+    }
+
+    /// EACCES or ENOTDIR unless the place may become a working directory.
+    pub fn enter(&self, place: &Path, who: &Identity) -> Result<()> {
+        if place.inode.kind() != FileKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        place.inode.attributes()?.permit(who, Access::EXECUTE)
+    }
+
+    /// open(2).
+    pub fn open(&self, at: Option<&Path>, path: &[u8], request: OpenRequest, who: &Identity) -> Result<Arc<OpenFile>> {
+        let mut flags = request.flags;
+        if flags.contains(OpenFlags::O_PATH) {
+            flags &= OpenFlags::O_PATH | OpenFlags::O_DIRECTORY | OpenFlags::O_NOFOLLOW | OpenFlags::O_CLOEXEC;
+        } else if flags.contains(OpenFlags::O_TMPFILE) {
+            return Err(if flags.intersects(OpenFlags::O_WRONLY | OpenFlags::O_RDWR) {
+                Errno::EOPNOTSUPP
+            } else {
+                Errno::EINVAL
+            });
+        }
+        if flags.contains(OpenFlags::O_CREAT | OpenFlags::O_DIRECTORY) {
+            return Err(Errno::EINVAL);
+        }
+        if flags.contains(OpenFlags::O_CREAT) {
+            return self.open_or_make(at, path, OpenRequest { flags, mode: request.mode }, who);
+        }
+        let follow = if flags.contains(OpenFlags::O_NOFOLLOW) { Follow::No } else { Follow::Yes };
+        let found = self.resolve(at, path, follow, who)?;
+        self.open_place(&found, flags, who)
+    }
+
+    /// Opens what was found.
+    pub fn open_place(&self, found: &Path, flags: OpenFlags, who: &Identity) -> Result<Arc<OpenFile>> {
+        let kind = found.inode.kind();
+        if flags.contains(OpenFlags::O_DIRECTORY) && kind != FileKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        if flags.contains(OpenFlags::O_PATH) {
+            return Ok(OpenFile::at(found.clone(), Arc::new(Place), flags));
+        }
+        let access = wanted_access(flags);
+        match kind {
+            FileKind::Symlink => return Err(Errno::ELOOP),
+            FileKind::Directory if access.contains(Access::WRITE) => return Err(Errno::EISDIR),
+            FileKind::Char | FileKind::Block if !found.mount.has_devices() => return Err(Errno::EACCES),
+            _ => {}
+        }
+        let attributes = found.inode.attributes()?;
+        if access.contains(Access::WRITE) && kind == FileKind::Regular {
+            found.mount.permit_write()?;
+        }
+        attributes.permit(who, access)?;
+        if flags.contains(OpenFlags::O_NOATIME) && !who.owns(&attributes) {
+            return Err(Errno::EPERM);
+        }
+        let file = self.open_inode(found, attributes.rdev, flags)?;
+        if flags.contains(OpenFlags::O_TRUNC) && kind == FileKind::Regular {
+            file.truncate(0)?;
+        }
+        Ok(OpenFile::at(found.clone(), file, flags))
+    }
+
+    fn open_inode(&self, found: &Path, rdev: u64, flags: OpenFlags) -> Result<Arc<dyn File>> {
+        if let Some(file) = found.inode.reopen() {
+            return Ok(file);
+        }
+        match found.inode.kind() {
+            FileKind::Regular | FileKind::Directory => Arc::clone(&found.inode).open(flags),
+            kind @ (FileKind::Char | FileKind::Block) => self.mounts.devices()?.open_device(kind, rdev, flags),
+            FileKind::Fifo => self.mounts.devices()?.open_fifo(&found.inode, flags),
+            FileKind::Socket | FileKind::Symlink => Err(Errno::ENXIO),
+        }
+    }
+
+    fn open_or_make(
+        &self,
+        at: Option<&Path>,
+        path: &[u8],
+        request: OpenRequest,
+        who: &Identity,
+    ) -> Result<Arc<OpenFile>> {
+        let flags = request.flags;
+        let mut walk = self.walk(who);
+        let (mut start, mut path) = (self.start(at), path.to_vec());
+        loop {
+            let (dir, last) = walk.to_parent(&start, &path)?;
+            let Last::Name(name, false) = last else { return Err(Errno::EISDIR) };
+            let found = match walk.child(&dir, &name) {
+                Ok(found) => found,
+                Err(Errno::ENOENT) => {
+                    permit_change(&dir, who)?;
+                    let mode = request.mode & 0o7777 & !self.umask();
+                    let make = Make { new: New::Regular, mode, uid: who.uid, gid: who.gid };
+                    match dir.inode.create(&name, &make) {
+                        Ok(inode) => {
+                            // Whoever makes a file may open it, whatever its mode says.
+                            let file = Arc::clone(&inode).open(flags)?;
+                            return Ok(OpenFile::at(dir.child(&name, inode), file, flags));
+                        }
+                        // Somebody was faster.
+                        Err(Errno::EEXIST) if !flags.contains(OpenFlags::O_EXCL) => continue,
+                        Err(errno) => return Err(errno),
+                    }
+                }
+                Err(errno) => return Err(errno),
+            };
+            if flags.contains(OpenFlags::O_EXCL) {
+                return Err(Errno::EEXIST);
+            }
+            match found.inode.kind() {
+                FileKind::Directory => return Err(Errno::EISDIR),
+                FileKind::Symlink if !flags.contains(OpenFlags::O_NOFOLLOW) => {
+                    if let Some(target) = walk.count_link(&found)? {
+                        return self.open_place(&target, flags, who);
+                    }
+                    path = link_text(&found)?;
+                    start = dir;
+                }
+                _ => return self.open_place(&found, flags, who),
+            }
+        }
+    }
+
+    /// mkdir(2), mknod(2), symlink(2): makes what was not there. The umask is applied to `mode`, but for links.
+    pub fn make(&self, at: Option<&Path>, path: &[u8], new: New<'_>, mode: u32, who: &Identity) -> Result<()> {
+        let (dir, last) = self.parent_of(at, path, who)?;
+        let Last::Name(name, is_slashed) = last else { return Err(Errno::EEXIST) };
+        match dir.inode.lookup(&name) {
+            Ok(_) => return Err(Errno::EEXIST),
+            Err(Errno::ENOENT) if is_slashed && new != New::Directory => return Err(Errno::ENOENT),
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+        permit_change(&dir, who)?;
+        let mode = if matches!(new, New::Symlink(_)) { 0o777 } else { mode & 0o7777 & !self.umask() };
+        dir.inode.create(&name, &Make { new, mode, uid: who.uid, gid: who.gid }).map(drop)
+    }
+
+    /// link(2): another name for what `old` is.
+    pub fn link(&self, old: &Path, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<()> {
+        let (dir, last) = self.parent_of(at, path, who)?;
+        let Last::Name(name, is_slashed) = last else { return Err(Errno::EEXIST) };
+        match dir.inode.lookup(&name) {
+            Ok(_) => return Err(Errno::EEXIST),
+            Err(Errno::ENOENT) if is_slashed => return Err(Errno::ENOENT),
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+        if old.mount.id != dir.mount.id {
+            return Err(Errno::EXDEV);
+        }
+        permit_change(&dir, who)?;
+        if old.inode.kind() == FileKind::Directory {
+            return Err(Errno::EPERM);
+        }
+        dir.inode.link(&name, &old.inode)
+    }
+
+    /// unlink(2).
+    pub fn unlink(&self, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<()> {
+        let (dir, last) = self.parent_of(at, path, who)?;
+        let Last::Name(name, is_slashed) = last else { return Err(Errno::EISDIR) };
+        let found = dir.child(&name, dir.inode.lookup(&name)?);
+        let is_directory = found.inode.kind() == FileKind::Directory;
+        if is_slashed {
+            return Err(if is_directory { Errno::EISDIR } else { Errno::ENOTDIR });
+        }
+        permit_removal(&dir, &found, who)?;
+        if is_directory {
+            return Err(Errno::EISDIR);
+        }
+        if self.mounts.is_covered(&found) {
+            return Err(Errno::EBUSY);
+        }
+        dir.inode.unlink(&name)
+    }
+
+    /// rmdir(2).
+    pub fn rmdir(&self, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<()> {
+        let (dir, last) = self.parent_of(at, path, who)?;
+        let name = match last {
+            Last::Name(name, _) => name,
+            Last::Dot => return Err(Errno::EINVAL),
+            Last::DotDot => return Err(Errno::ENOTEMPTY),
+            Last::Root => return Err(Errno::EBUSY),
+        };
+        let found = dir.child(&name, dir.inode.lookup(&name)?);
+        permit_removal(&dir, &found, who)?;
+        if found.inode.kind() != FileKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        if self.mounts.is_covered(&found) {
+            return Err(Errno::EBUSY);
+        }
+        dir.inode.rmdir(&name)
+    }
+
+    /// renameat2(2).
+    pub fn rename(
+        &self,
+        (old_at, old): (Option<&Path>, &[u8]),
+        (new_at, new): (Option<&Path>, &[u8]),
+        how: RenameFlags,
+        who: &Identity,
+    ) -> Result<()> {
+        let (old_dir, old_last) = self.parent_of(old_at, old, who)?;
+        let (new_dir, new_last) = self.parent_of(new_at, new, who)?;
+        if old_dir.mount.id != new_dir.mount.id {
+            return Err(Errno::EXDEV);
+        }
+        let Last::Name(old_name, old_slashed) = old_last else { return Err(Errno::EBUSY) };
+        let Last::Name(new_name, new_slashed) = new_last else {
+            return Err(if how.contains(RenameFlags::RENAME_NOREPLACE) { Errno::EEXIST } else { Errno::EBUSY });
+        };
+        old_dir.mount.permit_write()?;
+        let source = old_dir.child(&old_name, old_dir.inode.lookup(&old_name)?);
+        let target = match new_dir.inode.lookup(&new_name) {
+            Ok(inode) => Some(new_dir.child(&new_name, inode)),
+            Err(Errno::ENOENT) => None,
+            Err(errno) => return Err(errno),
+        };
+        if target.is_some() && how.contains(RenameFlags::RENAME_NOREPLACE) {
+            return Err(Errno::EEXIST);
+        }
+        let is_directory = source.inode.kind() == FileKind::Directory;
+        if !is_directory && (old_slashed || new_slashed) {
+            return Err(Errno::ENOTDIR);
+        }
+        if is_directory && is_at_or_above(&source, &new_dir) {
+            return Err(Errno::EINVAL);
+        }
+        if let Some(target) = &target {
+            let is_above = target.inode.kind() == FileKind::Directory && is_at_or_above(target, &old_dir);
+            if is_above && !how.contains(RenameFlags::RENAME_EXCHANGE) {
+                return Err(Errno::ENOTEMPTY);
+            }
+            if is_above {
+                return Err(Errno::EINVAL);
+            }
+        } else if how.contains(RenameFlags::RENAME_EXCHANGE) {
+            return Err(Errno::ENOENT);
+        }
+        permit_removal(&old_dir, &source, who)?;
+        match &target {
+            Some(target) => permit_removal(&new_dir, target, who)?,
+            None => permit_change(&new_dir, who)?,
+        }
+        if self.mounts.is_covered(&source) || target.as_ref().is_some_and(|target| self.mounts.is_covered(target)) {
+            return Err(Errno::EBUSY);
+        }
+        old_dir.inode.rename(&old_name, &new_dir.inode, &new_name, how)
+    }
+
+    fn start(&self, at: Option<&Path>) -> Path {
+        at.cloned().unwrap_or_else(|| self.cwd())
+    }
+
+    fn walk<'a>(&'a self, who: &'a Identity) -> Walk<'a> {
+        Walk::new(&self.mounts, self.root(), who)
+    }
+}
+
+/// What open(2)'s flags ask for. Access mode 3 asks for both, and then gives neither.
+fn wanted_access(flags: OpenFlags) -> Access {
+    let mut access = match flags.intersection(OpenFlags::O_ACCMODE) {
+        OpenFlags::O_RDONLY => Access::READ,
+        OpenFlags::O_WRONLY => Access::WRITE,
+        _ => Access::READ | Access::WRITE,
+    };
+    access.set(Access::WRITE, access.contains(Access::WRITE) || flags.contains(OpenFlags::O_TRUNC));
+    access
+}
+
+/// EROFS or EACCES unless names may be added to `dir`.
+fn permit_change(dir: &Path, who: &Identity) -> Result<()> {
+    dir.mount.permit_write()?;
+    dir.inode.attributes()?.permit(who, Access::WRITE | Access::EXECUTE)
+}
+
+/// As [`permit_change`], and EPERM where a sticky directory keeps other people's files.
+fn permit_removal(dir: &Path, found: &Path, who: &Identity) -> Result<()> {
+    permit_change(dir, who)?;
+    let above = dir.inode.attributes()?;
+    let is_sticky = above.mode & u32::from(S_ISVTX) != 0;
+    if is_sticky && !who.owns(&above) && !who.owns(&found.inode.attributes()?) {
+        return Err(Errno::EPERM);
+    }
+    Ok(())
+}
+
+/// Whether `dir` is `above`, or somewhere below it in the same mount.
+fn is_at_or_above(above: &Path, dir: &Path) -> bool {
+    let mut here = dir.clone();
+    loop {
+        if here.is(above) {
+            return true;
+        }
+        if here.is_mount_root() {
+            return false;
+        }
+        let next = here.parent();
+        if next.is(&here) {
+            return false;
+        }
+        here = next;
+    }
+}
+
+/// What an O_PATH descriptor does: nothing.
+struct Place;
+
+impl File for Place {
+    fn read(&self, _into: &mut dyn Sink, _at: Option<u64>, _how: Block) -> Result<usize> {
+        Err(Errno::EBADF)
+    }
+
+    fn write(&self, _from: &mut dyn Source, _at: Option<u64>, _how: Block) -> Result<usize> {
+        Err(Errno::EBADF)
+    }
+
+    fn attributes(&self) -> Result<super::Attributes> {
+        Err(Errno::EBADF)
+    }
+
+    fn as_any(&self) -> &dyn core::any::Any {
+        self
+    }
+}

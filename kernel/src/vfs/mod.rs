@@ -1,0 +1,27 @@
+//! Files as programs see them: descriptors, open files, paths, mounts, and the traits a file system implements.
+//!
+//! Lock order: a descriptor table, then a file's offset, then whatever a file system locks. No lock of this room or of
+//! a file system is held while a program's memory is touched, but a file's offset.
+
+mod attributes;
+mod context;
+mod fd_table;
+mod file;
+mod inode;
+mod mount;
+mod open_file;
+mod path;
+mod transfer;
+mod walk;
+
+pub use attributes::{Access, Attributes, FileKind, Identity, SystemAttributes};
+pub use context::{FsContext, OpenRequest};
+pub use fd_table::{CloseOnExec, DESCRIPTORS_MAX, FdTable};
+pub use file::{Block, Entry, File, IoctlContext, UserMemory};
+pub use inode::{Change, Devices, FileSystem, Inode, Location, Make, New};
+pub use kernel_abi::flags::PollEvents;
+pub use mount::{Mount, MountTable};
+pub use open_file::OpenFile;
+pub use path::{Path, Reach};
+pub use transfer::{Sink, SliceSink, SliceSource, Source, UserSink, UserSource};
+pub use walk::{Follow, Last};

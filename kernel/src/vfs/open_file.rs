@@ -1,0 +1,225 @@
+//! An open file description: what descriptors share.
+
+use alloc::sync::Arc;
+
+use kernel_abi::flags::{OpenFlags, Whence};
+use ostd::sync::Mutex;
+
+use super::attributes::Attributes;
+use super::file::{Block, Entry, File};
+use super::path::Path;
+use super::transfer::{Sink, Source};
+use crate::error::{Errno, Result};
+
+/// A file, how it was opened, and where its next byte is.
+pub struct OpenFile {
+    file: Arc<dyn File>,
+    flags: Mutex<OpenFlags>,
+    offset: Mutex<u64>,
+    path: Option<Path>,
+}
+
+/// Flags that F_SETFL may change.
+const CHANGEABLE: OpenFlags = OpenFlags::O_APPEND
+    .union(OpenFlags::O_NONBLOCK)
+    .union(OpenFlags::FASYNC)
+    .union(OpenFlags::O_DIRECT)
+    .union(OpenFlags::O_NOATIME);
+/// Flags that act at open(2) only.
+const AT_OPEN: OpenFlags = OpenFlags::O_CREAT
+    .union(OpenFlags::O_EXCL)
+    .union(OpenFlags::O_NOCTTY)
+    .union(OpenFlags::O_TRUNC)
+    .union(OpenFlags::O_CLOEXEC);
+
+impl OpenFile {
+    /// Something without a path.
+    pub fn new(file: Arc<dyn File>, flags: OpenFlags) -> Arc<Self> {
+        Self::build(file, flags, None)
+    }
+
+    /// What a path led to.
+    pub fn at(path: Path, file: Arc<dyn File>, flags: OpenFlags) -> Arc<Self> {
+        Self::build(file, flags, Some(path))
+    }
+
+    fn build(file: Arc<dyn File>, flags: OpenFlags, path: Option<Path>) -> Arc<Self> {
+        let flags = Mutex::new(flags.difference(AT_OPEN));
+        Arc::new(Self { file, flags, offset: Mutex::new(0), path })
+    }
+
+    /// What is open.
+    pub fn file(&self) -> &Arc<dyn File> {
+        &self.file
+    }
+
+    /// How it was opened, and what F_SETFL made of it.
+    pub fn flags(&self) -> OpenFlags {
+        *self.flags.lock()
+    }
+
+    /// F_SETFL.
+    pub fn set_flags(&self, wanted: OpenFlags) -> Result<()> {
+        let flags = self.flags().difference(CHANGEABLE) | wanted.intersection(CHANGEABLE);
+        self.file.flags_changed(flags)?;
+        *self.flags.lock() = flags;
+        Ok(())
+    }
+
+    /// Where it was found.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_ref()
+    }
+
+    /// Whether it was opened by O_PATH: a place, not a file.
+    pub fn is_place(&self) -> bool {
+        self.flags().contains(OpenFlags::O_PATH)
+    }
+
+    /// Whether it was opened for reading.
+    pub fn is_readable(&self) -> bool {
+        let flags = self.flags();
+        !flags.contains(OpenFlags::O_PATH) && flags.intersection(OpenFlags::O_ACCMODE) != OpenFlags::O_WRONLY
+    }
+
+    /// Whether it was opened for writing.
+    pub fn is_writable(&self) -> bool {
+        let mode = self.flags().intersection(OpenFlags::O_ACCMODE);
+        !self.is_place() && (mode == OpenFlags::O_WRONLY || mode == OpenFlags::O_RDWR)
+    }
+
+    /// Whether calls on it may wait.
+    pub fn block(&self) -> Block {
+        if self.flags().contains(OpenFlags::O_NONBLOCK) { Block::Never } else { Block::Wait }
+    }
+
+    /// What fstat(2) says.
+    pub fn attributes(&self) -> Result<Attributes> {
+        match &self.path {
+            Some(path) => path.inode.attributes(),
+            None => self.file.attributes(),
+        }
+    }
+
+    /// read(2).
+    pub fn read(&self, into: &mut dyn Sink) -> Result<usize> {
+        self.permit_read()?;
+        if !self.file.is_seekable() {
+            return self.file.read(into, None, self.block());
+        }
+        let mut offset = self.offset.lock();
+        let count = self.file.read(into, Some(*offset), self.block())?;
+        *offset += count as u64;
+        Ok(count)
+    }
+
+    /// write(2).
+    pub fn write(&self, from: &mut dyn Source) -> Result<usize> {
+        self.permit_write()?;
+        if !self.file.is_seekable() {
+            return self.file.write(from, None, self.block());
+        }
+        let mut offset = self.offset.lock();
+        if self.flags().contains(OpenFlags::O_APPEND) {
+            let (count, end) = self.file.append(from, self.block())?;
+            *offset = end;
+            return Ok(count);
+        }
+        let count = self.file.write(from, Some(*offset), self.block())?;
+        *offset += count as u64;
+        Ok(count)
+    }
+
+    /// pread(2).
+    pub fn pread(&self, into: &mut dyn Sink, at: i64) -> Result<usize> {
+        let at = self.place(at)?;
+        self.permit_read()?;
+        self.file.read(into, Some(at), self.block())
+    }
+
+    /// pwrite(2), which appends all the same where O_APPEND says so.
+    pub fn pwrite(&self, from: &mut dyn Source, at: i64) -> Result<usize> {
+        let at = self.place(at)?;
+        self.permit_write()?;
+        if self.flags().contains(OpenFlags::O_APPEND) {
+            return Ok(self.file.append(from, self.block())?.0);
+        }
+        self.file.write(from, Some(at), self.block())
+    }
+
+    /// lseek(2).
+    pub fn seek(&self, by: i64, whence: Whence) -> Result<u64> {
+        if self.is_place() {
+            return Err(Errno::EBADF);
+        }
+        if whence.0 > Whence::SEEK_HOLE.0 {
+            return Err(Errno::EINVAL);
+        }
+        if !self.file.is_seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        let mut offset = self.offset.lock();
+        let base = match whence {
+            Whence::SEEK_SET => 0,
+            Whence::SEEK_CUR => offset.cast_signed(),
+            Whence::SEEK_END => self.file.len()?.cast_signed(),
+            _ => {
+                // All of a file is data, and a hole begins at its end, as lseek(2) allows.
+                let len = self.file.len()?;
+                if by < 0 || by.cast_unsigned() >= len {
+                    return Err(Errno::ENXIO);
+                }
+                *offset = if whence == Whence::SEEK_DATA { by.cast_unsigned() } else { len };
+                return Ok(*offset);
+            }
+        };
+        let target = base.checked_add(by).filter(|target| *target >= 0).ok_or(Errno::EINVAL)?;
+        *offset = target.cast_unsigned();
+        Ok(*offset)
+    }
+
+    /// The next lines of a directory, until `each` says stop; a line it refused comes again.
+    pub fn entries(&self, each: &mut dyn FnMut(&Entry) -> bool) -> Result<()> {
+        self.permit_read()?;
+        let mut offset = self.offset.lock();
+        self.file.entries(*offset, &mut |entry| {
+            let taken = each(&entry);
+            if taken {
+                *offset = entry.next;
+            }
+            taken
+        })
+    }
+
+    /// ftruncate(2): EINVAL unless opened for writing.
+    pub fn truncate(&self, len: u64) -> Result<()> {
+        if self.is_place() {
+            return Err(Errno::EBADF);
+        }
+        if !self.is_writable() {
+            return Err(Errno::EINVAL);
+        }
+        self.file.truncate(len)
+    }
+
+    fn place(&self, at: i64) -> Result<u64> {
+        if at < 0 {
+            return Err(Errno::EINVAL);
+        }
+        if self.is_place() {
+            return Err(Errno::EBADF);
+        }
+        if !self.file.is_seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        Ok(at.cast_unsigned())
+    }
+
+    fn permit_read(&self) -> Result<()> {
+        if self.is_readable() { Ok(()) } else { Err(Errno::EBADF) }
+    }
+
+    fn permit_write(&self) -> Result<()> {
+        if self.is_writable() { Ok(()) } else { Err(Errno::EBADF) }
+    }
+}

@@ -1,0 +1,138 @@
+//! A place in the tree of files that a program sees.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::inode::{Inode, Location};
+use super::mount::Mount;
+
+/// An inode and how it was found. Cloning is cheap.
+#[derive(Clone)]
+pub struct Path {
+    /// The mount it is in.
+    pub mount: Arc<Mount>,
+    /// The file.
+    pub inode: Arc<dyn Inode>,
+    found: Option<Arc<Found>>,
+}
+
+struct Found {
+    parent: Path,
+    name: Vec<u8>,
+}
+
+impl Path {
+    /// The top of a mount.
+    pub fn root_of(mount: &Arc<Mount>) -> Self {
+        Self { mount: Arc::clone(mount), inode: Arc::clone(&mount.root), found: None }
+    }
+
+    /// What is called `name` in `self`, found to be `inode`.
+    pub fn child(&self, name: &[u8], inode: Arc<dyn Inode>) -> Self {
+        let found = Found { parent: self.clone(), name: name.to_vec() };
+        Self { mount: Arc::clone(&self.mount), inode, found: Some(Arc::new(found)) }
+    }
+
+    /// A place that no name leads to.
+    pub fn nameless(mount: &Arc<Mount>, inode: Arc<dyn Inode>) -> Self {
+        Self { mount: Arc::clone(mount), inode, found: None }
+    }
+
+    /// Whether both are the same file by the same mount.
+    pub fn is(&self, other: &Self) -> bool {
+        self.mount.id == other.mount.id && self.inode.identity() == other.inode.identity()
+    }
+
+    /// Whether this is where its mount begins.
+    pub fn is_mount_root(&self) -> bool {
+        self.inode.identity() == self.mount.root.identity()
+    }
+
+    /// The directory above and the name there, within the mount; `None` at its top and where no name is left.
+    fn above(&self) -> Option<(Self, Vec<u8>)> {
+        if self.is_mount_root() {
+            return None;
+        }
+        match self.inode.location() {
+            Location::In(parent, name) => Some((Self::nameless(&self.mount, parent), name)),
+            Location::AsFound => self.found.as_ref().map(|found| (found.parent.clone(), found.name.clone())),
+            Location::Removed => None,
+        }
+    }
+
+    /// `..`, which at the top of the machine's tree is the top itself.
+    pub fn parent(&self) -> Self {
+        let mut here = self.clone();
+        while here.is_mount_root() {
+            match &here.mount.at {
+                Some(at) => here = at.clone(),
+                None => return here,
+            }
+        }
+        if let Some((parent, _)) = here.above() {
+            return parent;
+        }
+        // A removed directory still knows where it was.
+        here.found.as_ref().map_or_else(|| here.clone(), |found| found.parent.clone())
+    }
+
+    /// Its name as a program whose root is `root` would write it; the flag says whether it can still be reached.
+    pub fn name_from(&self, root: &Self) -> (Vec<u8>, Reach) {
+        let mut names: Vec<Vec<u8>> = Vec::new();
+        let mut here = self.clone();
+        let mut reach = Reach::Yes;
+        loop {
+            if here.is(root) {
+                break;
+            }
+            if here.is_mount_root() {
+                match &here.mount.at {
+                    Some(at) => here = at.clone(),
+                    None => {
+                        reach = Reach::OutsideRoot;
+                        break;
+                    }
+                }
+                continue;
+            }
+            if let Some((parent, name)) = here.above() {
+                names.push(name);
+                here = parent;
+                continue;
+            }
+            reach = Reach::Removed;
+            match &here.found {
+                Some(found) => {
+                    names.push(found.name.clone());
+                    here = found.parent.clone();
+                }
+                None => break,
+            }
+        }
+        let mut full = Vec::new();
+        for name in names.iter().rev() {
+            full.push(b'/');
+            full.extend_from_slice(name);
+        }
+        if full.is_empty() {
+            full.push(b'/');
+        }
+        (full, reach)
+    }
+
+    /// The last name by which it was found.
+    pub fn last_name(&self) -> Option<&[u8]> {
+        self.found.as_ref().map(|found| found.name.as_slice())
+    }
+}
+
+/// Whether a place can be reached by the name given for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It can.
+    Yes,
+    /// It is not below the root asked about.
+    OutsideRoot,
+    /// It, or a directory on the way, was removed.
+    Removed,
+}

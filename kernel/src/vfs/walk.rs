@@ -1,0 +1,163 @@
+//! From a path to a place: names, dots, links and mounts, one step at a time.
+
+use alloc::vec::Vec;
+
+use kernel_abi::flags::{NAME_MAX, PATH_MAX};
+
+use super::attributes::{Access, FileKind, Identity};
+use super::mount::MountTable;
+use super::path::Path;
+use crate::error::{Errno, Result};
+
+/// Links that one look-up follows at most.
+const LINKS_MAX: u32 = 40;
+
+/// What to do with a symbolic link at the end of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// Go where it points.
+    Yes,
+    /// It is what was meant.
+    No,
+}
+
+/// How a path ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Last {
+    /// In a name that may not exist yet; the flag says whether slashes follow.
+    Name(Vec<u8>, bool),
+    /// In `.`.
+    Dot,
+    /// In `..`.
+    DotDot,
+    /// It is nothing but slashes.
+    Root,
+}
+
+/// One look-up: its links count together.
+pub(super) struct Walk<'a> {
+    pub(super) mounts: &'a MountTable,
+    pub(super) root: Path,
+    pub(super) who: &'a Identity,
+    links: u32,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(mounts: &'a MountTable, root: Path, who: &'a Identity) -> Self {
+        Self { mounts, root, who, links: 0 }
+    }
+
+    /// Everything but the last name.
+    pub(super) fn to_parent(&mut self, start: &Path, path: &[u8]) -> Result<(Path, Last)> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        if path.len() >= PATH_MAX as usize {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        let mut here = if path[0] == b'/' { self.root.clone() } else { start.clone() };
+        let mut todo = path.to_vec();
+        loop {
+            let skip = todo.iter().take_while(|byte| **byte == b'/').count();
+            todo.drain(..skip);
+            if todo.is_empty() {
+                return Ok((here, Last::Root));
+            }
+            let end = todo.iter().position(|byte| *byte == b'/').unwrap_or(todo.len());
+            let rest = todo.split_off(end);
+            let name = core::mem::replace(&mut todo, rest);
+            permit_search(&here, self.who)?;
+            if todo.iter().all(|byte| *byte == b'/') {
+                let last = match name.as_slice() {
+                    b"." => Last::Dot,
+                    b".." => Last::DotDot,
+                    _ if name.len() > NAME_MAX as usize => return Err(Errno::ENAMETOOLONG),
+                    _ => Last::Name(name, !todo.is_empty()),
+                };
+                return Ok((here, last));
+            }
+            match name.as_slice() {
+                b"." => {}
+                b".." => here = self.above(&here),
+                _ => {
+                    let found = self.child(&here, &name)?;
+                    if found.inode.kind() != FileKind::Symlink {
+                        here = found;
+                    } else if let Some(target) = self.count_link(&found)? {
+                        here = target;
+                    } else {
+                        let mut text = link_text(&found)?;
+                        if text[0] == b'/' {
+                            here = self.root.clone();
+                        }
+                        text.push(b'/');
+                        text.extend_from_slice(&todo);
+                        todo = text;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The whole way.
+    pub(super) fn to_end(&mut self, start: &Path, path: &[u8], follow: Follow) -> Result<Path> {
+        let (mut start, mut path) = (start.clone(), path.to_vec());
+        loop {
+            let (dir, last) = self.to_parent(&start, &path)?;
+            let (name, is_slashed) = match last {
+                Last::Root | Last::Dot => return Ok(dir),
+                Last::DotDot => return Ok(self.above(&dir)),
+                Last::Name(name, is_slashed) => (name, is_slashed),
+            };
+            let found = self.child(&dir, &name)?;
+            let is_link = found.inode.kind() == FileKind::Symlink;
+            if !is_link || (follow == Follow::No && !is_slashed) {
+                return if is_slashed { require_directory(found) } else { Ok(found) };
+            }
+            if let Some(target) = self.count_link(&found)? {
+                return if is_slashed { require_directory(target) } else { Ok(target) };
+            }
+            path = link_text(&found)?;
+            if is_slashed {
+                path.push(b'/');
+            }
+            start = dir;
+        }
+    }
+
+    /// What `name` is in `dir`, and what is mounted there.
+    pub(super) fn child(&self, dir: &Path, name: &[u8]) -> Result<Path> {
+        let inode = dir.inode.lookup(name)?;
+        Ok(self.mounts.covered(dir.child(name, inode)))
+    }
+
+    /// Counts a link (ELOOP), and gives the place that one of `/proc`'s leads to.
+    pub(super) fn count_link(&mut self, link: &Path) -> Result<Option<Path>> {
+        self.links += 1;
+        if self.links > LINKS_MAX {
+            return Err(Errno::ELOOP);
+        }
+        link.inode.follow()
+    }
+
+    fn above(&self, here: &Path) -> Path {
+        if here.is(&self.root) { here.clone() } else { self.mounts.covered(here.parent()) }
+    }
+}
+
+/// Where an ordinary link points; one that points nowhere is ENOENT.
+pub(super) fn link_text(link: &Path) -> Result<Vec<u8>> {
+    let text = link.inode.read_link()?;
+    if text.is_empty() { Err(Errno::ENOENT) } else { Ok(text) }
+}
+
+fn require_directory(found: Path) -> Result<Path> {
+    if found.inode.kind() == FileKind::Directory { Ok(found) } else { Err(Errno::ENOTDIR) }
+}
+
+fn permit_search(dir: &Path, who: &Identity) -> Result<()> {
+    if dir.inode.kind() != FileKind::Directory {
+        return Err(Errno::ENOTDIR);
+    }
+    dir.inode.attributes()?.permit(who, Access::EXECUTE)
+}
