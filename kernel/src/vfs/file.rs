@@ -1,5 +1,6 @@
 //! What an open file does, whatever it is.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 
@@ -11,6 +12,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes};
 use super::attributes::Attributes;
 use super::transfer::{Sink, Source};
 use crate::error::{Errno, Result};
+use crate::mm::Backing;
 
 /// Whether a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub enum Block {
     Never,
 }
 
-/// A program's memory, as [`AddressSpace`](crate::mm) gives it: all calls find missing pages by themselves.
+/// A program's memory, as [`AddressSpace`](crate::mm::AddressSpace) gives it: all calls find missing pages by themselves.
 pub trait UserMemory {
     /// Reads all or EFAULT.
     fn read(&self, from: usize, into: &mut [u8]) -> Result<()>;
@@ -132,6 +134,10 @@ pub trait File: Send + Sync {
     /// Gives the lines of a directory from `from` (0 is the first) until `each` says stop by `false`.
     fn entries(&self, _from: u64, _each: &mut dyn FnMut(Entry) -> bool) -> Result<()> {
         Err(Errno::ENOTDIR)
+    }
+    /// What a mapping of it holds.
+    fn backing(&self) -> Result<Arc<dyn Backing>> {
+        Err(Errno::ENODEV)
     }
     /// For the room that made it.
     fn as_any(&self) -> &dyn Any;

@@ -12,6 +12,7 @@ mod mount;
 mod open_file;
 mod path;
 mod transfer;
+mod user_io;
 mod walk;
 
 pub use attributes::{Access, Attributes, FileKind, Identity, SystemAttributes};

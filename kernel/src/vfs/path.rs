@@ -120,6 +120,15 @@ impl Path {
         (full, reach)
     }
 
+    /// The top of the machine's tree, seen from here.
+    pub fn top(&self) -> Self {
+        let mut mount = &self.mount;
+        while let Some(at) = &mount.at {
+            mount = &at.mount;
+        }
+        Self::root_of(mount)
+    }
+
     /// The last name by which it was found.
     pub fn last_name(&self) -> Option<&[u8]> {
         self.found.as_ref().map(|found| found.name.as_slice())
