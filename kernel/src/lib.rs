@@ -13,6 +13,7 @@ extern crate alloc;
 pub mod credentials;
 pub mod driver;
 pub mod error;
+pub mod fs;
 pub mod ipc;
 pub mod mm;
 pub mod sched;

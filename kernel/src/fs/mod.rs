@@ -1,0 +1,4 @@
+//! File systems, and files that are devices.
+
+pub mod dev;
+pub mod stream;

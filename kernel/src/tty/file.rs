@@ -1,0 +1,166 @@
+//! A terminal as a file.
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::any::Any;
+
+use ostd::device::Readiness;
+use ostd::sync::{Sleep, WaitQueue};
+
+use super::console::{Console, Job};
+use crate::abi::flags::{IoctlCommand, TCIFLUSH, TCIOFLUSH, TCOFLUSH, TCOOFF, TCOON};
+use crate::abi::structs::{Termios, Termios2, Winsize, device_number};
+use crate::error::{Errno, Result};
+use crate::vfs::{Attributes, Block, File, FileKind, IoctlContext, PollEvents, Sink, Source};
+
+/// Bytes that one read or one step of a write moves, at most.
+const CHUNK: usize = 4096;
+
+/// Baud rate that is shown; no bytes wait for it.
+const SPEED: u32 = 38400;
+
+/// A terminal as a file: `/dev/console`, `/dev/tty`, and standard streams.
+pub struct TtyFile(Arc<Console>);
+
+impl TtyFile {
+    /// A file for `console`; there may be many.
+    pub fn new(console: &Arc<Console>) -> Arc<dyn File> {
+        Arc::new(Self(Arc::clone(console)))
+    }
+
+    /// The terminal.
+    pub fn console(&self) -> &Arc<Console> {
+        &self.0
+    }
+
+    fn set_modes(&self, cx: &IoctlContext<'_>, command: IoctlCommand, argument: usize) -> Result<()> {
+        let termios = match command {
+            IoctlCommand::TCSETS | IoctlCommand::TCSETSW | IoctlCommand::TCSETSF => {
+                cx.read_value::<Termios>(argument)?
+            }
+            _ => {
+                let long = cx.read_value::<Termios2>(argument)?;
+                Termios {
+                    c_iflag: long.c_iflag,
+                    c_oflag: long.c_oflag,
+                    c_cflag: long.c_cflag,
+                    c_lflag: long.c_lflag,
+                    c_line: long.c_line,
+                    c_cc: long.c_cc,
+                }
+            }
+        };
+        if matches!(command, IoctlCommand::TCSETSF | IoctlCommand::TCSETSF2) {
+            self.0.flush_input();
+        }
+        self.0.set_termios(termios);
+        Ok(())
+    }
+}
+
+impl File for TtyFile {
+    fn read(&self, into: &mut dyn Sink, _at: Option<u64>, how: Block) -> Result<usize> {
+        let mut bytes = vec![0; into.remaining().min(CHUNK)];
+        let len = self.0.read(&mut bytes, (how == Block::Wait).then_some(Sleep::interruptible()))?;
+        into.put(&bytes[..len])
+    }
+
+    fn write(&self, from: &mut dyn Source, _at: Option<u64>, how: Block) -> Result<usize> {
+        let sleep = (how == Block::Wait).then_some(Sleep::interruptible());
+        let mut bytes = vec![0; from.remaining().min(CHUNK)];
+        let mut written = 0;
+        while from.remaining() > 0 {
+            let moved = from.take(&mut bytes).and_then(|len| Ok((len, self.0.write(&bytes[..len], sleep)?)));
+            match moved {
+                Ok((len, gone)) => {
+                    written += gone;
+                    if gone < len || len == 0 {
+                        break;
+                    }
+                }
+                Err(_) if written > 0 => break,
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(written)
+    }
+
+    fn poll(&self) -> PollEvents {
+        let ready = self.0.ready();
+        let mut events = PollEvents::empty();
+        events.set(PollEvents::POLLIN | PollEvents::POLLRDNORM, ready.contains(Readiness::READ));
+        events.set(PollEvents::POLLOUT | PollEvents::POLLWRNORM, ready.contains(Readiness::WRITE));
+        events.set(PollEvents::POLLHUP, ready.contains(Readiness::HANGUP));
+        events
+    }
+
+    fn queues(&self) -> Vec<&WaitQueue> {
+        self.0.queues().to_vec()
+    }
+
+    fn ioctl(&self, cx: &IoctlContext<'_>, command: u32, argument: usize) -> Result<usize> {
+        let command = IoctlCommand(command);
+        match command {
+            IoctlCommand::TCGETS => cx.write_value(argument, &self.0.termios())?,
+            IoctlCommand::TCGETS2 => {
+                let Termios { c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc } = self.0.termios();
+                let (c_ispeed, c_ospeed) = (SPEED, SPEED);
+                let long = Termios2 { c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc, c_ispeed, c_ospeed };
+                cx.write_value(argument, &long)?;
+            }
+            IoctlCommand::TCSETS
+            | IoctlCommand::TCSETSW
+            | IoctlCommand::TCSETSF
+            | IoctlCommand::TCSETS2
+            | IoctlCommand::TCSETSW2
+            | IoctlCommand::TCSETSF2 => self.set_modes(cx, command, argument)?,
+            IoctlCommand::TIOCGWINSZ => cx.write_value(argument, &self.0.window())?,
+            IoctlCommand::TIOCSWINSZ => self.0.set_window(cx.read_value::<Winsize>(argument)?),
+            IoctlCommand::TIOCGPGRP => cx.write_value(argument, &self.0.job().group)?,
+            IoctlCommand::TIOCSPGRP => {
+                let group = cx.read_value::<i32>(argument)?;
+                if group < 0 {
+                    return Err(Errno::EINVAL);
+                }
+                self.0.set_job(Job { group, ..self.0.job() });
+            }
+            IoctlCommand::TIOCGSID => match self.0.job().session {
+                0 => return Err(Errno::ENOTTY),
+                session => cx.write_value(argument, &session)?,
+            },
+            // There is one terminal, and its session has it from the start.
+            IoctlCommand::TIOCSCTTY => {}
+            IoctlCommand::TIOCNOTTY => self.0.set_job(Job::default()),
+            IoctlCommand::FIONREAD => {
+                cx.write_value(argument, &i32::try_from(self.0.pending()).unwrap_or(i32::MAX))?;
+            }
+            IoctlCommand::TIOCOUTQ | IoctlCommand::TIOCGETD => cx.write_value(argument, &0_i32)?,
+            IoctlCommand::TCFLSH => match u32::try_from(argument) {
+                Ok(TCIFLUSH | TCIOFLUSH) => self.0.flush_input(),
+                Ok(TCOFLUSH) => {}
+                _ => return Err(Errno::EINVAL),
+            },
+            IoctlCommand::TCXONC => match u32::try_from(argument) {
+                Ok(TCOOFF) => self.0.set_stopped(true),
+                Ok(TCOON) => self.0.set_stopped(false),
+                Ok(2 | 3) => {}
+                _ => return Err(Errno::EINVAL),
+            },
+            // What is written has left; a break means nothing here.
+            IoctlCommand::TCSBRK | IoctlCommand::TCSBRKP | IoctlCommand::TIOCEXCL | IoctlCommand::TIOCNXCL => {}
+            _ => return Err(Errno::ENOTTY),
+        }
+        Ok(0)
+    }
+
+    fn attributes(&self) -> Result<Attributes> {
+        let mut attributes = Attributes::anonymous(FileKind::Char, 0o620, 3);
+        (attributes.gid, attributes.rdev) = (5, device_number(5, 1));
+        Ok(attributes)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
