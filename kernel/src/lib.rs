@@ -16,6 +16,7 @@ pub mod error;
 pub mod fs;
 pub mod ipc;
 pub mod mm;
+pub mod process;
 pub mod sched;
 pub mod signal;
 pub mod time;

@@ -1,0 +1,230 @@
+//! Delivering signals: what a thread does before it goes back to its program.
+
+use alloc::vec;
+
+use ostd::sync::{Sleep, WaitQueue};
+use ostd::user::{ARCH, Arch, Registers as _, RegistersMut, RegistersRef, UserContext};
+
+use super::Thread;
+use crate::abi::flags::{SI_KERNEL, SIG_DFL, SIG_IGN, SaFlags};
+use crate::abi::structs::{Sigaction, Siginfo, StackT, UcontextX86, status_signaled};
+use crate::abi::{SigSet, Signal};
+use crate::error::{Errno, Result};
+use crate::signal::frame::{AltStack, x86_64};
+use crate::signal::{Disposition, UNBLOCKABLE};
+
+/// A call that was interrupted: why, its number and its first argument.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Interrupted {
+    pub(super) errno: Errno,
+    pub(super) number: usize,
+    pub(super) first: usize,
+}
+
+/// What a thread does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    GoOn,
+    Leave,
+}
+
+/// The number of restart_syscall(2).
+const RESTART: usize = match ARCH {
+    Arch::X86_64 => 219,
+    Arch::Riscv64 => 128,
+};
+
+impl Thread {
+    /// Stops, ends, calls handlers: until nothing is left to be looked at.
+    pub(super) fn deliver(&self, user: &mut UserContext, mut interrupted: Option<Interrupted>) -> Next {
+        loop {
+            if let Some(task) = self.task() {
+                task.clear_interrupt();
+            }
+            if self.is_ending() {
+                return Next::Leave;
+            }
+            self.rest_while_stopped();
+            let Some((signal, info)) = self.take_signal() else {
+                if self.is_ending() {
+                    return Next::Leave;
+                }
+                break;
+            };
+            let actions = self.process.actions();
+            let action = actions.lock().of(signal);
+            match action.handler {
+                SIG_IGN => {}
+                SIG_DFL => self.act_by_default(signal),
+                _ => {
+                    if action.flags.contains(SaFlags::SA_RESETHAND) {
+                        actions.lock().set(signal, Sigaction { handler: SIG_DFL, ..action });
+                    }
+                    if let Some(call) = interrupted.take() {
+                        answer_before_handler(user, call, action.flags);
+                    }
+                    if self.call_handler(user, signal, info, action).is_err() {
+                        self.force_segv(signal);
+                    }
+                }
+            }
+        }
+        if let Some(call) = interrupted {
+            let number = if call.errno == Errno::ERESTART_RESTARTBLOCK { RESTART } else { call.number };
+            user.regs_mut().rewind_syscall(number, call.first);
+        }
+        self.restore_mask();
+        Next::GoOn
+    }
+
+    fn rest_while_stopped(&self) {
+        let process = &self.process;
+        let awake = || (process.stopped.load() == 0 || self.is_ending()).then_some(());
+        let _ = process.resumed.wait_until(Sleep::uninterruptible(), awake);
+    }
+
+    fn take_signal(&self) -> Option<(Signal, Siginfo)> {
+        let mut signals = self.signals.lock();
+        let mask = signals.mask;
+        if let Some(taken) = signals.pending.take(mask) {
+            return Some(taken);
+        }
+        drop(signals);
+        self.process.pending.lock().take(mask)
+    }
+
+    fn act_by_default(&self, signal: Signal) {
+        match Disposition::of(signal) {
+            Disposition::Ignore | Disposition::Continue => {}
+            Disposition::Terminate => self.process.begin_exit(status_signaled(signal.number(), false)),
+            Disposition::Core => self.process.begin_exit(status_signaled(signal.number(), true)),
+            Disposition::Stop => {
+                let orphaned = || {
+                    let processes = self.process.processes()?;
+                    let (_, group, _, _) = processes.place(self.process.pid())?;
+                    Some(processes.is_orphaned(group))
+                };
+                if signal == Signal::SIGSTOP || orphaned() == Some(false) {
+                    self.process.stop(signal);
+                }
+            }
+        }
+    }
+
+    /// The handler's frame could not be written.
+    fn force_segv(&self, signal: Signal) {
+        if signal == Signal::SIGSEGV {
+            self.process.begin_exit(status_signaled(signal.number(), true));
+        } else {
+            self.force(Signal::SIGSEGV, Siginfo::kernel(Signal::SIGSEGV));
+        }
+    }
+
+    fn call_handler(&self, user: &mut UserContext, signal: Signal, info: Siginfo, action: Sigaction) -> Result<()> {
+        let mut signals = self.signals.lock();
+        let mask = signals.saved.take().unwrap_or(signals.mask);
+        let (stack, fault) = (signals.stack, signals.fault);
+        drop(signals);
+        let delivery = x86_64::Delivery { signal, info, action, mask, stack, fault };
+        let fp = user.fp().to_vec();
+        let frame = match user.regs().view() {
+            RegistersRef::X86_64(regs) => x86_64::build(&delivery, regs, &fp)?,
+            // No frame of RISC-V yet: its programs end as if they had no stack.
+            RegistersRef::Riscv64(_) => return Err(Errno::EFAULT),
+        };
+        self.space().write(frame.at, &frame.bytes)?;
+        if let RegistersMut::X86_64(regs) = user.regs_mut().view_mut() {
+            *regs = frame.regs;
+        }
+        user.set_fp(vec![]);
+        let mut blocked = mask.union(action.mask);
+        if !action.flags.contains(SaFlags::SA_NODEFER) {
+            blocked.insert(signal);
+        }
+        let mut signals = self.signals.lock();
+        signals.mask = signals.mask.union(blocked).difference(UNBLOCKABLE);
+        if action.flags.contains(SaFlags::SA_ONSTACK) {
+            signals.stack = stack.in_handler();
+        }
+        Ok(())
+    }
+
+    /// rt_sigreturn(2): goes on where a handler interrupted the program. What is wrong with the frame ends it.
+    pub fn sigreturn(&self, user: &mut UserContext) -> Result {
+        if self.restore_frame(user).is_err() {
+            self.force(Signal::SIGSEGV, Siginfo::kernel(Signal::SIGSEGV));
+        }
+        Ok(user.regs().syscall_return())
+    }
+
+    fn restore_frame(&self, user: &mut UserContext) -> Result<()> {
+        let space = self.space();
+        let own_len = user.fp().len();
+        // The handler's `ret` has taken the return address.
+        let at = user.regs().sp().wrapping_sub(8);
+        let uc: UcontextX86 = space.read_value(at.wrapping_add(8))?;
+        let end = space.end();
+        let RegistersMut::X86_64(regs) = user.regs_mut().view_mut() else { return Err(Errno::EFAULT) };
+        *regs = x86_64::restore(&uc.uc_mcontext, regs, end)?;
+        let sp = user.regs().sp();
+        let fpstate = uc.uc_mcontext.fpstate;
+        if fpstate == 0 || own_len == 0 {
+            user.set_fp(vec![]);
+        } else {
+            let mut first = [0; 512];
+            space.read(fpstate, &mut first)?;
+            let len = x86_64::fp_len(&first, own_len);
+            let mut saved = vec![0; if len > first.len() { len + 4 } else { len }];
+            space.read(fpstate, &mut saved)?;
+            user.set_fp(x86_64::restore_fp(saved, own_len));
+        }
+        self.set_mask(uc.uc_sigmask);
+        let mut signals = self.signals.lock();
+        let wish: StackT = uc.uc_stack;
+        // A frame's stack may be nonsense; then the old one stays.
+        if let Ok(stack) = AltStack::default().changed(&wish, sp) {
+            signals.stack = stack;
+        }
+        Ok(())
+    }
+
+    /// rt_sigtimedwait(2): takes one of `set`, waiting for it until `deadline_ns`.
+    pub fn wait_for_signal(&self, set: SigSet, deadline_ns: Option<u64>) -> Result<(Signal, Siginfo)> {
+        let set = set.difference(UNBLOCKABLE);
+        self.signals.lock().awaited = set;
+        let mut look = || {
+            let own = self.signals.lock().pending.take(set.complement());
+            own.or_else(|| self.process.pending.lock().take(set.complement()))
+        };
+        let queue = WaitQueue::new();
+        let taken = queue.wait_until(Sleep::interruptible().until(deadline_ns), &mut look);
+        self.signals.lock().awaited = SigSet::EMPTY;
+        taken.map_err(|why| match why {
+            ostd::sync::WaitError::Interrupted => Errno::EINTR,
+            ostd::sync::WaitError::TimedOut => Errno::EAGAIN,
+        })
+    }
+
+    /// Notes a processor exception for the frame of its signal, and raises it.
+    pub(super) fn fault_signal(&self, signal: Signal, code: i32, at: usize, fault: [u64; 3]) {
+        self.signals.lock().fault = fault;
+        let info = if code == SI_KERNEL { Siginfo::kernel(signal) } else { Siginfo::fault(signal, code, at) };
+        self.force(signal, info);
+    }
+}
+
+/// A handler will run: says whether the call is repeated after it.
+fn answer_before_handler(user: &mut UserContext, call: Interrupted, flags: SaFlags) {
+    let repeat = match call.errno {
+        Errno::ERESTARTNOINTR => true,
+        Errno::ERESTARTSYS => flags.contains(SaFlags::SA_RESTART),
+        _ => false,
+    };
+    if repeat {
+        user.regs_mut().rewind_syscall(call.number, call.first);
+    } else {
+        user.set_syscall_return(Errno::EINTR.to_return());
+    }
+}
+
+const _: () = assert!(core::mem::offset_of!(crate::abi::structs::RtSigframeX86, uc) == 8);

@@ -1,0 +1,170 @@
+//! The end of threads and processes.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use ostd::sync::Sleep;
+
+use super::{KERNEL_PID, PROGRAM_PID, Process, Processes, Thread};
+use crate::abi::Signal;
+use crate::abi::structs::{ChildChange, Siginfo, status_exited};
+use crate::error::{Errno, Result};
+use crate::vfs::FdTable;
+
+impl Thread {
+    /// exit(2): this thread ends before it goes back to its program.
+    pub fn exit(&self, code: i32) {
+        *self.status.lock() = status_exited(code);
+        self.leaving.store(true);
+        self.interrupt();
+    }
+
+    /// exit_group(2): the whole process does.
+    pub fn exit_group(&self, code: i32) {
+        self.process.begin_exit(status_exited(code));
+    }
+
+    /// Lets go of memory: tells who waits for it. At the end, and when another program is executed.
+    pub(super) fn release_memory(&self, processes: &Processes) {
+        let at = self.clear_child_tid.swap(0);
+        let cleared = at != 0 && self.space().write_value(at, &0u32).is_ok();
+        processes.calls.thread_ends(self, cleared.then_some(at));
+        self.robust_list.store(0);
+        self.released.store(true);
+        self.release.wake_all();
+    }
+
+    /// The last thing a thread does.
+    pub(super) fn finish(&self, processes: &Processes) {
+        self.release_memory(processes);
+        let space = core::mem::replace(&mut *self.space.lock(), Arc::clone(&processes.nothing));
+        let files = core::mem::replace(&mut *self.files.lock(), FdTable::new());
+        // Closing files may sleep, and wakes whoever waits for their end.
+        drop(files);
+        drop(space);
+        let process = &self.process;
+        // One status for the group; without exit_group(2), the first thread's.
+        let own = *self.status.lock();
+        let last = processes.strike(self);
+        if self.tid() == process.pid() || last {
+            process.leader_status(own);
+        }
+        process.threads_changed.wake_all();
+        if last {
+            process.end(processes);
+        }
+    }
+
+    /// Ends all other threads of the process and takes the first one's number: the beginning of execve(2).
+    pub(super) fn become_only_thread(&self, processes: &Processes) -> Result<()> {
+        let process = &self.process;
+        {
+            let mut survivor = process.survivor.lock();
+            if survivor.is_some() || process.ending().is_some() {
+                return Err(Errno::ERESTARTNOINTR);
+            }
+            *survivor = Some(self.tid());
+        }
+        let others = || -> Vec<_> { process.threads().into_iter().filter(|other| other.tid() != self.tid()).collect() };
+        for other in others() {
+            other.leaving.store(true);
+            other.interrupt();
+        }
+        let alone = || (process.threads.lock().len() <= 1 || process.ending().is_some()).then_some(());
+        let _ = process.threads_changed.wait_until(Sleep::uninterruptible(), alone);
+        *process.survivor.lock() = None;
+        if process.ending().is_some() {
+            return Err(Errno::EINTR);
+        }
+        if self.tid() != process.pid() {
+            let pid = process.pid();
+            let weak = { processes.threads.lock().remove(&self.tid()) };
+            process.threads.lock().clear();
+            self.tid.store(pid.unsigned_abs());
+            if let Some(weak) = weak {
+                process.threads.lock().insert(pid, weak.clone());
+                processes.threads.lock().insert(pid, weak);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Process {
+    fn leader_status(&self, status: i32) {
+        let mut info = self.first_status.lock();
+        info.get_or_insert(status);
+    }
+
+    /// The last thread is gone: becomes a zombie, or nothing at all.
+    fn end(&self, processes: &Processes) {
+        let pid = self.pid();
+        let own = self.first_status.lock().unwrap_or(0);
+        let status = self.ending().unwrap_or(own);
+        let session = self.session();
+        if session.id() == pid {
+            if let Some(terminal) = session.set_terminal(None) {
+                let foreground = terminal.foreground();
+                terminal.hang_up();
+                for signal in [Signal::SIGHUP, Signal::SIGCONT] {
+                    let _ = processes.signal_group(foreground, signal, Siginfo::kernel(signal));
+                }
+            }
+        }
+        let children = processes.children(pid);
+        let groups: Vec<i32> =
+            children.iter().chain([&pid]).filter_map(|&pid| processes.place(pid)).map(|place| place.1).collect();
+        let orphaned_before: Vec<bool> = groups.iter().map(|&group| processes.is_orphaned(group)).collect();
+        let Some((parent, exit_signal, zombies)) = processes.tree.lock().end(pid, status, KERNEL_PID) else { return };
+        for zombie in zombies {
+            let gone = processes.tree.lock().reap(zombie);
+            drop(gone);
+        }
+        for (&group, was) in groups.iter().zip(orphaned_before) {
+            if !was {
+                hang_up_if_orphaned(processes, group);
+            }
+        }
+        if parent.pid() == KERNEL_PID {
+            let gone = processes.tree.lock().reap(pid);
+            drop(gone);
+        } else {
+            self.tell_end(processes, &parent, exit_signal, status);
+        }
+        if pid == PROGRAM_PID {
+            *processes.program_status.lock() = Some(status);
+        }
+        processes.ended.wake_all();
+    }
+
+    fn tell_end(&self, processes: &Processes, parent: &Process, exit_signal: i32, status: i32) {
+        let change = match Signal::from_number(status & 0x7f) {
+            None => ChildChange::Exited(status >> 8),
+            Some(signal) if status & 0x80 != 0 => ChildChange::Dumped(signal),
+            Some(signal) => ChildChange::Killed(signal),
+        };
+        let reaps = exit_signal == Signal::SIGCHLD.number() && parent.actions().lock().reaps_by_itself();
+        if reaps {
+            let gone = processes.tree.lock().reap(self.pid());
+            drop(gone);
+        }
+        if let Some(signal) = Signal::from_number(exit_signal) {
+            let info = Siginfo::child(self.pid(), self.credentials().user.real, change, 0, 0);
+            let _ = parent.send(signal, Siginfo { si_signo: signal.number(), ..info });
+        }
+        parent.children_changed.wake_all();
+    }
+}
+
+/// Nobody is left who could continue the stopped members of a group: POSIX has them hear of it.
+fn hang_up_if_orphaned(processes: &Processes, group: i32) {
+    if !processes.is_orphaned(group) {
+        return;
+    }
+    let members = processes.group(group);
+    if members.iter().any(|member| member.stopped_by().is_some()) {
+        for signal in [Signal::SIGHUP, Signal::SIGCONT] {
+            let _ = processes.signal_group(group, signal, Siginfo::kernel(signal));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Processes and threads: who there is, what each is doing, and how programs begin, change and end.
+//!
+//! - [`Processes`]: everybody, by number; who is whose child, group and session.
+//! - [`Process`], [`Thread`]: what is shared by threads, and what is each one's own.
+//! - [`exec`]: program files.
+//!
+//! A thread is a task of ostd that alternates between its program and the kernel (`run.rs`). What asks it to look up is
+//! [`Task::interrupt`](ostd::task::Task::interrupt): a signal, the end of its process, a stop. It looks on its way back
+//! to the program, and interruptible sleeps end so that it gets there.
+//!
+//! Lock order: the tree, a process's locks, a thread's locks; each is a spin lock held for a few lines, and none is
+//! held while a signal is sent.
+
+mod clone;
+mod deliver;
+pub mod exec;
+mod exit;
+mod limits;
+mod process;
+mod processes;
+mod run;
+mod send;
+mod terminal;
+mod thread;
+mod tree;
+mod wait;
+
+pub use clone::CloneRequest;
+pub use limits::{Limits, PROCESSES_MAX};
+pub use process::{ExecInfo, Process};
+pub use processes::{KERNEL_PID, PROGRAM_PID, Processes, Program};
+pub use run::Calls;
+pub use terminal::{ControllingTerminal, Session};
+pub use thread::{Restart, Thread, identity_of};
+pub use tree::{Report, State, Tree};
+pub use wait::{Found, Who};

@@ -1,0 +1,176 @@
+//! A process: what its threads share.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+
+use ostd::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use ostd::sync::{SpinLock, WaitQueue};
+
+use super::{Limits, Processes, Session, Thread};
+use crate::abi::Signal;
+use crate::abi::flags::Resource;
+use crate::credentials::Credentials;
+use crate::signal::{Actions, Pending};
+
+/// What /proc tells of the program a process executes.
+#[derive(Clone, Debug, Default)]
+pub struct ExecInfo {
+    /// The path it was executed by.
+    pub path: Vec<u8>,
+    /// Where its arguments are in its memory.
+    pub args: (usize, usize),
+    /// Where its environment is.
+    pub env: (usize, usize),
+    /// Where its auxiliary vector is.
+    pub auxv: (usize, usize),
+    /// Where its stack began.
+    pub stack: usize,
+}
+
+/// A thread group.
+pub struct Process {
+    pid: i32,
+    processes: Weak<Processes>,
+    pub(super) threads: SpinLock<BTreeMap<i32, Weak<Thread>>>,
+    pub(super) actions: SpinLock<Arc<SpinLock<Actions>>>,
+    pub(super) pending: SpinLock<Pending>,
+    pub(super) limits: SpinLock<Limits>,
+    pub(super) session: SpinLock<Arc<Session>>,
+    /// The first thread's credentials, for who asks about the process.
+    pub(super) credentials: SpinLock<Arc<Credentials>>,
+    pub(super) info: SpinLock<ExecInfo>,
+    /// The status word it will end with, once that is decided.
+    pub(super) ending: SpinLock<Option<i32>>,
+    /// The status word of the first thread, or of the last.
+    pub(super) first_status: SpinLock<Option<i32>>,
+    /// The thread that executes a new program, and so outlives the others.
+    pub(super) survivor: SpinLock<Option<i32>>,
+    /// The signal that stopped it; 0 while it runs.
+    pub(super) stopped: AtomicU32,
+    pub(super) resumed: WaitQueue,
+    pub(super) children_changed: WaitQueue,
+    pub(super) threads_changed: WaitQueue,
+    pub(super) has_executed: AtomicBool,
+    /// -20 to 19, plus 20.
+    pub(super) nice: AtomicU32,
+    pub(super) started_ns: AtomicU64,
+}
+
+impl Process {
+    pub(super) fn new(pid: i32, processes: Weak<Processes>, session: Arc<Session>, now_ns: u64) -> Self {
+        Self {
+            pid,
+            processes,
+            threads: SpinLock::default(),
+            actions: SpinLock::default(),
+            pending: SpinLock::default(),
+            limits: SpinLock::default(),
+            session: SpinLock::new(session),
+            credentials: SpinLock::new(Arc::new(Credentials::root())),
+            info: SpinLock::default(),
+            ending: SpinLock::new(None),
+            first_status: SpinLock::new(None),
+            survivor: SpinLock::new(None),
+            stopped: AtomicU32::new(0),
+            resumed: WaitQueue::new(),
+            children_changed: WaitQueue::new(),
+            threads_changed: WaitQueue::new(),
+            has_executed: AtomicBool::new(false),
+            nice: AtomicU32::new(20),
+            started_ns: AtomicU64::new(now_ns),
+        }
+    }
+
+    /// A child that begins with what `parent` has.
+    pub(super) fn child_of(parent: &Self, pid: i32, actions: Arc<SpinLock<Actions>>, now_ns: u64) -> Self {
+        let child = Self::new(pid, parent.processes.clone(), parent.session(), now_ns);
+        *child.actions.lock() = actions;
+        *child.limits.lock() = parent.limits();
+        *child.info.lock() = parent.info();
+        child.nice.store(parent.nice.load());
+        child
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Everybody.
+    pub fn processes(&self) -> Option<Arc<Processes>> {
+        self.processes.upgrade()
+    }
+
+    /// Its living threads, the first one first.
+    pub fn threads(&self) -> Vec<Arc<Thread>> {
+        let mut threads: Vec<_> = self.threads.lock().values().filter_map(Weak::upgrade).collect();
+        threads.sort_by_key(|thread| (thread.tid() != self.pid, thread.tid()));
+        threads
+    }
+
+    /// The table of actions, which other processes may share (`CLONE_SIGHAND`).
+    pub fn actions(&self) -> Arc<SpinLock<Actions>> {
+        self.actions.lock().clone()
+    }
+
+    /// All limits.
+    pub fn limits(&self) -> Limits {
+        self.limits.lock().clone()
+    }
+
+    /// The limit in force on `resource`.
+    pub fn limit(&self, resource: Resource) -> u64 {
+        self.limits.lock().soft(resource)
+    }
+
+    /// Changes the limits.
+    pub fn with_limits<R>(&self, change: impl FnOnce(&mut Limits) -> R) -> R {
+        change(&mut self.limits.lock())
+    }
+
+    /// Its session.
+    pub fn session(&self) -> Arc<Session> {
+        self.session.lock().clone()
+    }
+
+    /// Whose it is.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.credentials.lock().clone()
+    }
+
+    /// What it executes.
+    pub fn info(&self) -> ExecInfo {
+        self.info.lock().clone()
+    }
+
+    /// The signal that stopped it, while it is stopped.
+    pub fn stopped_by(&self) -> Option<Signal> {
+        Signal::from_number(self.stopped.load() as i32)
+    }
+
+    /// The status word it is ending with.
+    pub fn ending(&self) -> Option<i32> {
+        *self.ending.lock()
+    }
+
+    /// How much it gives way to others, -20 to 19.
+    pub fn nice(&self) -> i32 {
+        self.nice.load() as i32 - 20
+    }
+
+    /// Changes that; the value is brought into range.
+    pub fn set_nice(&self, nice: i32) {
+        self.nice.store((nice.clamp(-20, 19) + 20) as u32);
+    }
+
+    /// When it began, on the monotonic clock.
+    pub fn started_ns(&self) -> u64 {
+        self.started_ns.load()
+    }
+
+    /// Signals sent to the process as a whole and not yet delivered.
+    pub fn pending(&self) -> crate::abi::SigSet {
+        self.pending.lock().set()
+    }
+}

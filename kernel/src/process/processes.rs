@@ -1,0 +1,239 @@
+//! Everybody: the table of processes and threads, and the first program.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+
+use ostd::Machine;
+use ostd::sync::{Sleep, SpinLock, WaitQueue};
+use ostd::user::UserContext;
+
+use super::tree::{State, Tree};
+use super::{Calls, Found, PROCESSES_MAX, Process, Session, Thread, Who};
+use crate::abi::Signal;
+use crate::abi::flags::WaitOptions;
+use crate::abi::structs::{Siginfo, status_signaled};
+use crate::credentials::Credentials;
+use crate::error::{Errno, Result};
+use crate::mm::AddressSpace;
+use crate::vfs::{FdTable, FsContext};
+
+/// The kernel itself: parent of the first program and of orphans, which it does not keep waiting.
+pub const KERNEL_PID: i32 = 1;
+/// The program the machine was started for.
+pub const PROGRAM_PID: i32 = 2;
+
+/// The first program.
+pub struct Program {
+    /// Its file's path.
+    pub path: Vec<u8>,
+    /// Its arguments, its name first.
+    pub argv: Vec<Vec<u8>>,
+    /// Its environment.
+    pub envp: Vec<Vec<u8>>,
+    /// Its descriptors.
+    pub files: Arc<FdTable>,
+    /// Its root, working directory and umask.
+    pub fs: Arc<FsContext>,
+    /// What it may do.
+    pub credentials: Credentials,
+}
+
+/// The table.
+pub struct Processes {
+    machine: Machine,
+    pub(super) calls: Arc<dyn Calls>,
+    pub(super) tree: SpinLock<Tree<Arc<Process>>>,
+    pub(super) threads: SpinLock<BTreeMap<i32, Weak<Thread>>>,
+    /// What dead threads still hold in the place of memory.
+    pub(super) nothing: Arc<AddressSpace>,
+    pub(super) program_status: SpinLock<Option<i32>>,
+    pub(super) ended: WaitQueue,
+    forks: ostd::sync::atomic::AtomicU64,
+}
+
+impl Processes {
+    /// A table with nobody in it but the kernel. System calls go to `calls`.
+    pub fn new(machine: &Machine, calls: Arc<dyn Calls>) -> Result<Arc<Self>> {
+        let nothing = AddressSpace::new(machine)?;
+        let now = machine.monotonic_ns();
+        Ok(Arc::new_cyclic(|processes| {
+            let kernel = Process::new(KERNEL_PID, Weak::clone(processes), Session::new(KERNEL_PID), now);
+            Self {
+                machine: machine.clone(),
+                calls,
+                tree: SpinLock::new(Tree::new(KERNEL_PID, Arc::new(kernel))),
+                threads: SpinLock::default(),
+                nothing,
+                program_status: SpinLock::new(None),
+                ended: WaitQueue::new(),
+                forks: ostd::sync::atomic::AtomicU64::new(0),
+            }
+        }))
+    }
+
+    /// The machine.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Starts the first program, in a session of its own. Call it in a task: reading the file may sleep.
+    pub fn start_program(self: &Arc<Self>, program: Program) -> Result<Arc<Process>> {
+        let Program { path, argv, envp, files, fs, credentials } = program;
+        let image = super::exec::load(&self.machine, &fs, &credentials, None, &path, argv, envp, 8 << 20)?;
+        let open_regs = image.regs();
+        let pid = PROGRAM_PID;
+        let now = self.machine.monotonic_ns();
+        let process = Arc::new(Process::new(pid, Arc::downgrade(self), Session::new(pid), now));
+        *process.info.lock() = image.info.clone();
+        let thread = Thread::new(pid, Arc::clone(&process), image.space, files, fs, Arc::new(credentials));
+        *process.credentials.lock() = thread.credentials();
+        thread.set_name(&image.name);
+        {
+            let mut tree = self.tree.lock();
+            if tree.get(pid).is_some() {
+                return Err(Errno::EBUSY);
+            }
+            tree.next_pid(|_| false);
+            tree.add(pid, KERNEL_PID, Signal::SIGCHLD.number(), Arc::clone(&process));
+            tree.set_session(pid)?;
+        }
+        self.enlist(&thread);
+        let user = UserContext::new(&self.machine, open_regs);
+        super::run::start(thread, user)?;
+        Ok(process)
+    }
+
+    /// Sleeps until the first program has ended and everybody it left behind has been killed; gives its status word.
+    /// Call it in a task.
+    pub fn wait_for_program(&self) -> i32 {
+        let over = || *self.program_status.lock();
+        let status = self.ended.wait_until(Sleep::uninterruptible(), over).unwrap_or(0);
+        for process in self.all() {
+            let info = Siginfo::kernel(Signal::SIGKILL);
+            let _ = process.send(Signal::SIGKILL, info);
+        }
+        let alone = || (self.tree.lock().len() == 1).then_some(());
+        let _ = self.ended.wait_until(Sleep::uninterruptible(), alone);
+        status
+    }
+
+    /// The first program's status word, once it has ended.
+    pub fn program_status(&self) -> Option<i32> {
+        *self.program_status.lock()
+    }
+
+    /// A process, zombies included.
+    pub fn find(&self, pid: i32) -> Option<Arc<Process>> {
+        self.tree.lock().get(pid)
+    }
+
+    /// A living thread.
+    pub fn find_thread(&self, tid: i32) -> Option<Arc<Thread>> {
+        self.threads.lock().get(&tid).and_then(Weak::upgrade)
+    }
+
+    /// Everybody but the kernel, zombies included.
+    pub fn all(&self) -> Vec<Arc<Process>> {
+        self.tree.lock().select(|pid, _, _| pid != KERNEL_PID)
+    }
+
+    /// The members of a process group.
+    pub fn group(&self, group: i32) -> Vec<Arc<Process>> {
+        self.tree.lock().select(|pid, of, _| pid != KERNEL_PID && of == group)
+    }
+
+    /// Parent, group, session and state of a process.
+    pub fn place(&self, pid: i32) -> Option<(i32, i32, i32, State)> {
+        self.tree.lock().place(pid)
+    }
+
+    /// A process's children.
+    pub fn children(&self, pid: i32) -> Vec<i32> {
+        self.tree.lock().children(pid)
+    }
+
+    /// setsid(2).
+    pub fn set_session(&self, process: &Process) -> Result<i32> {
+        self.tree.lock().set_session(process.pid())?;
+        let old = core::mem::replace(&mut *process.session.lock(), Session::new(process.pid()));
+        drop(old);
+        Ok(process.pid())
+    }
+
+    /// setpgid(2).
+    pub fn set_group(&self, caller: i32, pid: i32, group: i32) -> Result<()> {
+        self.tree.lock().set_group(caller, pid, group, |process| process.has_executed.load())
+    }
+
+    /// Whether stops from the terminal do nothing to a group.
+    pub fn is_orphaned(&self, group: i32) -> bool {
+        self.tree.lock().is_orphaned(group)
+    }
+
+    /// Sends a signal to every member of a group; ESRCH when there is none.
+    pub fn signal_group(&self, group: i32, signal: Signal, info: Siginfo) -> Result<()> {
+        let members = self.group(group);
+        if members.is_empty() {
+            return Err(Errno::ESRCH);
+        }
+        members.iter().try_for_each(|member| member.send(signal, info))
+    }
+
+    /// Processes and threads started since boot, for /proc/stat.
+    pub fn fork_count(&self) -> u64 {
+        self.forks.load()
+    }
+
+    /// How many threads live.
+    pub fn thread_count(&self) -> usize {
+        self.threads.lock().len()
+    }
+
+    pub(super) fn find_child(
+        &self,
+        parent: i32,
+        who: Who,
+        options: WaitOptions,
+    ) -> Result<Option<(Found, Option<Arc<Process>>)>> {
+        self.tree.lock().find(parent, who, options)
+    }
+
+    pub(super) fn enlist(&self, thread: &Arc<Thread>) {
+        self.forks.fetch_add(1);
+        self.threads.lock().insert(thread.tid(), Arc::downgrade(thread));
+        thread.process.threads.lock().insert(thread.tid(), Arc::downgrade(thread));
+    }
+
+    /// Takes a thread off the table; returns whether it was the last of its process.
+    pub(super) fn strike(&self, thread: &Thread) -> bool {
+        self.threads.lock().remove(&thread.tid());
+        let mut threads = thread.process.threads.lock();
+        threads.remove(&thread.tid());
+        threads.is_empty()
+    }
+
+    /// A free number, and whether the caller's user may have one more.
+    pub(super) fn next_pid(&self, who: &Credentials, limit: u64) -> Result<i32> {
+        let taken: Vec<i32> = self.threads.lock().keys().copied().collect();
+        if taken.len() >= PROCESSES_MAX {
+            return Err(Errno::EAGAIN);
+        }
+        let mut tree = self.tree.lock();
+        if who.user.real != 0 {
+            let uid = who.user.real;
+            let owned = tree.select(|pid, _, _| pid != KERNEL_PID);
+            let count = owned.iter().filter(|process| process.credentials().user.real == uid).count();
+            if count as u64 >= limit {
+                return Err(Errno::EAGAIN);
+            }
+        }
+        Ok(tree.next_pid(|pid| taken.binary_search(&pid).is_ok()))
+    }
+
+    /// What the kernel says of a program that ran out of memory.
+    pub(super) fn out_of_memory(thread: &Thread) {
+        tracing::error!(tid = thread.tid(), "killed: no frame is left");
+        thread.process.begin_exit(status_signaled(Signal::SIGKILL.number(), false));
+    }
+}

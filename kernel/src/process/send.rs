@@ -1,0 +1,146 @@
+//! Sending signals.
+
+use super::{Process, Report, Thread};
+use crate::abi::flags::{CLD_CONTINUED, Resource, SIG_DFL, SaFlags};
+use crate::abi::structs::{ChildChange, Sigaction, Siginfo, status_signaled};
+use crate::abi::{SigSet, Signal};
+use crate::error::Result;
+use crate::signal::STOPPING;
+
+impl Process {
+    /// Sends a signal to the process; one of its threads will see to it. Callable in interrupt context.
+    pub fn send(&self, signal: Signal, info: Siginfo) -> Result<()> {
+        if !self.prepare(signal) {
+            return Ok(());
+        }
+        let threads = self.threads();
+        let wanted = |thread: &super::thread::Signals| {
+            thread.mask.contains(signal) || thread.saved.is_some_and(|mask| mask.contains(signal))
+        };
+        let blocked = threads.iter().any(|thread| wanted(&thread.signals.lock()));
+        if !blocked && self.actions().lock().ignores(signal) {
+            return Ok(());
+        }
+        let limit = self.limit(Resource::RLIMIT_SIGPENDING);
+        self.pending.lock().push(signal, info, usize::try_from(limit).unwrap_or(usize::MAX))?;
+        if let Some(thread) = threads.iter().find(|thread| thread.takes(signal)) {
+            thread.interrupt();
+        }
+        Ok(())
+    }
+
+    /// What happens whoever gets the signal; returns whether it is still to be queued.
+    fn prepare(&self, signal: Signal) -> bool {
+        if signal == Signal::SIGKILL {
+            self.begin_exit(status_signaled(signal.number(), false));
+            return false;
+        }
+        if signal == Signal::SIGCONT {
+            self.forget(STOPPING);
+            self.resume();
+        } else if STOPPING.contains(signal) {
+            self.forget(SigSet::of(&[Signal::SIGCONT]));
+        }
+        true
+    }
+
+    fn forget(&self, set: SigSet) {
+        self.pending.lock().forget(set);
+        for thread in self.threads() {
+            thread.signals.lock().pending.forget(set);
+        }
+    }
+
+    /// Forgets what is now ignored, as sigaction(2) wants it.
+    pub fn forget_ignored(&self, signal: Signal) {
+        if self.actions().lock().ignores(signal) {
+            self.forget(SigSet::of(&[signal]));
+        }
+    }
+
+    /// Stops every thread before it goes back to its program.
+    pub(super) fn stop(&self, signal: Signal) {
+        self.stopped.store(signal.number().unsigned_abs());
+        for thread in self.threads() {
+            thread.interrupt();
+        }
+        self.tell_parent(Report::Stopped(signal), ChildChange::Stopped(signal));
+    }
+
+    fn resume(&self) {
+        if self.stopped.swap(0) != 0 {
+            self.resumed.wake_all();
+            self.tell_parent(Report::Continued, ChildChange::Continued);
+        }
+    }
+
+    fn tell_parent(&self, report: Report, change: ChildChange) {
+        let Some(processes) = self.processes() else { return };
+        let parent = processes.tree.lock().report(self.pid(), report);
+        let Some(parent) = parent else { return };
+        let action = parent.actions().lock().of(Signal::SIGCHLD);
+        if !action.flags.contains(SaFlags::SA_NOCLDSTOP) {
+            let info = Siginfo::child(self.pid(), self.credentials().user.real, change, 0, 0);
+            debug_assert!(info.si_code != 0 && info.si_code <= CLD_CONTINUED, "a child's change has a code");
+            let _ = parent.send(Signal::SIGCHLD, info);
+        }
+        parent.children_changed.wake_all();
+    }
+
+    /// Decides that the process ends, with this status word unless one was decided before. Its threads end when they
+    /// next look.
+    pub fn begin_exit(&self, status: i32) {
+        self.ending.lock().get_or_insert(status);
+        self.stopped.store(0);
+        self.resumed.wake_all();
+        self.threads_changed.wake_all();
+        for thread in self.threads() {
+            thread.interrupt();
+        }
+    }
+}
+
+impl Thread {
+    /// Whether it would see to a signal sent to its process.
+    fn takes(&self, signal: Signal) -> bool {
+        let signals = self.signals.lock();
+        !signals.mask.contains(signal) || signals.awaited.contains(signal)
+    }
+
+    /// Sends a signal to this thread alone. Callable in interrupt context.
+    pub fn send(&self, signal: Signal, info: Siginfo) -> Result<()> {
+        if !self.process.prepare(signal) {
+            return Ok(());
+        }
+        let ignored = self.process.actions().lock().ignores(signal);
+        let limit = self.process.limit(Resource::RLIMIT_SIGPENDING);
+        let mut signals = self.signals.lock();
+        let blocked = signals.mask.contains(signal) || signals.saved.is_some_and(|mask| mask.contains(signal));
+        if ignored && !blocked {
+            return Ok(());
+        }
+        signals.pending.push(signal, info, usize::try_from(limit).unwrap_or(usize::MAX))?;
+        drop(signals);
+        if self.takes(signal) {
+            self.interrupt();
+        }
+        Ok(())
+    }
+
+    /// Raises a signal that the thread cannot escape: a processor exception. Where it is blocked or ignored, it ends
+    /// the process.
+    pub fn force(&self, signal: Signal, info: Siginfo) {
+        let actions = self.process.actions();
+        let mut actions = actions.lock();
+        let mut signals = self.signals.lock();
+        if actions.ignores(signal) || signals.mask.contains(signal) {
+            actions.set(signal, Sigaction { handler: SIG_DFL, ..Sigaction::default() });
+            signals.mask.remove(signal);
+        }
+        // Standard signals always find room.
+        let _ = signals.pending.push(signal, info, usize::MAX);
+        drop(signals);
+        drop(actions);
+        self.interrupt();
+    }
+}
