@@ -1,4 +1,5 @@
 //! File systems, and files that are devices.
 
 pub mod dev;
+pub mod memory;
 pub mod stream;

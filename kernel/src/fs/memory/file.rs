@@ -1,0 +1,260 @@
+//! Open files and directories of the tree, and files as the contents of memory.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+
+use ostd::PAGE_SIZE;
+use ostd::frame::Frame;
+
+use super::node::{Body, Node};
+use super::pages::full;
+use crate::error::{Errno, Result};
+use crate::mm::Backing;
+use crate::vfs::{Attributes, Block, Entry, File, Inode as _, Sink, Source};
+
+/// The largest file: offsets are signed.
+const SIZE_MAX: u64 = i64::MAX as u64;
+/// Lines of a listing that are gathered under the lock at a time.
+const LINES_MAX: usize = 128;
+
+/// An open regular file.
+pub(super) struct OpenRegular(pub(super) Arc<Node>);
+
+/// Where a byte is: its page, its offset there, and how many of `len` follow in the page.
+fn chunk(at: u64, len: usize) -> (u64, usize, usize) {
+    let offset = (at % PAGE_SIZE as u64) as usize;
+    (at / PAGE_SIZE as u64, offset, len.min(PAGE_SIZE - offset))
+}
+
+impl Node {
+    fn read_at(&self, into: &mut dyn Sink, mut at: u64) -> Result<usize> {
+        let (pages, _) = self.regular()?;
+        let mut done = 0;
+        while into.remaining() > 0 {
+            let (frame, offset, len) = {
+                let mut pages = pages.lock();
+                let left = pages.size.saturating_sub(at);
+                let wanted = into.remaining().min(usize::try_from(left).unwrap_or(usize::MAX));
+                let (index, offset, len) = chunk(at, wanted);
+                if len == 0 {
+                    break;
+                }
+                match pages.find(index, self.lower.as_ref(), &self.tree.machine) {
+                    Ok(frame) => (frame, offset, len),
+                    Err(errno) if done == 0 => return Err(errno),
+                    Err(_) => break,
+                }
+            };
+            let moved = match frame {
+                Some(frame) => into.put_frame(&frame, offset, len),
+                None => into.put_zeros(len),
+            };
+            match moved {
+                Ok(count) => {
+                    done += count;
+                    at += count as u64;
+                    if count < len {
+                        break;
+                    }
+                }
+                Err(errno) if done == 0 => return Err(errno),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+
+    /// Writes in the caller's turn.
+    fn write_at(&self, from: &mut dyn Source, start: u64) -> Result<usize> {
+        let (pages, _) = self.regular()?;
+        if from.remaining() > 0 && start >= SIZE_MAX {
+            return Err(Errno::EFBIG);
+        }
+        let mut done = 0;
+        while from.remaining() > 0 {
+            let at = start + done as u64;
+            let room = usize::try_from(SIZE_MAX - at).unwrap_or(usize::MAX);
+            let (index, offset, len) = chunk(at, from.remaining().min(room));
+            if len == 0 {
+                break;
+            }
+            let frame = pages.lock().find_or_fill(index, self.lower.as_ref(), &self.tree.machine).map_err(full);
+            match frame.and_then(|frame| from.take_into_frame(&frame, offset, len)) {
+                Ok(count) => {
+                    done += count;
+                    let mut pages = pages.lock();
+                    pages.note_write();
+                    pages.size = pages.size.max(at + count as u64);
+                    if count < len {
+                        break;
+                    }
+                }
+                Err(errno) if done == 0 => return Err(errno),
+                Err(_) => break,
+            }
+        }
+        if done > 0 {
+            self.touch();
+            // A write by anybody takes away the right to run as the owner.
+            let mut meta = self.meta.lock();
+            if meta.mode & 0o6000 != 0 && meta.uid != 0 {
+                meta.mode &= !0o4000;
+            }
+        }
+        Ok(done)
+    }
+}
+
+impl File for OpenRegular {
+    fn read(&self, into: &mut dyn Sink, at: Option<u64>, _how: Block) -> Result<usize> {
+        self.0.read_at(into, at.unwrap_or(0))
+    }
+
+    fn write(&self, from: &mut dyn Source, at: Option<u64>, _how: Block) -> Result<usize> {
+        let (_, turn) = self.0.regular()?;
+        let _turn = turn.lock();
+        self.0.write_at(from, at.unwrap_or(0))
+    }
+
+    fn append(&self, from: &mut dyn Source, _how: Block) -> Result<(usize, u64)> {
+        let (pages, turn) = self.0.regular()?;
+        let _turn = turn.lock();
+        let end = pages.lock().size;
+        let count = self.0.write_at(from, end)?;
+        Ok((count, end + count as u64))
+    }
+
+    fn attributes(&self) -> Result<Attributes> {
+        self.0.attributes()
+    }
+
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn len(&self) -> Result<u64> {
+        Ok(self.0.regular()?.0.lock().size)
+    }
+
+    fn truncate(&self, len: u64) -> Result<()> {
+        crate::vfs::Inode::truncate(&*self.0, len)
+    }
+
+    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+        let end = offset.checked_add(len).filter(|end| *end <= SIZE_MAX).ok_or(Errno::EFBIG)?;
+        let (pages, turn) = self.0.regular()?;
+        let _turn = turn.lock();
+        let mut pages = pages.lock();
+        if end > pages.size {
+            pages.truncate(end, self.0.lower.as_ref(), &self.0.tree.machine).map_err(full)?;
+        }
+        drop(pages);
+        self.0.touch();
+        Ok(())
+    }
+
+    fn punch(&self, offset: u64, len: u64) -> Result<()> {
+        let (pages, turn) = self.0.regular()?;
+        let _turn = turn.lock();
+        pages.lock().punch(offset, len, self.0.lower.as_ref(), &self.0.tree.machine)?;
+        self.0.touch();
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn backing(&self) -> Result<Arc<dyn Backing>> {
+        Ok(Arc::clone(&self.0) as Arc<dyn Backing>)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Backing for Node {
+    fn page(&self, index: u64) -> Result<Frame> {
+        let mut pages = self.regular()?.0.lock();
+        if index >= pages.size.div_ceil(PAGE_SIZE as u64) {
+            return Err(Errno::EFAULT);
+        }
+        pages.find_or_fill(index, self.lower.as_ref(), &self.tree.machine)
+    }
+
+    fn page_at_hand(&self, index: u64) -> Option<Frame> {
+        self.regular().ok()?.0.try_lock()?.at_hand(index)
+    }
+
+    fn len(&self) -> u64 {
+        match &self.body {
+            Body::Regular { pages, .. } => pages.lock().size,
+            _ => 0,
+        }
+    }
+
+    fn note_write(&self, _index: u64) {
+        if let Body::Regular { pages, .. } = &self.body {
+            pages.lock().note_write();
+            self.touch();
+        }
+    }
+
+    fn identity(&self) -> (u64, u64) {
+        (self.tree.dev, self.ino)
+    }
+
+    fn name(&self) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+/// An open directory.
+pub(super) struct OpenDirectory(pub(super) Arc<Node>);
+
+impl File for OpenDirectory {
+    fn read(&self, _into: &mut dyn Sink, _at: Option<u64>, _how: Block) -> Result<usize> {
+        Err(Errno::EISDIR)
+    }
+
+    fn write(&self, _from: &mut dyn Source, _at: Option<u64>, _how: Block) -> Result<usize> {
+        Err(Errno::EBADF)
+    }
+
+    fn attributes(&self) -> Result<Attributes> {
+        self.0.attributes()
+    }
+
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn len(&self) -> Result<u64> {
+        Ok(SIZE_MAX)
+    }
+
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn entries(&self, mut from: u64, each: &mut dyn FnMut(Entry) -> bool) -> Result<()> {
+        loop {
+            let lines = self.0.list_from(from, LINES_MAX)?;
+            if lines.is_empty() {
+                return Ok(());
+            }
+            for line in lines {
+                from = line.next;
+                if !each(line) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

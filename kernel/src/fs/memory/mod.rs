@@ -1,0 +1,93 @@
+//! One tree of nodes in memory, perhaps with a folder of the outside below it.
+//!
+//! Without a folder it is tmpfs. With one it is an overlay: names are looked up below when they are first asked for,
+//! and from then on are nodes like any other; pages are read when first touched; nothing is ever written below. A node
+//! keeps its inode number for as long as anybody can see it, and moves whole when it is renamed. A name that was
+//! removed, and would show through from below, is a whiteout.
+//!
+//! Lock order: the tree (whoever adds or removes names), a file's turn to write, then one node's lock at a time.
+//! Only the turn to write is held while a program's memory is touched.
+
+mod directory;
+mod file;
+mod lower;
+mod node;
+mod pages;
+#[cfg(test)]
+mod tests;
+
+use alloc::sync::Arc;
+
+use kernel_abi::flags::{OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC};
+use kernel_abi::structs::Timespec;
+use ostd::Machine;
+use ostd::device::SharedFolder;
+use ostd::sync::Mutex;
+use ostd::sync::atomic::AtomicU64;
+
+use crate::vfs::{FileSystem, Inode, SystemAttributes};
+use lower::{Lower, SeenLinks};
+use node::Node;
+
+/// A tree in memory.
+pub struct MemoryFs {
+    root: Arc<Node>,
+}
+
+/// What all nodes of a tree share.
+struct Tree {
+    machine: Machine,
+    dev: u64,
+    next_ino: AtomicU64,
+    /// Held while names are added or removed.
+    names: Mutex<()>,
+    seen: SeenLinks,
+}
+
+impl Tree {
+    fn new(machine: &Machine, dev: u64) -> Arc<Self> {
+        let next_ino = AtomicU64::new(1);
+        Arc::new(Self { machine: machine.clone(), dev, next_ino, names: Mutex::new(()), seen: SeenLinks::default() })
+    }
+
+    fn new_ino(&self) -> u64 {
+        self.next_ino.fetch_add(1)
+    }
+
+    fn now(&self) -> Timespec {
+        let ns = self.machine.boot_realtime_ns() + self.machine.monotonic_ns();
+        Timespec { tv_sec: (ns / 1_000_000_000).cast_signed(), tv_nsec: (ns % 1_000_000_000).cast_signed() }
+    }
+}
+
+impl MemoryFs {
+    /// An empty tree whose root has these permission bits. `dev` is the device number stat(2) shows.
+    pub fn new(machine: &Machine, dev: u64, mode: u32) -> Arc<Self> {
+        Arc::new(Self { root: Node::new_root(&Tree::new(machine, dev), mode) })
+    }
+
+    /// A tree that begins as what `folder` shows.
+    pub fn over(machine: &Machine, dev: u64, folder: &Arc<dyn SharedFolder>) -> crate::error::Result<Arc<Self>> {
+        let (lower, found) = Lower::root(folder)?;
+        let tree = Tree::new(machine, dev);
+        let ino = tree.new_ino();
+        Ok(Arc::new(Self { root: Node::adopt(&tree, ino, lower, &found, None)? }))
+    }
+}
+
+impl FileSystem for MemoryFs {
+    fn name(&self) -> &'static str {
+        if self.root.lower.is_some() { "overlay" } else { "tmpfs" }
+    }
+
+    fn root(&self) -> Arc<dyn Inode> {
+        Arc::clone(&self.root) as Arc<dyn Inode>
+    }
+
+    fn attributes(&self) -> SystemAttributes {
+        let frames = self.root.tree.machine.frames();
+        let magic = if self.root.lower.is_some() { OVERLAYFS_SUPER_MAGIC } else { TMPFS_MAGIC };
+        let (blocks, free) = (frames.total() as u64, frames.free() as u64);
+        SystemAttributes { magic, blocks, free, files: blocks, files_free: free }
+    }
+}

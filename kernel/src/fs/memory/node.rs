@@ -1,0 +1,320 @@
+//! Nodes: what all kinds of file have, and what each kind has of its own.
+
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use core::any::Any;
+
+use kernel_abi::flags::{OpenFlags, RenameFlags};
+use kernel_abi::structs::Timespec;
+use ostd::device::FolderAttributes;
+use ostd::sync::Mutex;
+
+use super::Tree;
+use super::directory::Directory;
+use super::file::{OpenDirectory, OpenRegular};
+use super::lower::Lower;
+use super::pages::{Pages, Version, full, time};
+use crate::error::{Errno, Result};
+use crate::vfs::{Attributes, Change, File, FileKind, Inode, Location, Make};
+
+/// A file in the tree.
+pub(super) struct Node {
+    pub(super) tree: Arc<Tree>,
+    pub(super) this: Weak<Self>,
+    pub(super) ino: u64,
+    pub(super) kind: FileKind,
+    pub(super) rdev: u64,
+    pub(super) lower: Option<Lower>,
+    pub(super) meta: Mutex<Meta>,
+    pub(super) body: Body,
+}
+
+/// What can change of any file.
+pub(super) struct Meta {
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) nlink: u32,
+    pub(super) atime: Timespec,
+    pub(super) mtime: Timespec,
+    pub(super) ctime: Timespec,
+    pub(super) btime: Timespec,
+}
+
+/// What a kind of file has of its own.
+pub(super) enum Body {
+    Regular {
+        pages: Mutex<Pages>,
+        turn: Mutex<()>,
+    },
+    Directory(Mutex<Directory>),
+    /// `None` is what is below.
+    Symlink(Option<Vec<u8>>),
+    Special,
+}
+
+impl Node {
+    pub(super) fn new_root(tree: &Arc<Tree>, mode: u32) -> Arc<Self> {
+        let meta = Meta::new(tree, FileKind::Directory, mode, 0, 0);
+        let body = Body::Directory(Mutex::new(Directory::new(Weak::new(), b"")));
+        Self::build(tree, tree.new_ino(), FileKind::Directory, 0, None, meta, body)
+    }
+
+    /// A node that is new in `parent`.
+    pub(super) fn new_in(parent: &Self, name: &[u8], make: &Make<'_>) -> Arc<Self> {
+        use crate::vfs::New;
+        let tree = &parent.tree;
+        let (kind, rdev, body) = match make.new {
+            New::Regular => (FileKind::Regular, 0, Body::regular(Pages::empty())),
+            New::Directory => {
+                let directory = Directory::new(parent.this.clone(), name);
+                (FileKind::Directory, 0, Body::Directory(Mutex::new(directory)))
+            }
+            New::Symlink(target) => (FileKind::Symlink, 0, Body::Symlink(Some(target.to_vec()))),
+            New::Special(FileKind::Regular, _) => (FileKind::Regular, 0, Body::regular(Pages::empty())),
+            New::Special(kind, rdev) => (kind, rdev, Body::Special),
+        };
+        let mut meta = Meta::new(tree, kind, make.mode, make.uid, make.gid);
+        let above = parent.meta.lock();
+        if above.mode & 0o2000 != 0 {
+            meta.gid = above.gid;
+            if kind == FileKind::Directory {
+                meta.mode |= 0o2000;
+            }
+        }
+        drop(above);
+        Self::build(tree, tree.new_ino(), kind, rdev, None, meta, body)
+    }
+
+    /// What was found below becomes a node.
+    pub(super) fn adopt(
+        tree: &Arc<Tree>,
+        ino: u64,
+        lower: Lower,
+        found: &FolderAttributes,
+        place: Option<(Weak<Self>, &[u8])>,
+    ) -> Result<Arc<Self>> {
+        let kind = FileKind::of_mode(found.mode).ok_or(Errno::EIO)?;
+        let is_shared = kind != FileKind::Directory && found.nlink > 1;
+        if let Some(node) = is_shared.then(|| tree.seen.get(found)).flatten() {
+            return Ok(node);
+        }
+        let meta = Meta {
+            mode: found.mode & 0o7777,
+            uid: found.uid,
+            gid: found.gid,
+            nlink: found.nlink,
+            atime: time(found.atime),
+            mtime: time(found.mtime),
+            ctime: time(found.ctime),
+            btime: time(found.ctime),
+        };
+        let body = match kind {
+            FileKind::Regular => Body::regular(Pages::of_lower(version(found))),
+            FileKind::Directory => {
+                let (parent, name) = place.unwrap_or((Weak::new(), b""));
+                Body::Directory(Mutex::new(Directory::over(parent, name)))
+            }
+            FileKind::Symlink => Body::Symlink(None),
+            _ => Body::Special,
+        };
+        let node = Self::build(tree, ino, kind, found.rdev, Some(lower), meta, body);
+        if is_shared {
+            tree.seen.note(found, &node);
+        }
+        Ok(node)
+    }
+
+    fn build(
+        tree: &Arc<Tree>,
+        ino: u64,
+        kind: FileKind,
+        rdev: u64,
+        lower: Option<Lower>,
+        meta: Meta,
+        body: Body,
+    ) -> Arc<Self> {
+        let (tree, meta) = (Arc::clone(tree), Mutex::new(meta));
+        Arc::new_cyclic(|this| Self { tree, this: this.clone(), ino, kind, rdev, lower, meta, body })
+    }
+
+    /// Contents have changed now.
+    pub(super) fn touch(&self) {
+        let now = self.tree.now();
+        let mut meta = self.meta.lock();
+        meta.mtime = now;
+        meta.ctime = now;
+    }
+
+    /// The number of names has changed by this.
+    pub(super) fn count_links(&self, by: i32) {
+        let now = self.tree.now();
+        let mut meta = self.meta.lock();
+        meta.nlink = meta.nlink.saturating_add_signed(by);
+        meta.ctime = now;
+    }
+
+    pub(super) fn directory(&self) -> Result<&Mutex<Directory>> {
+        match &self.body {
+            Body::Directory(directory) => Ok(directory),
+            _ => Err(Errno::ENOTDIR),
+        }
+    }
+
+    /// The pages of a regular file, and the lock that makes writers take turns.
+    pub(super) fn regular(&self) -> Result<(&Mutex<Pages>, &Mutex<()>)> {
+        match &self.body {
+            Body::Regular { pages, turn } => Ok((pages, turn)),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Looks again at what is below, if this still shows it.
+    fn revalidate(&self) {
+        let (Some(lower), Body::Regular { pages, .. }) = (&self.lower, &self.body) else { return };
+        if !pages.lock().is_clean() {
+            return;
+        }
+        let Ok(found) = lower.attributes() else { return };
+        if pages.lock().revalidate(version(&found)) {
+            let mut meta = self.meta.lock();
+            meta.mtime = time(found.mtime);
+            meta.ctime = time(found.ctime);
+        }
+    }
+}
+
+fn version(found: &FolderAttributes) -> Version {
+    Version { size: found.size, mtime: found.mtime, ctime: found.ctime }
+}
+
+impl Body {
+    fn regular(pages: Pages) -> Self {
+        Self::Regular { pages: Mutex::new(pages), turn: Mutex::new(()) }
+    }
+}
+
+impl Meta {
+    fn new(tree: &Tree, kind: FileKind, mode: u32, uid: u32, gid: u32) -> Self {
+        let now = tree.now();
+        let nlink = if kind == FileKind::Directory { 2 } else { 1 };
+        Self { mode, uid, gid, nlink, atime: now, mtime: now, ctime: now, btime: now }
+    }
+}
+
+impl Inode for Node {
+    fn attributes(&self) -> Result<Attributes> {
+        let (size, blocks) = match &self.body {
+            Body::Regular { pages, .. } => {
+                let pages = pages.lock();
+                (pages.size, pages.blocks())
+            }
+            Body::Directory(directory) => (directory.lock().len() as u64 * 20 + 40, 0),
+            Body::Symlink(Some(target)) => (target.len() as u64, 0),
+            Body::Symlink(None) => (self.read_link()?.len() as u64, 0),
+            Body::Special => (0, 0),
+        };
+        let meta = self.meta.lock();
+        Ok(Attributes {
+            dev: self.tree.dev,
+            ino: self.ino,
+            kind: self.kind,
+            mode: meta.mode,
+            nlink: meta.nlink,
+            uid: meta.uid,
+            gid: meta.gid,
+            rdev: self.rdev,
+            size,
+            blocks,
+            atime: meta.atime,
+            mtime: meta.mtime,
+            ctime: meta.ctime,
+            btime: meta.btime,
+        })
+    }
+
+    fn identity(&self) -> (u64, u64) {
+        (self.tree.dev, self.ino)
+    }
+
+    fn kind(&self) -> FileKind {
+        self.kind
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
+        Ok(self.find(name)? as Arc<dyn Inode>)
+    }
+
+    fn create(&self, name: &[u8], make: &Make<'_>) -> Result<Arc<dyn Inode>> {
+        Ok(self.make(name, make)? as Arc<dyn Inode>)
+    }
+
+    fn link(&self, name: &[u8], target: &Arc<dyn Inode>) -> Result<()> {
+        self.add_link(name, target.as_any().downcast_ref().ok_or(Errno::EXDEV)?)
+    }
+
+    fn unlink(&self, name: &[u8]) -> Result<()> {
+        self.remove(name, super::directory::Removal::File)
+    }
+
+    fn rmdir(&self, name: &[u8]) -> Result<()> {
+        self.remove(name, super::directory::Removal::Directory)
+    }
+
+    fn rename(&self, name: &[u8], to: &Arc<dyn Inode>, new_name: &[u8], how: RenameFlags) -> Result<()> {
+        self.move_name(name, to.as_any().downcast_ref().ok_or(Errno::EXDEV)?, new_name, how)
+    }
+
+    fn read_link(&self) -> Result<Vec<u8>> {
+        match (&self.body, &self.lower) {
+            (Body::Symlink(Some(target)), _) => Ok(target.clone()),
+            (Body::Symlink(None), Some(lower)) => lower.link_target(),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn set_attributes(&self, change: &Change) -> Result<()> {
+        let now = self.tree.now();
+        let mut meta = self.meta.lock();
+        meta.mode = change.mode.unwrap_or(meta.mode) & 0o7777;
+        meta.uid = change.uid.unwrap_or(meta.uid);
+        meta.gid = change.gid.unwrap_or(meta.gid);
+        meta.atime = change.atime.unwrap_or(meta.atime);
+        meta.mtime = change.mtime.unwrap_or(meta.mtime);
+        meta.ctime = now;
+        Ok(())
+    }
+
+    fn truncate(&self, len: u64) -> Result<()> {
+        let (pages, turn) = self.regular()?;
+        if i64::try_from(len).is_err() {
+            return Err(Errno::EFBIG);
+        }
+        let _turn = turn.lock();
+        pages.lock().truncate(len, self.lower.as_ref(), &self.tree.machine).map_err(full)?;
+        self.touch();
+        Ok(())
+    }
+
+    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn File>> {
+        match &self.body {
+            Body::Regular { .. } => {
+                self.revalidate();
+                Ok(Arc::new(OpenRegular(self)))
+            }
+            Body::Directory(_) => Ok(Arc::new(OpenDirectory(self))),
+            _ => Err(Errno::ENXIO),
+        }
+    }
+
+    fn location(&self) -> Location {
+        match &self.body {
+            Body::Directory(directory) => directory.lock().location(),
+            _ => Location::AsFound,
+        }
+    }
+}
