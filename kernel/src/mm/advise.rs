@@ -1,1 +1,119 @@
-//! Advice and questions about ranges: madvise(2), msync(2), mincore(2).
+//! Advice and questions about ranges: madvise(2), msync(2), mincore(2), mlock(2).
+
+use alloc::vec::Vec;
+
+use ostd::user::{Access, PageFault};
+use ostd::{PAGE_SIZE, Vaddr};
+
+use crate::error::{Errno, Result};
+use crate::mm::{AddressSpace, Area, Prot, Refusal, Source};
+
+/// Advice that means something here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advice {
+    /// Forget the pages: what is private is zeros, or the file's, again (`MADV_DONTNEED`).
+    Forget,
+    /// The same of private zeros alone, at leisure (`MADV_FREE`).
+    Free,
+    /// A child gets the range, or not (`MADV_DOFORK`, `MADV_DONTFORK`).
+    Inherit(bool),
+    /// A child gets zeros, or not (`MADV_WIPEONFORK`, `MADV_KEEPONFORK`).
+    Wipe(bool),
+    /// Have the pages ready to read (`MADV_POPULATE_READ`).
+    PopulateRead,
+    /// Have the pages ready to write (`MADV_POPULATE_WRITE`).
+    PopulateWrite,
+    /// Nothing that changes what a program sees.
+    Hint,
+}
+
+impl AddressSpace {
+    /// Takes advice about a range. ENOMEM if it has holes, after what is there was treated.
+    pub fn advise(&self, at: usize, len: usize, advice: Advice) -> Result<()> {
+        let end = self.range(at, len)?;
+        if at == end {
+            return Ok(());
+        }
+        if matches!(advice, Advice::PopulateRead | Advice::PopulateWrite) {
+            let access = if advice == Advice::PopulateRead { Access::Read } else { Access::Write };
+            return self.populate(at, end, access);
+        }
+        let mut state = self.state.lock();
+        let whole = state.areas.covers(at, end);
+        let parts: Vec<Area> = state.areas.overlapping(at, end).map(|area| area.clipped(at, end)).collect();
+        for mut part in parts {
+            let anonymous = part.is_private() && matches!(part.source, Source::Anonymous);
+            match advice {
+                Advice::Free | Advice::Wipe(true) if !anonymous => return Err(Errno::EINVAL),
+                Advice::Forget | Advice::Free => self.forget_pages(&mut state, part.start, part.end),
+                Advice::Inherit(inherit) => part.dont_fork = !inherit,
+                Advice::Wipe(wipe) => part.wipe_on_fork = wipe,
+                Advice::PopulateRead | Advice::PopulateWrite | Advice::Hint => {}
+            }
+            if matches!(advice, Advice::Inherit(_) | Advice::Wipe(_)) {
+                state.generation += 1;
+                state.areas.remove(part.start, part.end);
+                state.areas.insert(part);
+            }
+        }
+        if whole { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// Whether every page of a range is in some area: ENOMEM otherwise. Shared pages are their file's own, so there is
+    /// nothing for msync(2) to copy.
+    pub fn sync(&self, at: usize, len: usize) -> Result<()> {
+        if at % PAGE_SIZE != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let len = len.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+        let end = at.checked_add(len).filter(|end| *end <= self.end()).ok_or(Errno::ENOMEM)?;
+        if self.state.lock().areas.covers(at, end) { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// One byte per page: 1 if it is in memory. ENOMEM if the range has holes.
+    pub fn mincore(&self, at: usize, len: usize) -> Result<Vec<u8>> {
+        let len = len.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
+        let end = at.checked_add(len).filter(|end| *end <= self.end()).ok_or(Errno::ENOMEM)?;
+        let state = self.state.lock();
+        if !state.areas.covers(at, end) {
+            return Err(Errno::ENOMEM);
+        }
+        let mut pages = Vec::new();
+        for page in (at..end).step_by(PAGE_SIZE) {
+            let there = self.vm.query(Vaddr::new(page)).is_some()
+                || state.parked.contains_key(&page)
+                || state.areas.find(page).is_some_and(|area| match &area.source {
+                    Source::Anonymous => false,
+                    Source::Backed(backing, _) => backing.page_at_hand(area.page_index(page)).is_some(),
+                });
+            pages.push(u8::from(there));
+        }
+        Ok(pages)
+    }
+
+    /// Makes every page of `[at, end)` present: ENOMEM at a hole, EFAULT where the area or the file refuses.
+    pub fn populate(&self, at: usize, end: usize, access: Access) -> Result<()> {
+        for page in (at..end).step_by(PAGE_SIZE) {
+            let page = Vaddr::new(page);
+            match self.fault(PageFault { addr: page, access }) {
+                Ok(()) => {}
+                Err(Refusal::NotMapped | Refusal::NoMemory) => return Err(Errno::ENOMEM),
+                Err(Refusal::NotAllowed | Refusal::BeyondEnd) => return Err(Errno::EFAULT),
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`populate`](Self::populate) for each area of the range as it allows, silent about what cannot be
+    /// (`MAP_POPULATE`, mlock(2)).
+    pub fn populate_as_allowed(&self, at: usize, end: usize) {
+        let parts: Vec<Area> = {
+            let state = self.state.lock();
+            state.areas.overlapping(at, end).map(|area| area.clipped(at, end)).collect()
+        };
+        for part in parts {
+            let write = part.is_private() && part.prot.contains(Prot::WRITE);
+            let _ = self.populate(part.start, part.end, if write { Access::Write } else { Access::Read });
+        }
+    }
+}

@@ -18,10 +18,12 @@ mod space;
 #[cfg(test)]
 mod tests;
 
+pub use advise::Advice;
 pub use area::{Area, AreaInfo, Label, Place, Prot, Sharing, Source};
 pub use areas::{AREAS_MAX, Areas};
 pub use backing::{Backing, SharedMemory};
 pub use fault::Refusal;
+pub use remap::{Leave, Move};
 pub use space::{AddressSpace, MapRequest, Usage};
 
 pub use ostd::PAGE_SIZE;

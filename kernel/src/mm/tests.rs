@@ -7,7 +7,9 @@ use ostd::user::{Access, PageFault};
 use ostd::{Machine, MachineConfig, PAGE_SIZE, Vaddr};
 
 use crate::error::Errno;
-use crate::mm::{AddressSpace, Backing, MapRequest, Place, Prot, Refusal, SharedMemory, Sharing, Source};
+use crate::mm::{
+    AddressSpace, Advice, Backing, Leave, MapRequest, Move, Place, Prot, Refusal, SharedMemory, Sharing, Source,
+};
 
 const BASE: usize = 0x1000_0000;
 const RW: Prot = Prot::READ.union(Prot::WRITE);
@@ -176,4 +178,60 @@ fn strings_end_before_a_hole_or_are_refused() {
     space.write(at + PAGE_SIZE - 1, b"c").expect("mapped");
     assert_eq!(space.read_string(at + PAGE_SIZE - 3, 3), Err(Errno::ENAMETOOLONG));
     assert_eq!(space.read_string(at + PAGE_SIZE - 3, 4), Err(Errno::EFAULT));
+}
+
+#[test]
+fn remapping_grows_in_place_moves_with_its_pages_and_shrinks() {
+    let machine = machine();
+    let space = space(&machine);
+    let at = map(&space, 1, RW);
+    space.write(at, b"move").expect("mapped");
+    assert_eq!(space.remap(at, PAGE_SIZE, 2 * PAGE_SIZE, Move::Never, Leave::Nothing), Ok(at));
+    space.map(&MapRequest::anonymous(Place::Fixed(at + 2 * PAGE_SIZE), PAGE_SIZE, Prot::READ)).expect("room");
+    let grow = |how| space.remap(at, 2 * PAGE_SIZE, 3 * PAGE_SIZE, how, Leave::Nothing);
+    assert_eq!(grow(Move::Never), Err(Errno::ENOMEM));
+    assert_eq!(grow(Move::To(at + PAGE_SIZE)), Err(Errno::EINVAL));
+    let moved = grow(Move::Anywhere).expect("room");
+    assert_eq!(byte(&space, moved), b'm');
+    assert_eq!(space.read_value::<u8>(at), Err(Errno::EFAULT));
+    assert_eq!(space.remap(moved, 3 * PAGE_SIZE, PAGE_SIZE, Move::Never, Leave::Nothing), Ok(moved));
+    assert_eq!(space.read_value::<u8>(moved + PAGE_SIZE), Err(Errno::EFAULT));
+    assert_eq!(space.remap(at, PAGE_SIZE, PAGE_SIZE, Move::Never, Leave::Nothing), Err(Errno::EFAULT));
+}
+
+#[test]
+fn forgotten_pages_are_zeros_again_and_are_not_in_core() {
+    let machine = machine();
+    let space = space(&machine);
+    let at = map(&space, 2, RW);
+    space.write(at, b"x").expect("mapped");
+    assert_eq!(space.mincore(at, 2 * PAGE_SIZE), Ok(vec![1, 0]));
+    space.advise(at, PAGE_SIZE, Advice::Forget).expect("mapped");
+    assert_eq!(space.mincore(at, 2 * PAGE_SIZE), Ok(vec![0, 0]));
+    assert_eq!(byte(&space, at), 0);
+    assert_eq!(space.advise(at, 3 * PAGE_SIZE, Advice::Hint), Err(Errno::ENOMEM));
+    assert_eq!(space.mincore(at, 3 * PAGE_SIZE), Err(Errno::ENOMEM));
+    space.advise(at, 2 * PAGE_SIZE, Advice::Inherit(false)).expect("mapped");
+    assert_eq!(space.fork().expect("memory").usage().virtual_pages, 0);
+}
+
+#[test]
+fn memory_lost_in_the_middle_of_anything_is_given_back() {
+    for nth in 0..12 {
+        let machine = machine();
+        let run = || -> crate::error::Result<()> {
+            let parent = AddressSpace::new(&machine)?;
+            parent.map(&MapRequest::anonymous(Place::Fixed(BASE), 4 * PAGE_SIZE, RW))?;
+            parent.map(&shared(BASE + 8 * PAGE_SIZE, 1))?;
+            let _ = parent.write(BASE, &[1; 3 * PAGE_SIZE]);
+            let _ = parent.write(BASE + 8 * PAGE_SIZE, b"s");
+            let child = parent.fork()?;
+            let _ = child.write(BASE, b"c");
+            parent.remap(BASE, 4 * PAGE_SIZE, PAGE_SIZE, Move::To(1 << 40), Leave::Nothing)?;
+            Ok(())
+        };
+        machine.frames().fail_nth(nth);
+        let _ = run();
+        assert_eq!(machine.frames().used(), 0, "the allocation that failed: {nth}");
+    }
 }
