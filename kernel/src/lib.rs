@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod driver;
 pub mod error;
 pub mod fs;
+pub mod futex;
 pub mod ipc;
 pub mod mm;
 pub mod process;

@@ -1,0 +1,63 @@
+//! What makes two addresses the same futex.
+
+use ostd::frame::Frame;
+use ostd::{PAGE_SIZE, Vaddr};
+
+use crate::error::{Errno, Result};
+use crate::mm::AddressSpace;
+
+/// Who may wait on a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Threads of one address space (`FUTEX_PRIVATE_FLAG`).
+    Private,
+    /// Whoever maps the memory.
+    Shared,
+}
+
+/// A futex. A key of shared memory holds its frame, so that no other takes its name.
+#[derive(Clone, Debug)]
+pub struct Key {
+    name: Name,
+    _frame: Option<Frame>,
+}
+
+/// What keys are compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Name {
+    /// An address in an address space.
+    Private(u64, usize),
+    /// A byte of the machine's memory.
+    Shared(usize),
+}
+
+impl Key {
+    /// The futex at `at`: EINVAL if that is not aligned, EFAULT if a shared one cannot be read.
+    pub fn new(space: &AddressSpace, at: usize, scope: Scope) -> Result<Self> {
+        if at % 4 != 0 {
+            return Err(Errno::EINVAL);
+        }
+        if at >= space.end() {
+            return Err(Errno::EFAULT);
+        }
+        let private = Self { name: Name::Private(space.id(), at), _frame: None };
+        if scope == Scope::Private {
+            return Ok(private);
+        }
+        loop {
+            space.load32(at)?;
+            if space.area_at(at).is_some_and(|area| area.is_private()) {
+                return Ok(private);
+            }
+            // Somebody may take the page away between the two.
+            if let Some(mapped) = space.vm().query(Vaddr::new(at)) {
+                let name = Name::Shared(mapped.frame.paddr().as_usize() + at % PAGE_SIZE);
+                return Ok(Self { name, _frame: Some(mapped.frame) });
+            }
+        }
+    }
+
+    pub(super) fn name(&self) -> Name {
+        self.name
+    }
+}
