@@ -100,10 +100,10 @@ impl Context {
     }
 
     fn recycle(&mut self) {
-        if let Some(fiber) = self.fiber.take() {
-            if fiber.done() {
-                give_stack(fiber.into_stack());
-            }
+        if let Some(fiber) = self.fiber.take()
+            && fiber.done()
+        {
+            give_stack(fiber.into_stack());
         }
     }
 }

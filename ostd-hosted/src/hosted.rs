@@ -85,7 +85,10 @@ impl Hosted {
     }
 
     fn slot(&self, at: Paddr) -> *mut u64 {
-        assert!(at.as_usize() + 8 <= self.memory && at.as_usize() % 8 == 0, "{at} is no word of this machine's memory");
+        assert!(
+            at.as_usize() + 8 <= self.memory && at.as_usize().is_multiple_of(8),
+            "{at} is no word of this machine's memory"
+        );
         self.phys_to_virt(at).cast()
     }
 }

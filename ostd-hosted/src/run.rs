@@ -106,16 +106,17 @@ impl Runner {
         if state.ipi.load(Ordering::Relaxed) && state.ipi.swap(false, Ordering::AcqRel) {
             return Some(Interrupt::Ipi);
         }
-        if self.lines_pending.load(Ordering::Relaxed) {
-            if let Some(line) = self.take_line() {
-                return Some(Interrupt::Device(line));
-            }
+        if self.lines_pending.load(Ordering::Relaxed)
+            && let Some(line) = self.take_line()
+        {
+            return Some(Interrupt::Device(line));
         }
         let deadline = state.deadline.0.load(Ordering::Relaxed);
         if deadline == u64::MAX {
             return None;
         }
-        if !clock.is_virtual() && state.polls.fetch_add(1, Ordering::Relaxed) % POLLS_PER_CLOCK as usize != 0 {
+        if !clock.is_virtual() && !state.polls.fetch_add(1, Ordering::Relaxed).is_multiple_of(POLLS_PER_CLOCK as usize)
+        {
             return None;
         }
         if clock.now_ns() < deadline {
@@ -230,7 +231,10 @@ impl Hosted {
                 Step::Idle => idle_in_a_row += 1,
             }
             turns = turns.wrapping_add(1);
-            if turns % TURNS_PER_GLANCE == 0 && runner.watch.is_some() && last_look.elapsed() >= LOOK_OUTSIDE_EVERY {
+            if turns.is_multiple_of(TURNS_PER_GLANCE)
+                && runner.watch.is_some()
+                && last_look.elapsed() >= LOOK_OUTSIDE_EVERY
+            {
                 runner.look_outside(Some(Duration::ZERO));
                 last_look = Instant::now();
             }

@@ -193,13 +193,13 @@ impl Cpu {
     fn timer_fired(&self, core: &Core) {
         let now = core.backend.monotonic_ns();
         self.timers.expire(now);
-        if let (Some(task), Some(scheduler)) = (self.current(), self.scheduler()) {
-            if self.timers.slice_is_over(now) {
-                if scheduler.should_yield(self.id, task) {
-                    self.resched.store(true, Ordering::Relaxed);
-                } else {
-                    self.timers.begin_slice(now + scheduler.slice_ns(task));
-                }
+        if let (Some(task), Some(scheduler)) = (self.current(), self.scheduler())
+            && self.timers.slice_is_over(now)
+        {
+            if scheduler.should_yield(self.id, task) {
+                self.resched.store(true, Ordering::Relaxed);
+            } else {
+                self.timers.begin_slice(now + scheduler.slice_ns(task));
             }
         }
         self.timers.rearm(&core.backend, self.id);

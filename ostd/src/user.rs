@@ -97,7 +97,7 @@ impl UserContext {
     pub fn fork(&mut self) -> Self {
         self.load();
         self.load_fp();
-        let mut state = UserState::new(self.state.regs.clone());
+        let mut state = UserState::new(self.state.regs);
         state.fp = self.state.fp.clone();
         Self { machine: self.machine.clone(), state }
     }

@@ -58,7 +58,7 @@ impl VmSpace {
     ///
     /// Panics if `at` is not aligned.
     pub fn load32(&self, at: Vaddr) -> Result<u32, PageFault> {
-        assert!(at.as_usize() % 4 == 0, "{at} is not aligned");
+        assert!(at.as_usize().is_multiple_of(4), "{at} is not aligned");
         self.about_to_copy();
         self.core().backend.user_load32(self.root(), at)
     }
@@ -68,17 +68,17 @@ impl VmSpace {
     ///
     /// Panics if `at` is not aligned.
     pub fn cmpxchg32(&self, at: Vaddr, old: u32, new: u32) -> Result<u32, PageFault> {
-        assert!(at.as_usize() % 4 == 0, "{at} is not aligned");
+        assert!(at.as_usize().is_multiple_of(4), "{at} is not aligned");
         self.about_to_copy();
         self.core().backend.user_cmpxchg32(self.root(), at, old, new)
     }
 
     fn about_to_copy(&self) {
         CurrentCpu::safe_point(SafePoint::UserCopy);
-        if self.core().checks {
-            if let Some(why) = CurrentCpu::atomic_context() {
-                panic!("user memory was copied {why}");
-            }
+        if self.core().checks
+            && let Some(why) = CurrentCpu::atomic_context()
+        {
+            panic!("user memory was copied {why}");
         }
     }
 }
