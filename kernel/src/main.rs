@@ -1,2 +1,13 @@
-//! Empty.
-fn main() {}
+//! `orrery`: runs a program in a kernel of its own, in this process; or, on bare metal, the image's entry.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(target_os = "none")]
+mod metal;
+
+#[cfg(not(target_os = "none"))]
+mod host;
+
+#[cfg(not(target_os = "none"))]
+fn main() -> std::process::ExitCode {
+    host::main()
+}

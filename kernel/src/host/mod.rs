@@ -1,0 +1,141 @@
+//! `orrery` on a host: makes a machine as the command line says, runs the program, and passes its end on.
+
+mod options;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
+use ostd::hosted::folder::{HostFolder, Writable};
+use ostd::hosted::outside::{HostSignals, Outside};
+use ostd::hosted::watch::Watch;
+use ostd::hosted::{Engine, Hosted, HostedConfig, Mode, stdio};
+use ostd::{Machine, MachineConfig, RunEnd};
+
+use options::{EngineName, Options};
+
+/// Orrery itself failed.
+const FAILED: u8 = 125;
+/// The program cannot be executed.
+const NOT_EXECUTABLE: u8 = 126;
+/// There is no such program.
+const NOT_FOUND: u8 = 127;
+/// Interrupt lines: events from outside, then descriptors 0, 1 and 2.
+const OUTSIDE_LINE: u32 = 0;
+const STDIO_LINES: [u32; 3] = [1, 2, 3];
+
+/// Runs the command line and returns what `main` should.
+pub(crate) fn main() -> ExitCode {
+    stdio::ignore_broken_pipes();
+    let options = match Options::read(std::env::args_os().collect()) {
+        Ok(options) => options,
+        Err(problem) => {
+            let asked = !problem.use_stderr();
+            // Standard output or error is gone: nobody is left to tell.
+            let _ = problem.print();
+            return if asked { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
+        }
+    };
+    match run(&options) {
+        Ok(code) => ExitCode::from(code),
+        Err(problem) => {
+            eprintln!("orrery: {problem}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Runs the program; the answer is the exit code. A problem is Orrery's own, in one line.
+fn run(options: &Options) -> Result<u8, String> {
+    tracing_subscriber::fmt().with_max_level(options.log).with_writer(std::io::stderr).without_time().init();
+    let watch = Watch::new();
+    let outside = Outside::new(&watch, OUTSIDE_LINE);
+    let EngineName::Ptrace = options.engine;
+    let backend = Hosted::new(&HostedConfig {
+        memory: options.memory,
+        cpus: usize::from(options.cpus),
+        mode: options.seed.map_or(Mode::Parallel, |seed| Mode::Deterministic { seed }),
+        engine: Engine::Ptrace,
+        watch: Some(Arc::clone(&watch)),
+        outside: Some(Arc::clone(&outside)),
+        ..HostedConfig::default()
+    })
+    .map_err(|problem| format!("cannot make a machine: {problem}"))?;
+    let root = root(options)?;
+    let program = program(options)?;
+    let _signals = HostSignals::install(&outside).map_err(|problem| format!("cannot take signals: {problem}"))?;
+    let stdio = stdio::standard(&watch, &outside, STDIO_LINES)
+        .map_err(|problem| format!("cannot use the standard streams: {problem}"))?;
+    let machine = Machine::new(backend, MachineConfig { checks: false });
+    let boot = Boot { root, stdio, strace: options.strace.clone() };
+    let kernel = Kernel::boot(machine, boot).map_err(|errno| format!("cannot boot: {errno}"))?;
+    let ending = kernel.run(&program);
+    let code = match ending {
+        Ok(Ending::Exited(code)) => code,
+        Ok(Ending::Killed(signal)) => 128_u8.wrapping_add(signal),
+        Ok(Ending::NotStarted(errno)) => {
+            let name = options.command[0].to_string_lossy();
+            if errno == kernel::error::Errno::ENOENT {
+                eprintln!("orrery: {name}: not found");
+                NOT_FOUND
+            } else {
+                eprintln!("orrery: {name}: {}", std::io::Error::from_raw_os_error(errno.number()));
+                NOT_EXECUTABLE
+            }
+        }
+        Ok(Ending::Stopped) => {
+            eprintln!("orrery: stopped from outside");
+            FAILED
+        }
+        Err(RunEnd::Deadlock(report)) => {
+            eprintln!("orrery: deadlock: nothing can run any more\n{report}");
+            FAILED
+        }
+        // The panic's own message has been printed where it happened.
+        Err(RunEnd::Panicked(_)) => {
+            eprintln!("orrery: the kernel panicked");
+            FAILED
+        }
+    };
+    Ok(code)
+}
+
+fn root(options: &Options) -> Result<Root, String> {
+    let folder = |path: &Path| {
+        let writable = if options.rw { Writable::Yes } else { Writable::No };
+        HostFolder::open(path, writable)
+            .map(|folder| Root::Folder(Arc::new(folder)))
+            .map_err(|problem| format!("--root {}: {problem}", path.display()))
+    };
+    if options.root.as_os_str() == "host" { folder(Path::new("/")) } else { folder(&options.root) }
+}
+
+/// The program as the guest will see it: arguments, environment, working directory.
+fn program(options: &Options) -> Result<Program, String> {
+    let mut environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+    for assignment in &options.env {
+        let bytes = assignment.as_bytes();
+        let Some(at) = bytes.iter().position(|byte| *byte == b'=').filter(|at| *at > 0) else {
+            return Err(format!("--env {}: not of the form K=V", assignment.display()));
+        };
+        let (key, value) = (OsString::from_vec(bytes[..at].to_vec()), OsString::from_vec(bytes[at + 1..].to_vec()));
+        environment.retain(|(other, _)| *other != key);
+        environment.push((key, value));
+    }
+    let directory = if options.root.as_os_str() == "host" {
+        std::env::current_dir().map_or_else(|_| b"/".to_vec(), |path| path.into_os_string().into_vec())
+    } else {
+        b"/".to_vec()
+    };
+    Ok(Program {
+        arguments: options.command.iter().map(|word| word.as_bytes().to_vec()).collect(),
+        environment: environment
+            .into_iter()
+            .map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat())
+            .collect(),
+        directory,
+    })
+}

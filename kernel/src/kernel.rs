@@ -1,0 +1,385 @@
+//! `Kernel`: one of everything, its boot and its end.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
+use alloc::{boxed::Box, vec};
+
+use kernel_abi::flags::OpenFlags;
+use kernel_abi::row::Call;
+use kernel_abi::structs::Siginfo;
+use kernel_abi::{Errno, Signal};
+use ostd::device::{ByteChannel, ChannelKind, OutsideEvent, SharedFolder};
+use ostd::sync::SpinLock;
+use ostd::sync::atomic::{AtomicBool, AtomicU64};
+use ostd::task::Task;
+use ostd::user::UserContext;
+use ostd::{Machine, RunEnd};
+
+use crate::credentials::Credentials;
+use crate::error::{OrErrno as _, Result};
+use crate::fs::dev::{self, DeviceTable};
+use crate::fs::memory::MemoryFs;
+use crate::fs::stream::StreamFile;
+use crate::futex::FutexTable;
+use crate::ipc::Fifos;
+use crate::process::{Calls, PROGRAM_PID, Processes, Program as Start, Thread, identity_of};
+use crate::sched::RoundRobin;
+use crate::syscall;
+use crate::time::Clock;
+use crate::tty::{Console, Foreground, Job, TtyFile};
+use crate::vfs::{CloseOnExec, FdTable, FileSystem as _, Follow, FsContext, MountTable, OpenFile};
+
+/// Device numbers that stat(2) shows for the mounts a kernel begins with.
+const ROOT_DEV: u64 = 0x20;
+const DEV_DEV: u64 = 0x21;
+/// Permission bits of `/dev`.
+const DEV_MODE: u32 = 0o755;
+
+/// What lies below the root's writable tree in memory.
+pub enum Root {
+    /// Nothing.
+    Empty,
+    /// Files outside the machine.
+    Folder(Arc<dyn SharedFolder>),
+}
+
+/// What a kernel is told when it boots.
+pub struct Boot {
+    /// The root file system.
+    pub root: Root,
+    /// What descriptors 0, 1 and 2 of the program are.
+    pub stdio: [Arc<dyn ByteChannel>; 3],
+    /// Which calls to print: none, all (an empty text), or those it names, comma-separated.
+    pub strace: Option<String>,
+}
+
+/// The program a kernel runs as pid 2.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Its arguments, its name first; a name without a slash is looked for in the environment's PATH.
+    pub arguments: Vec<Vec<u8>>,
+    /// Its environment, `K=V` each.
+    pub environment: Vec<Vec<u8>>,
+    /// Its working directory.
+    pub directory: Vec<u8>,
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with this code.
+    Exited(u8),
+    /// By this signal.
+    Killed(u8),
+    /// It did not begin, for this reason.
+    NotStarted(Errno),
+    /// Somebody outside stopped the machine.
+    Stopped,
+}
+
+/// One Linux, on one machine.
+pub struct Kernel {
+    machine: Machine,
+    clock: Clock,
+    futexes: FutexTable,
+    mounts: Arc<MountTable>,
+    processes: Arc<Processes>,
+    console: Option<Arc<Console>>,
+    stdio: [Arc<OpenFile>; 3],
+    strace: Option<String>,
+    missing: SpinLock<BTreeSet<String>>,
+    anonymous: AtomicU64,
+    stopped: AtomicBool,
+}
+
+/// What processes call; it knows its kernel without keeping it.
+#[derive(Default)]
+struct Answers(SpinLock<Weak<Kernel>>);
+
+impl Answers {
+    fn kernel(&self) -> Option<Arc<Kernel>> {
+        self.0.lock().upgrade()
+    }
+}
+
+impl Calls for Answers {
+    fn call(&self, thread: &Arc<Thread>, user: &mut UserContext) -> Result {
+        let kernel = self.kernel().ok_or(syscall::MISSING)?;
+        syscall::answer(&kernel, thread, user)
+    }
+
+    fn thread_ends(&self, thread: &Thread, cleared: Option<usize>) {
+        if let Some(kernel) = self.kernel() {
+            syscall::thread_ends(&kernel, thread, cleared);
+        }
+    }
+}
+
+/// Sends the terminal's signals.
+struct Jobs(Weak<Kernel>);
+
+impl Foreground for Jobs {
+    fn signal(&self, group: i32, signal: Signal) {
+        if let Some(kernel) = self.0.upgrade() {
+            // A group that has gone needs no signal.
+            let _ = kernel.processes.signal_group(group, signal, Siginfo::kernel(signal));
+        }
+    }
+}
+
+impl Kernel {
+    /// Boots on `machine`: mounts, devices, standard streams; no program runs yet.
+    pub fn boot(machine: Machine, boot: Boot) -> Result<Arc<Self>> {
+        machine.set_scheduler(Arc::new(RoundRobin::new(machine.cpu_count())));
+        let mounts = Self::mount(&machine, &boot.root)?;
+        let (console, stdio) = Self::streams(&machine, &boot.stdio)?;
+        let answers = Arc::new(Answers::default());
+        let processes = Processes::new(&machine, Arc::clone(&answers) as Arc<dyn Calls>)?;
+        let kernel = Arc::new(Self {
+            clock: Clock::new(&machine),
+            futexes: FutexTable::new(),
+            mounts,
+            processes,
+            console,
+            stdio,
+            strace: boot.strace,
+            missing: SpinLock::default(),
+            anonymous: AtomicU64::new(1),
+            stopped: AtomicBool::new(false),
+            machine,
+        });
+        *answers.0.lock() = Arc::downgrade(&kernel);
+        kernel.connect();
+        Ok(kernel)
+    }
+
+    /// Hears of the terminal's keys and of what happens outside.
+    fn connect(self: &Arc<Self>) {
+        if let Some(console) = &self.console {
+            console.set_foreground(Arc::new(Jobs(Arc::downgrade(self))));
+        }
+        let kernel = Arc::downgrade(self);
+        let heard = move || {
+            if let Some(kernel) = kernel.upgrade() {
+                kernel.outside();
+            }
+        };
+        self.machine.on_interrupt(self.machine.outside_line(), Arc::new(heard));
+    }
+
+    fn outside(&self) {
+        while let Some(event) = self.machine.outside_event() {
+            match event {
+                OutsideEvent::WindowChanged => self.console.iter().for_each(|console| console.window_changed()),
+                OutsideEvent::Signal(number) => {
+                    if let (Some(program), Some(signal)) =
+                        (self.processes.find(PROGRAM_PID), Signal::from_number(number))
+                    {
+                        // It may just have ended.
+                        let _ = program.send(signal, Siginfo::kernel(signal));
+                    }
+                }
+                OutsideEvent::Stop => {
+                    self.stopped.store(true);
+                    self.machine.stop();
+                }
+            }
+        }
+    }
+
+    /// Runs `program` and everything it starts, until it ends. Call it once.
+    pub fn run(self: &Arc<Self>, program: &Program) -> core::result::Result<Ending, RunEnd> {
+        let ending = Arc::new(SpinLock::new(Ending::Stopped));
+        let (kernel, program, told) = (Arc::clone(self), program.clone(), Arc::clone(&ending));
+        let init = move || {
+            let end = match kernel.start(&program) {
+                Ok(()) => ending_of(kernel.processes.wait_for_program()),
+                Err(errno) => Ending::NotStarted(errno),
+            };
+            *told.lock() = end;
+            if let Some(console) = &kernel.console {
+                console.close();
+            }
+            kernel.machine.stop();
+        };
+        if Task::spawn(&self.machine, "init", Box::new(()), init).or_errno().is_err() {
+            return Ok(Ending::NotStarted(Errno::ENOMEM));
+        }
+        self.machine.run()?;
+        let ending = *ending.lock();
+        Ok(ending)
+    }
+
+    /// Starts the program as pid 2, in a session of its own, with the standard streams.
+    fn start(&self, program: &Program) -> Result<()> {
+        let root = Credentials::root();
+        let fs = FsContext::new(&self.mounts);
+        // A directory that the guest's root does not have leaves the program at the top.
+        if let Ok(directory) = fs.resolve(None, &program.directory, Follow::Yes, &identity_of(&root)) {
+            fs.set_cwd(directory);
+        }
+        let files = FdTable::new();
+        for (fd, file) in (0..).zip(&self.stdio) {
+            files.replace(fd, Arc::clone(file), CloseOnExec::No)?;
+        }
+        let name = program.arguments.first().ok_or(Errno::ENOENT)?;
+        let mut refusal = Errno::ENOENT;
+        for path in candidates(name, &program.environment) {
+            let start = Start {
+                path,
+                argv: program.arguments.clone(),
+                envp: program.environment.clone(),
+                files: Arc::clone(&files),
+                fs: Arc::clone(&fs),
+                credentials: root.clone(),
+            };
+            match self.processes.start_program(start) {
+                Ok(process) => {
+                    if let Some(console) = &self.console {
+                        console.set_job(Job { session: PROGRAM_PID, group: PROGRAM_PID });
+                        let _ = &process;
+                    }
+                    return Ok(());
+                }
+                Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+                Err(Errno::EACCES) => refusal = Errno::EACCES,
+                Err(errno) => return Err(errno),
+            }
+        }
+        Err(refusal)
+    }
+
+    /// The standard streams as open files, and the terminal if one of them is.
+    fn streams(
+        machine: &Machine,
+        stdio: &[Arc<dyn ByteChannel>; 3],
+    ) -> Result<(Option<Arc<Console>>, [Arc<OpenFile>; 3])> {
+        let mut console: Option<Arc<Console>> = None;
+        let mut files = Vec::new();
+        for (fd, channel) in stdio.iter().enumerate() {
+            if channel.kind() == ChannelKind::Terminal {
+                let shared = match &console {
+                    Some(console) => Arc::clone(console),
+                    None => Console::new(machine, Arc::clone(channel))?,
+                };
+                files.push(OpenFile::new(TtyFile::new(&shared), OpenFlags::O_RDWR));
+                console = Some(shared);
+            } else {
+                let flags = if fd == 0 { OpenFlags::empty() } else { OpenFlags::O_WRONLY };
+                files.push(StreamFile::open(machine, Arc::clone(channel), flags));
+            }
+        }
+        let files = <[Arc<OpenFile>; 3]>::try_from(files).map_err(|_| Errno::EINVAL)?;
+        Ok((console, files))
+    }
+
+    fn mount(machine: &Machine, root: &Root) -> Result<Arc<MountTable>> {
+        let top = match root {
+            Root::Empty => MemoryFs::new(machine, ROOT_DEV, 0o755),
+            Root::Folder(folder) => MemoryFs::over(machine, ROOT_DEV, folder)?,
+        };
+        let mounts = MountTable::new(top, b"root");
+        let fifos = Fifos::new(machine);
+        let devices = DeviceTable::new(machine, Box::new(move |node, flags| fifos.open(node, flags)));
+        mounts.set_devices(Arc::new(devices));
+        let dev = MemoryFs::new(machine, DEV_DEV, DEV_MODE);
+        dev::populate(&dev.root())?;
+        let fs = FsContext::new(&mounts);
+        let root = identity_of(&Credentials::root());
+        if let Ok(at) = fs.resolve(None, b"/dev", Follow::Yes, &root) {
+            mounts.mount(dev, &at, 0, b"dev")?;
+        }
+        Ok(mounts)
+    }
+
+    /// The machine it runs on.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// What time it is.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Who waits for which word of memory.
+    pub fn futexes(&self) -> &FutexTable {
+        &self.futexes
+    }
+
+    /// Everybody there is.
+    pub fn processes(&self) -> &Arc<Processes> {
+        &self.processes
+    }
+
+    /// What is mounted where.
+    pub fn mounts(&self) -> &Arc<MountTable> {
+        &self.mounts
+    }
+
+    /// A number for an inode without a name (a pipe, an eventfd).
+    pub fn next_anonymous_inode(&self) -> u64 {
+        self.anonymous.fetch_add(1)
+    }
+
+    /// Whether a call is to be printed; `None` is one without a row.
+    pub(crate) fn traces(&self, call: Option<Call>) -> bool {
+        match (self.strace.as_deref(), call) {
+            (None, _) => false,
+            (Some(""), _) => true,
+            (Some(filter), Some(call)) => filter.split(',').any(|name| name == call.row().name),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Prints a call.
+    pub(crate) fn trace(&self, tid: i32, call: &str, ending: &str) {
+        self.machine.emergency_write(format!("[{tid}] {call}{ending}\n").as_bytes());
+    }
+
+    /// Tells, once per name, that programs ask for a call that is not there.
+    pub(crate) fn note_missing(&self, name: &str) -> Result {
+        let new = self.missing.lock().insert(String::from(name));
+        if new {
+            tracing::warn!(call = name, "a program was told ENOSYS");
+        }
+        Err(syscall::MISSING)
+    }
+}
+
+/// What a status word of wait(2) says.
+fn ending_of(status: i32) -> Ending {
+    let [low, code, ..] = status.to_le_bytes();
+    if low & 0x7f == 0 { Ending::Exited(code) } else { Ending::Killed(low & 0x7f) }
+}
+
+/// Where a program may be: its own path, or its name in each directory of PATH.
+fn candidates(name: &[u8], environment: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    if name.contains(&b'/') {
+        return vec![name.to_vec()];
+    }
+    let path = environment.iter().find_map(|entry| entry.strip_prefix(b"PATH="));
+    let directories = path.unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    let join = |directory: &[u8]| [if directory.is_empty() { b"." } else { directory }, b"/", name].concat();
+    directories.split(|byte| *byte == b':').map(join).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ending, candidates, ending_of};
+
+    #[test]
+    fn a_status_word_tells_code_or_signal() {
+        assert_eq!(ending_of(7 << 8), Ending::Exited(7));
+        assert_eq!(ending_of(11 | 0x80), Ending::Killed(11));
+    }
+
+    #[test]
+    fn a_name_without_a_slash_is_looked_for_where_path_says() {
+        assert_eq!(candidates(b"./x", &[]), [b"./x".to_vec()]);
+        assert_eq!(candidates(b"x", &[b"PATH=/a::/b".to_vec()]), [b"/a/x".to_vec(), b"./x".to_vec(), b"/b/x".to_vec()]);
+    }
+}

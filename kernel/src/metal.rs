@@ -1,0 +1,5 @@
+//! The bare-metal image's entry.
+
+ostd::baremetal::image!(main);
+
+fn main() {}
