@@ -495,11 +495,11 @@ macro_rules! for_each_syscall {
 
             // ---- About the machine.
             /// The names of system and host.
-            uname                  [  63  160] = later info::uname(into: UserMut<Utsname>);
+            uname                  [  63  160] = info::uname(into: UserMut<Utsname>);
             /// Memory, load and uptime.
-            sysinfo                [  99  179] = later info::sysinfo(into: UserMut<Sysinfo>);
+            sysinfo                [  99  179] = info::sysinfo(into: UserMut<Sysinfo>);
             /// Random bytes.
-            getrandom              [ 318  278] = later info::getrandom(into: UserOut, flags: GetrandomFlags);
+            getrandom              [ 318  278] = info::getrandom(into: UserOut, flags: GetrandomFlags);
             /// Set the host's name.
             sethostname            [ 170  161] = later info::sethostname(name: UserInInt);
             /// Set the NIS domain's name.
