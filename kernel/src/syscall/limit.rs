@@ -1,0 +1,74 @@
+//! Resource limits and what has been used.
+
+use alloc::sync::Arc;
+
+use super::Context;
+use crate::abi::Pid;
+use crate::abi::flags::{Resource, RusageWho};
+use crate::abi::types::{Rlimit, Rusage, UserMut, UserPtr};
+use crate::credentials::CAP_SYS_RESOURCE;
+use crate::error::{Errno, Result};
+use crate::process::Process;
+
+pub(super) fn getrlimit(cx: &mut Context<'_>, resource: Resource, into: UserMut<Rlimit>) -> Result {
+    let limit = cx.process().limits().of(resource)?;
+    cx.space().write_value(into.addr, &limit)?;
+    Ok(0)
+}
+
+pub(super) fn setrlimit(cx: &mut Context<'_>, resource: Resource, from: UserPtr<Rlimit>) -> Result {
+    let new = cx.space().read_value(from.addr)?;
+    change(cx, &Arc::clone(cx.process()), resource, new)
+}
+
+fn change(cx: &Context<'_>, process: &Process, resource: Resource, new: Rlimit) -> Result {
+    let privileged = cx.credentials().can(CAP_SYS_RESOURCE);
+    process.with_limits(|limits| limits.set(resource, new, privileged))?;
+    if resource == Resource::RLIMIT_STACK && process.pid() == cx.process().pid() {
+        cx.space().set_stack_limit(usize::try_from(new.rlim_cur).unwrap_or(usize::MAX).min(1 << 40));
+    }
+    Ok(0)
+}
+
+pub(super) fn prlimit64(
+    cx: &mut Context<'_>,
+    who: Pid,
+    resource: Resource,
+    new: UserPtr<Rlimit>,
+    old: UserMut<Rlimit>,
+) -> Result {
+    let wish = if new.is_null() { None } else { Some(cx.space().read_value::<Rlimit>(new.addr)?) };
+    let process = if who.0 == 0 || who.0 == cx.process().pid() {
+        Arc::clone(cx.process())
+    } else {
+        let processes = cx.process().processes().ok_or(Errno::ESRCH)?;
+        let other = Arc::clone(processes.find_thread(who.0).ok_or(Errno::ESRCH)?.process());
+        let (ours, theirs) = (cx.credentials(), other.credentials());
+        let same = [theirs.user.effective, theirs.user.saved, theirs.user.real].iter().all(|&id| id == ours.user.real);
+        if !same && !ours.can(CAP_SYS_RESOURCE) {
+            return Err(Errno::EPERM);
+        }
+        other
+    };
+    let before = process.limits().of(resource)?;
+    if let Some(wish) = wish {
+        change(cx, &process, resource, wish)?;
+    }
+    if !old.is_null() {
+        cx.space().write_value(old.addr, &before)?;
+    }
+    Ok(0)
+}
+
+pub(super) fn getrusage(cx: &mut Context<'_>, who: RusageWho, into: UserMut<Rusage>) -> Result {
+    let mut usage = Rusage::default();
+    match who {
+        RusageWho::RUSAGE_SELF | RusageWho::RUSAGE_THREAD => {
+            usage.ru_maxrss = (cx.space().usage().resident_pages * ostd::PAGE_SIZE >> 10) as i64;
+        }
+        RusageWho::RUSAGE_CHILDREN => {}
+        _ => return Err(Errno::EINVAL),
+    }
+    cx.space().write_value(into.addr, &usage)?;
+    Ok(0)
+}

@@ -1,0 +1,401 @@
+//! Processes: made, executed, ended, waited for, grouped.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use ostd::user::{Registers as _, RegistersMut};
+
+use super::Context;
+use crate::abi::arg::{Hex, UserAddr, UserPath, UserStrings};
+use crate::abi::flags::{
+    ArchPrctlCode, AtFlags, CloneFlags, Personality, PrctlOption, RseqFlags, SUID_DUMP_USER, WaitId, WaitOptions,
+};
+use crate::abi::structs::{CloneArgs, STATUS_CONTINUED};
+use crate::abi::types::{ChildChange, Rusage, Siginfo, UserMut, UserPtr};
+use crate::abi::{Fd, Pid, Signal};
+use crate::error::{Errno, Result};
+use crate::process::exec::stack::{STRING_LEN_MAX, STRINGS_LEN_MAX};
+use crate::process::{CloneRequest, Found, Process, Processes, Who};
+
+/// The low byte of clone's flags.
+const EXIT_SIGNAL: u64 = 0xff;
+/// The longest path, its NUL counted.
+const PATH_MAX: usize = 4096;
+
+fn everybody(cx: &Context<'_>) -> Result<Arc<Processes>> {
+    cx.process().processes().ok_or(Errno::ESRCH)
+}
+
+fn clone_from_registers(cx: &mut Context<'_>, flags: CloneFlags, stack: usize, parent_tid: usize, child_tid: usize, tls: usize) -> Result {
+    let bits = flags.bits() & u64::from(u32::MAX);
+    let request = CloneRequest {
+        flags: CloneFlags::from_bits_retain(bits & !EXIT_SIGNAL),
+        exit_signal: (bits & EXIT_SIGNAL) as i32,
+        stack,
+        parent_tid,
+        child_tid,
+        tls,
+    };
+    cx.thread.clone_as(&request, cx.user)
+}
+
+pub(super) fn clone(
+    cx: &mut Context<'_>,
+    flags: CloneFlags,
+    stack: UserAddr,
+    parent_tid: UserMut<Pid>,
+    child_tid: UserMut<Pid>,
+    tls: UserAddr,
+) -> Result {
+    clone_from_registers(cx, flags, stack.0, parent_tid.addr, child_tid.addr, tls.0)
+}
+
+pub(super) fn clone_backwards(
+    cx: &mut Context<'_>,
+    flags: CloneFlags,
+    stack: UserAddr,
+    parent_tid: UserMut<Pid>,
+    tls: UserAddr,
+    child_tid: UserMut<Pid>,
+) -> Result {
+    clone_from_registers(cx, flags, stack.0, parent_tid.addr, child_tid.addr, tls.0)
+}
+
+pub(super) fn clone3(cx: &mut Context<'_>, args: UserPtr<CloneArgs>, size: usize) -> Result {
+    const SMALLEST: usize = 64;
+    if size > ostd::PAGE_SIZE {
+        return Err(Errno::E2BIG);
+    }
+    if size < SMALLEST {
+        return Err(Errno::EINVAL);
+    }
+    let mut bytes = alloc::vec![0; size.max(size_of::<CloneArgs>())];
+    cx.space().read(args.addr, &mut bytes[..size])?;
+    if bytes[size_of::<CloneArgs>()..].iter().any(|&byte| byte != 0) {
+        return Err(Errno::E2BIG);
+    }
+    let (args, _) = <CloneArgs as zerocopy::FromBytes>::read_from_prefix(&bytes).map_err(|_| Errno::EINVAL)?;
+    let flags = CloneFlags::from_bits_retain(args.flags);
+    let refused = args.flags & EXIT_SIGNAL != 0
+        || args.flags >> 34 != 0
+        || flags.contains(CloneFlags::CLONE_DETACHED)
+        || args.exit_signal & !EXIT_SIGNAL != 0
+        || args.exit_signal > Signal::MAX as u64
+        || (args.stack == 0) != (args.stack_size == 0)
+        || (flags.intersects(CloneFlags::CLONE_THREAD | CloneFlags::CLONE_PARENT) && args.exit_signal != 0)
+        || args.set_tid_size != 0;
+    if refused {
+        return Err(Errno::EINVAL);
+    }
+    let request = CloneRequest {
+        flags,
+        exit_signal: args.exit_signal as i32,
+        stack: args.stack.wrapping_add(args.stack_size) as usize,
+        parent_tid: args.parent_tid as usize,
+        child_tid: args.child_tid as usize,
+        tls: args.tls as usize,
+    };
+    cx.thread.clone_as(&request, cx.user)
+}
+
+pub(super) fn fork(cx: &mut Context<'_>) -> Result {
+    cx.thread.clone_as(&CloneRequest::fork(), cx.user)
+}
+
+pub(super) fn vfork(cx: &mut Context<'_>) -> Result {
+    cx.thread.clone_as(&CloneRequest::vfork(), cx.user)
+}
+
+/// Reads an array of strings; a null array is an empty one.
+fn strings(cx: &Context<'_>, from: UserStrings) -> Result<Vec<Vec<u8>>> {
+    let space = cx.space();
+    let (mut list, mut len, mut at) = (Vec::new(), 0, from.0);
+    if at == 0 {
+        return Ok(list);
+    }
+    loop {
+        let pointer: usize = space.read_value(at)?;
+        if pointer == 0 {
+            return Ok(list);
+        }
+        let string = space.read_string(pointer, STRING_LEN_MAX).map_err(|errno| match errno {
+            Errno::ENAMETOOLONG => Errno::E2BIG,
+            other => other,
+        })?;
+        len += string.len() + 9;
+        if len > STRINGS_LEN_MAX {
+            return Err(Errno::E2BIG);
+        }
+        list.push(string);
+        at = at.checked_add(size_of::<usize>()).ok_or(Errno::EFAULT)?;
+    }
+}
+
+pub(super) fn execve(cx: &mut Context<'_>, path: UserPath, argv: UserStrings, envp: UserStrings) -> Result {
+    execveat(cx, Fd::CWD, path, argv, envp, AtFlags::empty())
+}
+
+pub(super) fn execveat(
+    cx: &mut Context<'_>,
+    dir: Fd,
+    path: UserPath,
+    argv: UserStrings,
+    envp: UserStrings,
+    flags: AtFlags,
+) -> Result {
+    if flags.bits() & !(AtFlags::AT_EMPTY_PATH | AtFlags::AT_SYMLINK_NOFOLLOW).bits() != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let name = cx.space().read_string(path.0, PATH_MAX)?;
+    let argv = strings(cx, argv)?;
+    let envp = strings(cx, envp)?;
+    let mut at = None;
+    if dir != Fd::CWD && !name.starts_with(b"/") {
+        at = Some(cx.files().get_place(dir.0)?.path().ok_or(Errno::ENOTDIR)?.clone());
+    }
+    if name.is_empty() {
+        if !flags.contains(AtFlags::AT_EMPTY_PATH) {
+            return Err(Errno::ENOENT);
+        }
+        // The file itself, by a name that leads to it.
+        let place = at.ok_or(Errno::EACCES)?;
+        let (name, _) = cx.fs().path_of(&place);
+        return cx.thread.execute(cx.user, None, &name, argv, envp);
+    }
+    cx.thread.execute(cx.user, at.as_ref(), &name, argv, envp)
+}
+
+pub(super) fn exit(cx: &mut Context<'_>, status: i32) -> Result {
+    cx.thread.exit(status);
+    Ok(0)
+}
+
+pub(super) fn exit_group(cx: &mut Context<'_>, status: i32) -> Result {
+    cx.thread.exit_group(status);
+    Ok(0)
+}
+
+fn own_group(cx: &Context<'_>) -> Result<i32> {
+    Ok(everybody(cx)?.place(cx.process().pid()).ok_or(Errno::ESRCH)?.1)
+}
+
+pub(super) fn wait4(
+    cx: &mut Context<'_>,
+    who: Pid,
+    status: UserMut<i32>,
+    options: WaitOptions,
+    usage: UserMut<Rusage>,
+) -> Result {
+    let known = WaitOptions::WNOHANG
+        | WaitOptions::WUNTRACED
+        | WaitOptions::WCONTINUED
+        | WaitOptions::__WNOTHREAD
+        | WaitOptions::__WALL
+        | WaitOptions::__WCLONE;
+    if options.bits() & !known.bits() != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let who = match who.0 {
+        i32::MIN => return Err(Errno::ESRCH),
+        -1 => Who::Any,
+        0 => Who::Group(own_group(cx)?),
+        group if group < 0 => Who::Group(-group),
+        pid => Who::Pid(pid),
+    };
+    let Some((found, _)) = cx.thread.wait_for_child(who, options | WaitOptions::WEXITED)? else { return Ok(0) };
+    let space = cx.space();
+    if !usage.is_null() {
+        space.write_value(usage.addr, &Rusage::default())?;
+    }
+    if !status.is_null() {
+        space.write_value(status.addr, &found.status)?;
+    }
+    Ok(found.pid as usize)
+}
+
+/// What waitid(2) tells of a status word.
+fn told(found: Found, child: &Process) -> Siginfo {
+    let status = found.status;
+    let signal = |number: i32| Signal::from_number(number).unwrap_or(Signal::SIGKILL);
+    let change = match status & 0x7f {
+        _ if status == STATUS_CONTINUED => ChildChange::Continued,
+        0 => ChildChange::Exited(status >> 8),
+        0x7f => ChildChange::Stopped(signal(status >> 8 & 0xff)),
+        number if status & 0x80 != 0 => ChildChange::Dumped(signal(number)),
+        number => ChildChange::Killed(signal(number)),
+    };
+    Siginfo::child(found.pid, child.credentials().user.real, change, 0, 0)
+}
+
+pub(super) fn waitid(
+    cx: &mut Context<'_>,
+    kind: WaitId,
+    who: Pid,
+    info: UserMut<Siginfo>,
+    options: WaitOptions,
+    usage: UserMut<Rusage>,
+) -> Result {
+    let wanted = WaitOptions::WEXITED | WaitOptions::WUNTRACED | WaitOptions::WCONTINUED;
+    let known = wanted
+        | WaitOptions::WNOHANG
+        | WaitOptions::WNOWAIT
+        | WaitOptions::__WNOTHREAD
+        | WaitOptions::__WALL
+        | WaitOptions::__WCLONE;
+    if options.bits() & !known.bits() != 0 || !options.intersects(wanted) {
+        return Err(Errno::EINVAL);
+    }
+    let who = match (kind, who.0) {
+        (WaitId::P_ALL, _) => Who::Any,
+        (WaitId::P_PID, pid) if pid > 0 => Who::Pid(pid),
+        (WaitId::P_PGID, 0) => Who::Group(own_group(cx)?),
+        (WaitId::P_PGID, group) if group > 0 => Who::Group(group),
+        (WaitId::P_PIDFD, fd) if fd >= 0 => return Err(Errno::EBADF),
+        _ => return Err(Errno::EINVAL),
+    };
+    let found = cx.thread.wait_for_child(who, options)?;
+    let space = cx.space();
+    if !usage.is_null() && found.is_some() {
+        space.write_value(usage.addr, &Rusage::default())?;
+    }
+    if !info.is_null() {
+        let told = found.map_or_else(Siginfo::default, |(found, child)| told(found, &child));
+        space.write_value(info.addr, &told)?;
+    }
+    Ok(0)
+}
+
+pub(super) fn set_tid_address(cx: &mut Context<'_>, addr: UserMut<Pid>) -> Result {
+    cx.thread.set_clear_child_tid(addr.addr);
+    Ok(cx.thread.tid() as usize)
+}
+
+pub(super) fn getpid(cx: &mut Context<'_>) -> Result {
+    Ok(cx.process().pid() as usize)
+}
+
+pub(super) fn gettid(cx: &mut Context<'_>) -> Result {
+    Ok(cx.thread.tid() as usize)
+}
+
+pub(super) fn getppid(cx: &mut Context<'_>) -> Result {
+    Ok(everybody(cx)?.place(cx.process().pid()).ok_or(Errno::ESRCH)?.0 as usize)
+}
+
+pub(super) fn getpgrp(cx: &mut Context<'_>) -> Result {
+    Ok(own_group(cx)? as usize)
+}
+
+/// A process by number; 0 is the caller.
+fn pid_or_own(cx: &Context<'_>, who: Pid) -> i32 {
+    if who.0 == 0 { cx.process().pid() } else { who.0 }
+}
+
+pub(super) fn getpgid(cx: &mut Context<'_>, who: Pid) -> Result {
+    Ok(everybody(cx)?.place(pid_or_own(cx, who)).ok_or(Errno::ESRCH)?.1 as usize)
+}
+
+pub(super) fn setpgid(cx: &mut Context<'_>, who: Pid, group: Pid) -> Result {
+    if group.0 < 0 {
+        return Err(Errno::EINVAL);
+    }
+    let pid = pid_or_own(cx, who);
+    let group = if group.0 == 0 { pid } else { group.0 };
+    everybody(cx)?.set_group(cx.process().pid(), pid, group)?;
+    Ok(0)
+}
+
+pub(super) fn getsid(cx: &mut Context<'_>, who: Pid) -> Result {
+    Ok(everybody(cx)?.place(pid_or_own(cx, who)).ok_or(Errno::ESRCH)?.2 as usize)
+}
+
+pub(super) fn setsid(cx: &mut Context<'_>) -> Result {
+    Ok(everybody(cx)?.set_session(cx.process())? as usize)
+}
+
+pub(super) fn prctl(cx: &mut Context<'_>, option: PrctlOption, a: Hex, b: Hex, _c: Hex, _d: Hex) -> Result {
+    let space = cx.space();
+    let credentials = cx.credentials();
+    match option {
+        PrctlOption::PR_SET_NAME => {
+            let mut name = [0; 16];
+            let count = space.read_some(a.0, &mut name[..15])?;
+            cx.thread.set_name(&name[..count]);
+            Ok(0)
+        }
+        PrctlOption::PR_GET_NAME => {
+            let mut name = cx.thread.name();
+            name.resize(16, 0);
+            space.write(a.0, &name)?;
+            Ok(0)
+        }
+        PrctlOption::PR_GET_DUMPABLE => Ok(SUID_DUMP_USER as usize),
+        PrctlOption::PR_SET_DUMPABLE if a.0 <= 1 => Ok(0),
+        PrctlOption::PR_GET_KEEPCAPS => Ok(usize::from(credentials.keep_caps)),
+        PrctlOption::PR_SET_KEEPCAPS if a.0 <= 1 => {
+            let mut new = crate::credentials::Credentials::clone(&credentials);
+            new.keep_caps = a.0 == 1;
+            cx.thread.set_credentials(new);
+            Ok(0)
+        }
+        PrctlOption::PR_GET_NO_NEW_PRIVS if a.0 == 0 => Ok(usize::from(credentials.no_new_privs)),
+        PrctlOption::PR_SET_NO_NEW_PRIVS if a.0 == 1 && b.0 == 0 => {
+            let mut new = crate::credentials::Credentials::clone(&credentials);
+            new.no_new_privs = true;
+            cx.thread.set_credentials(new);
+            Ok(0)
+        }
+        PrctlOption::PR_CAPBSET_READ if a.0 <= crate::abi::flags::CAP_LAST_CAP as usize => {
+            Ok(usize::from(credentials.caps.bounding >> a.0 & 1 != 0))
+        }
+        PrctlOption::PR_GET_TIMERSLACK => Ok(50_000),
+        PrctlOption::PR_SET_TIMERSLACK => Ok(0),
+        PrctlOption::PR_GET_SECUREBITS => Ok(0),
+        PrctlOption::PR_GET_TID_ADDRESS => {
+            space.write_value(a.0, &cx.thread.clear_child_tid())?;
+            Ok(0)
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+pub(super) fn arch_prctl(cx: &mut Context<'_>, code: ArchPrctlCode, argument: Hex) -> Result {
+    let space = cx.space();
+    let base = argument.0;
+    let RegistersMut::X86_64(regs) = cx.user.regs_mut().view_mut() else { return Err(Errno::ENOSYS) };
+    match code {
+        ArchPrctlCode::ARCH_SET_FS | ArchPrctlCode::ARCH_SET_GS if base >= space.end() => return Err(Errno::EPERM),
+        ArchPrctlCode::ARCH_SET_FS => regs.fs_base = base as u64,
+        ArchPrctlCode::ARCH_SET_GS => regs.gs_base = base as u64,
+        ArchPrctlCode::ARCH_GET_FS => space.write_value(base, &regs.fs_base)?,
+        ArchPrctlCode::ARCH_GET_GS => space.write_value(base, &regs.gs_base)?,
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(0)
+}
+
+/// Linux, and nothing else to be had.
+pub(super) fn personality(_cx: &mut Context<'_>, persona: Personality) -> Result {
+    const ASK: u32 = u32::MAX;
+    match persona.bits() {
+        ASK | 0 => Ok(0),
+        bits if bits & !Personality::ADDR_NO_RANDOMIZE.bits() == 0 => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Restartable sequences are an offer that a kernel may decline.
+pub(super) fn rseq(_cx: &mut Context<'_>, _area: UserAddr, _len: u32, _flags: RseqFlags, _signature: u32) -> Result {
+    Err(Errno::ENOSYS)
+}
+
+pub(super) fn vhangup(cx: &mut Context<'_>) -> Result {
+    const CAP_SYS_TTY_CONFIG: u32 = 26;
+    if !cx.credentials().can(CAP_SYS_TTY_CONFIG) {
+        return Err(Errno::EPERM);
+    }
+    if let Some(terminal) = cx.process().session().terminal() {
+        terminal.hang_up();
+    }
+    Ok(0)
+}
