@@ -291,55 +291,55 @@ macro_rules! for_each_syscall {
 
             // ---- Processes and threads.
             /// Make a process or thread.
-            clone                  [  56    -] = later process::clone(flags: CloneFlags, stack: UserAddr, parent_tid: UserMut<Pid>, child_tid: UserMut<Pid>, tls: UserAddr);
+            clone                  [  56    -] = process::clone(flags: CloneFlags, stack: UserAddr, parent_tid: UserMut<Pid>, child_tid: UserMut<Pid>, tls: UserAddr);
             /// Make a process or thread, in RISC-V's order of arguments.
-            clone_backwards        [   -  220] = later process::clone_backwards(flags: CloneFlags, stack: UserAddr, parent_tid: UserMut<Pid>, tls: UserAddr, child_tid: UserMut<Pid>);
+            clone_backwards        [   -  220] = process::clone_backwards(flags: CloneFlags, stack: UserAddr, parent_tid: UserMut<Pid>, tls: UserAddr, child_tid: UserMut<Pid>);
             /// Make a process or thread.
-            clone3                 [ 435  435] = later process::clone3(args: UserPtr<CloneArgs>, size: usize);
+            clone3                 [ 435  435] = process::clone3(args: UserPtr<CloneArgs>, size: usize);
             /// Make a process.
-            fork                   [  57    -] = later process::fork();
+            fork                   [  57    -] = process::fork();
             /// Make a process in this one's memory and wait until it leaves.
-            vfork                  [  58    -] = later process::vfork();
+            vfork                  [  58    -] = process::vfork();
             /// Run another program in this process.
-            execve                 [  59  221] = later process::execve(path: UserPath, argv: UserStrings, envp: UserStrings);
+            execve                 [  59  221] = process::execve(path: UserPath, argv: UserStrings, envp: UserStrings);
             /// Run another program in this process, relative to a directory.
-            execveat               [ 322  281] = later process::execveat(dir: Fd, path: UserPath, argv: UserStrings, envp: UserStrings, flags: AtFlags);
+            execveat               [ 322  281] = process::execveat(dir: Fd, path: UserPath, argv: UserStrings, envp: UserStrings, flags: AtFlags);
             /// End this thread.
-            exit                   [  60   93] = later process::exit(status: i32);
+            exit                   [  60   93] = process::exit(status: i32);
             /// End this process.
-            exit_group             [ 231   94] = later process::exit_group(status: i32);
+            exit_group             [ 231   94] = process::exit_group(status: i32);
             /// Wait for a child to change.
-            wait4                  [  61  260] = later process::wait4(who: Pid, status: UserMut<i32>, options: WaitOptions, usage: UserMut<Rusage>);
+            wait4                  [  61  260] = process::wait4(who: Pid, status: UserMut<i32>, options: WaitOptions, usage: UserMut<Rusage>);
             /// Wait for a child to change, as a siginfo.
-            waitid                 [ 247   95] = later process::waitid(kind: WaitId, who: Pid, info: UserMut<Siginfo>, options: WaitOptions, usage: UserMut<Rusage>);
+            waitid                 [ 247   95] = process::waitid(kind: WaitId, who: Pid, info: UserMut<Siginfo>, options: WaitOptions, usage: UserMut<Rusage>);
             /// Where to store zero when this thread ends.
-            set_tid_address        [ 218   96] = later process::set_tid_address(addr: UserMut<Pid>);
+            set_tid_address        [ 218   96] = process::set_tid_address(addr: UserMut<Pid>);
             /// The number of this process.
-            getpid                 [  39  172] = later process::getpid();
+            getpid                 [  39  172] = process::getpid();
             /// The number of this thread.
-            gettid                 [ 186  178] = later process::gettid();
+            gettid                 [ 186  178] = process::gettid();
             /// The number of the parent process.
-            getppid                [ 110  173] = later process::getppid();
+            getppid                [ 110  173] = process::getppid();
             /// The process group of this process.
-            getpgrp                [ 111    -] = later process::getpgrp();
+            getpgrp                [ 111    -] = process::getpgrp();
             /// The process group of a process.
-            getpgid                [ 121  155] = later process::getpgid(who: Pid);
+            getpgid                [ 121  155] = process::getpgid(who: Pid);
             /// Move a process to a process group.
-            setpgid                [ 109  154] = later process::setpgid(who: Pid, group: Pid);
+            setpgid                [ 109  154] = process::setpgid(who: Pid, group: Pid);
             /// The session of a process.
-            getsid                 [ 124  156] = later process::getsid(who: Pid);
+            getsid                 [ 124  156] = process::getsid(who: Pid);
             /// Start a session.
-            setsid                 [ 112  157] = later process::setsid();
+            setsid                 [ 112  157] = process::setsid();
             /// Ask or change something of this process.
-            prctl                  [ 157  167] = later process::prctl(option: PrctlOption, a: Hex, b: Hex, c: Hex, d: Hex);
+            prctl                  [ 157  167] = process::prctl(option: PrctlOption, a: Hex, b: Hex, c: Hex, d: Hex);
             /// Ask or change something that only x86-64 has.
-            arch_prctl             [ 158    -] = later process::arch_prctl(code: ArchPrctlCode, argument: Hex);
+            arch_prctl             [ 158    -] = process::arch_prctl(code: ArchPrctlCode, argument: Hex);
             /// Ask or change which system's habits to follow.
-            personality            [ 135   92] = later process::personality(persona: Personality);
+            personality            [ 135   92] = process::personality(persona: Personality);
             /// Register a restartable sequence's area.
             rseq                   [ 334  293] = later process::rseq(area: UserAddr, len: u32, flags: RseqFlags, signature: u32);
             /// Hang up the terminal.
-            vhangup                [ 153   58] = later process::vhangup();
+            vhangup                [ 153   58] = process::vhangup();
 
             // ---- Futexes.
             /// Wait at an address, or wake who waits there.
@@ -351,33 +351,33 @@ macro_rules! for_each_syscall {
 
             // ---- Signals.
             /// Ask or change what a signal does.
-            rt_sigaction           [  13  134] = later signal::rt_sigaction(signal: SignalNumber, new: UserPtr<Sigaction>, old: UserMut<Sigaction>, size: usize);
+            rt_sigaction           [  13  134] = signal::rt_sigaction(signal: SignalNumber, new: UserPtr<Sigaction>, old: UserMut<Sigaction>, size: usize);
             /// Ask or change which signals are blocked.
-            rt_sigprocmask         [  14  135] = later signal::rt_sigprocmask(how: SigHow, new: UserPtr<SigSet>, old: UserMut<SigSet>, size: usize);
+            rt_sigprocmask         [  14  135] = signal::rt_sigprocmask(how: SigHow, new: UserPtr<SigSet>, old: UserMut<SigSet>, size: usize);
             /// Which blocked signals are waiting.
-            rt_sigpending          [ 127  136] = later signal::rt_sigpending(into: UserMut<SigSet>, size: usize);
+            rt_sigpending          [ 127  136] = signal::rt_sigpending(into: UserMut<SigSet>, size: usize);
             /// Wait for a signal under another mask.
-            rt_sigsuspend          [ 130  133] = later signal::rt_sigsuspend(mask: UserPtr<SigSet>, size: usize);
+            rt_sigsuspend          [ 130  133] = signal::rt_sigsuspend(mask: UserPtr<SigSet>, size: usize);
             /// Take a waiting signal, or wait for one.
-            rt_sigtimedwait        [ 128  137] = later signal::rt_sigtimedwait(set: UserPtr<SigSet>, info: UserMut<Siginfo>, timeout: UserPtr<Timespec>, size: usize);
+            rt_sigtimedwait        [ 128  137] = signal::rt_sigtimedwait(set: UserPtr<SigSet>, info: UserMut<Siginfo>, timeout: UserPtr<Timespec>, size: usize);
             /// Send a signal with its own siginfo.
-            rt_sigqueueinfo        [ 129  138] = later signal::rt_sigqueueinfo(who: Pid, signal: SignalNumber, info: UserPtr<Siginfo>);
+            rt_sigqueueinfo        [ 129  138] = signal::rt_sigqueueinfo(who: Pid, signal: SignalNumber, info: UserPtr<Siginfo>);
             /// Send a thread a signal with its own siginfo.
-            rt_tgsigqueueinfo      [ 297  240] = later signal::rt_tgsigqueueinfo(group: Pid, thread: Pid, signal: SignalNumber, info: UserPtr<Siginfo>);
+            rt_tgsigqueueinfo      [ 297  240] = signal::rt_tgsigqueueinfo(group: Pid, thread: Pid, signal: SignalNumber, info: UserPtr<Siginfo>);
             /// Leave a signal handler.
-            rt_sigreturn           [  15  139] = later signal::rt_sigreturn();
+            rt_sigreturn           [  15  139] = signal::rt_sigreturn();
             /// Ask or change the stack for signal handlers.
-            sigaltstack            [ 131  132] = later signal::sigaltstack(new: UserPtr<StackT>, old: UserMut<StackT>);
+            sigaltstack            [ 131  132] = signal::sigaltstack(new: UserPtr<StackT>, old: UserMut<StackT>);
             /// Send a signal to processes.
-            kill                   [  62  129] = later signal::kill(who: Pid, signal: SignalNumber);
+            kill                   [  62  129] = signal::kill(who: Pid, signal: SignalNumber);
             /// Send a signal to a thread.
-            tkill                  [ 200  130] = later signal::tkill(thread: Pid, signal: SignalNumber);
+            tkill                  [ 200  130] = signal::tkill(thread: Pid, signal: SignalNumber);
             /// Send a signal to a thread of a process.
-            tgkill                 [ 234  131] = later signal::tgkill(group: Pid, thread: Pid, signal: SignalNumber);
+            tgkill                 [ 234  131] = signal::tgkill(group: Pid, thread: Pid, signal: SignalNumber);
             /// Wait for a signal.
-            pause                  [  34    -] = later signal::pause();
+            pause                  [  34    -] = signal::pause();
             /// Continue a sleep that a stop interrupted.
-            restart_syscall        [ 219  128] = later signal::restart_syscall();
+            restart_syscall        [ 219  128] = signal::restart_syscall();
 
             // ---- Time.
             /// Seconds since 1970.
@@ -417,75 +417,75 @@ macro_rules! for_each_syscall {
 
             // ---- Users and groups.
             /// The real user.
-            getuid                 [ 102  174] = later id::getuid();
+            getuid                 [ 102  174] = id::getuid();
             /// The effective user.
-            geteuid                [ 107  175] = later id::geteuid();
+            geteuid                [ 107  175] = id::geteuid();
             /// The real group.
-            getgid                 [ 104  176] = later id::getgid();
+            getgid                 [ 104  176] = id::getgid();
             /// The effective group.
-            getegid                [ 108  177] = later id::getegid();
+            getegid                [ 108  177] = id::getegid();
             /// Become a user.
-            setuid                 [ 105  146] = later id::setuid(user: Uid);
+            setuid                 [ 105  146] = id::setuid(user: Uid);
             /// Become a group.
-            setgid                 [ 106  144] = later id::setgid(group: Gid);
+            setgid                 [ 106  144] = id::setgid(group: Gid);
             /// Set real and effective user.
-            setreuid               [ 113  145] = later id::setreuid(real: Uid, effective: Uid);
+            setreuid               [ 113  145] = id::setreuid(real: Uid, effective: Uid);
             /// Set real and effective group.
-            setregid               [ 114  143] = later id::setregid(real: Gid, effective: Gid);
+            setregid               [ 114  143] = id::setregid(real: Gid, effective: Gid);
             /// All three users.
-            getresuid              [ 118  148] = later id::getresuid(real: UserMut<Uid>, effective: UserMut<Uid>, saved: UserMut<Uid>);
+            getresuid              [ 118  148] = id::getresuid(real: UserMut<Uid>, effective: UserMut<Uid>, saved: UserMut<Uid>);
             /// Set all three users.
-            setresuid              [ 117  147] = later id::setresuid(real: Uid, effective: Uid, saved: Uid);
+            setresuid              [ 117  147] = id::setresuid(real: Uid, effective: Uid, saved: Uid);
             /// All three groups.
-            getresgid              [ 120  150] = later id::getresgid(real: UserMut<Gid>, effective: UserMut<Gid>, saved: UserMut<Gid>);
+            getresgid              [ 120  150] = id::getresgid(real: UserMut<Gid>, effective: UserMut<Gid>, saved: UserMut<Gid>);
             /// Set all three groups.
-            setresgid              [ 119  149] = later id::setresgid(real: Gid, effective: Gid, saved: Gid);
+            setresgid              [ 119  149] = id::setresgid(real: Gid, effective: Gid, saved: Gid);
             /// Set the user for file access.
-            setfsuid               [ 122  151] = later id::setfsuid(user: Uid);
+            setfsuid               [ 122  151] = id::setfsuid(user: Uid);
             /// Set the group for file access.
-            setfsgid               [ 123  152] = later id::setfsgid(group: Gid);
+            setfsgid               [ 123  152] = id::setfsgid(group: Gid);
             /// The supplementary groups.
-            getgroups              [ 115  158] = later id::getgroups(count: i32, into: UserMut<Gid>);
+            getgroups              [ 115  158] = id::getgroups(count: i32, into: UserMut<Gid>);
             /// Set the supplementary groups.
-            setgroups              [ 116  159] = later id::setgroups(count: i32, from: UserPtr<Gid>);
+            setgroups              [ 116  159] = id::setgroups(count: i32, from: UserPtr<Gid>);
             /// The capabilities of a process.
-            capget                 [ 125   90] = later id::capget(header: UserInOut<CapHeader>, data: UserMut<CapData>);
+            capget                 [ 125   90] = id::capget(header: UserInOut<CapHeader>, data: UserMut<CapData>);
             /// Set this thread's capabilities.
-            capset                 [ 126   91] = later id::capset(header: UserInOut<CapHeader>, data: UserPtr<CapData>);
+            capset                 [ 126   91] = id::capset(header: UserInOut<CapHeader>, data: UserPtr<CapData>);
 
             // ---- Limits and scheduling.
             /// What a resource is limited to.
-            getrlimit              [  97  163] = later limit::getrlimit(resource: Resource, into: UserMut<Rlimit>);
+            getrlimit              [  97  163] = limit::getrlimit(resource: Resource, into: UserMut<Rlimit>);
             /// Limit a resource.
-            setrlimit              [ 160  164] = later limit::setrlimit(resource: Resource, from: UserPtr<Rlimit>);
+            setrlimit              [ 160  164] = limit::setrlimit(resource: Resource, from: UserPtr<Rlimit>);
             /// Ask or change a process's limit.
-            prlimit64              [ 302  261] = later limit::prlimit64(who: Pid, resource: Resource, new: UserPtr<Rlimit>, old: UserMut<Rlimit>);
+            prlimit64              [ 302  261] = limit::prlimit64(who: Pid, resource: Resource, new: UserPtr<Rlimit>, old: UserMut<Rlimit>);
             /// What was used so far.
-            getrusage              [  98  165] = later limit::getrusage(who: RusageWho, into: UserMut<Rusage>);
+            getrusage              [  98  165] = limit::getrusage(who: RusageWho, into: UserMut<Rusage>);
             /// How nice a process is.
             getpriority            [ 140  141] = later sched::getpriority(which: PriorityWhich, who: Pid);
             /// Set how nice a process is.
             setpriority            [ 141  140] = later sched::setpriority(which: PriorityWhich, who: Pid, nice: i32);
             /// Let others run.
-            sched_yield            [  24  124] = later sched::sched_yield();
+            sched_yield            [  24  124] = sched::sched_yield();
             /// Which CPUs a thread may run on.
-            sched_getaffinity      [ 204  123] = later sched::sched_getaffinity(who: Pid, len: u32, into: UserMut<u64>);
+            sched_getaffinity      [ 204  123] = sched::sched_getaffinity(who: Pid, len: u32, into: UserMut<u64>);
             /// Set which CPUs a thread may run on.
             sched_setaffinity      [ 203  122] = later sched::sched_setaffinity(who: Pid, len: u32, from: UserPtr<u64>);
             /// How a thread is scheduled.
-            sched_getscheduler     [ 145  120] = later sched::sched_getscheduler(who: Pid);
+            sched_getscheduler     [ 145  120] = sched::sched_getscheduler(who: Pid);
             /// Set how a thread is scheduled.
             sched_setscheduler     [ 144  119] = later sched::sched_setscheduler(who: Pid, policy: SchedPolicy, param: UserPtr<SchedParam>);
             /// A thread's static priority.
-            sched_getparam         [ 143  121] = later sched::sched_getparam(who: Pid, into: UserMut<SchedParam>);
+            sched_getparam         [ 143  121] = sched::sched_getparam(who: Pid, into: UserMut<SchedParam>);
             /// Set a thread's static priority.
-            sched_setparam         [ 142  118] = later sched::sched_setparam(who: Pid, from: UserPtr<SchedParam>);
+            sched_setparam         [ 142  118] = sched::sched_setparam(who: Pid, from: UserPtr<SchedParam>);
             /// The highest static priority of a policy.
-            sched_get_priority_max [ 146  125] = later sched::sched_get_priority_max(policy: SchedPolicy);
+            sched_get_priority_max [ 146  125] = sched::sched_get_priority_max(policy: SchedPolicy);
             /// The lowest static priority of a policy.
-            sched_get_priority_min [ 147  126] = later sched::sched_get_priority_min(policy: SchedPolicy);
+            sched_get_priority_min [ 147  126] = sched::sched_get_priority_min(policy: SchedPolicy);
             /// The time slice of a thread.
-            sched_rr_get_interval  [ 148  127] = later sched::sched_rr_get_interval(who: Pid, into: UserMut<Timespec>);
+            sched_rr_get_interval  [ 148  127] = sched::sched_rr_get_interval(who: Pid, into: UserMut<Timespec>);
             /// A thread's priority for disk access.
             ioprio_get             [ 252   31] = later sched::ioprio_get(which: i32, who: Pid);
             /// Set a thread's priority for disk access.

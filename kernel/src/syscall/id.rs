@@ -3,9 +3,7 @@
 use zerocopy::IntoBytes as _;
 
 use super::Context;
-use crate::abi::flags::{
-    _LINUX_CAPABILITY_VERSION_1, _LINUX_CAPABILITY_VERSION_2, _LINUX_CAPABILITY_VERSION_3,
-};
+use crate::abi::flags::{_LINUX_CAPABILITY_VERSION_1, _LINUX_CAPABILITY_VERSION_2, _LINUX_CAPABILITY_VERSION_3};
 use crate::abi::types::{CapData, CapHeader, UserInOut, UserMut, UserPtr};
 use crate::abi::{Gid, Uid};
 use crate::credentials::{Credentials, GROUPS_MAX, Ids};

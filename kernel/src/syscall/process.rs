@@ -26,7 +26,14 @@ fn everybody(cx: &Context<'_>) -> Result<Arc<Processes>> {
     cx.process().processes().ok_or(Errno::ESRCH)
 }
 
-fn clone_from_registers(cx: &mut Context<'_>, flags: CloneFlags, stack: usize, parent_tid: usize, child_tid: usize, tls: usize) -> Result {
+fn clone_from_registers(
+    cx: &mut Context<'_>,
+    flags: CloneFlags,
+    stack: usize,
+    parent_tid: usize,
+    child_tid: usize,
+    tls: usize,
+) -> Result {
     let bits = flags.bits() & u64::from(u32::MAX);
     let request = CloneRequest {
         flags: CloneFlags::from_bits_retain(bits & !EXIT_SIGNAL),

@@ -241,7 +241,13 @@ pub(super) fn kill(cx: &mut Context<'_>, who: Pid, signal: SignalNumber) -> Resu
     }
 }
 
-fn send_to_thread(cx: &Context<'_>, group: Option<i32>, tid: i32, signal: Option<Signal>, info: Option<Siginfo>) -> Result {
+fn send_to_thread(
+    cx: &Context<'_>,
+    group: Option<i32>,
+    tid: i32,
+    signal: Option<Signal>,
+    info: Option<Siginfo>,
+) -> Result {
     let thread = everybody(cx)?.find_thread(tid).ok_or(Errno::ESRCH)?;
     if group.is_some_and(|group| group != thread.process().pid()) {
         return Err(Errno::ESRCH);
