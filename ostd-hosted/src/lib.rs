@@ -7,6 +7,8 @@
 //! - Devices: [`stdio`] (standard streams), [`terminal`], [`folder`] (the host's files), [`outside`] (signals), all
 //!   polled by one [`watch`].
 //!
+//! [`native`] is no machine: the host's own kernel, for test cases that ask Linux first.
+//!
 //! The page tables in the machine's memory are the truth; what an engine keeps of them is a TLB.
 
 mod clock;
@@ -16,6 +18,8 @@ mod copy;
 mod engine;
 pub mod folder;
 mod hosted;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod native;
 pub mod outside;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod ptrace;

@@ -1,0 +1,41 @@
+//! Runs one case on the kernel under this program: `case NAME`; without a name, lists them.
+
+use std::process::ExitCode;
+
+use kernel_abi::{Calls, Sys};
+use syscall_tests::cases;
+use syscall_tests::native::Native;
+
+fn main() -> ExitCode {
+    let Some(name) = std::env::args().nth(1) else {
+        cases::all().for_each(|case| println!("{}", case.name));
+        return ExitCode::SUCCESS;
+    };
+    let Some(case) = cases::all().find(|case| case.name == name) else {
+        eprintln!("case: there is no case {name}");
+        return ExitCode::from(2);
+    };
+    let sys = &Native::subject() as &dyn Sys;
+    match prepare(sys).and_then(|()| (case.run)(sys)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Undoes what whoever started this program may have left: descriptors, a mask, and what Rust does to SIGPIPE.
+fn prepare(sys: &dyn Sys) -> cases::Outcome {
+    use kernel_abi::flags::{CloseRangeFlags, SigHow};
+    use kernel_abi::structs::Sigaction;
+    use kernel_abi::{Mode, SigSet, Signal};
+    sys.close_range(3, u32::MAX, CloseRangeFlags::empty())?;
+    sys.umask(Mode(0o022))?;
+    sys.poke(sys.page(), &Sigaction::default().encode(sys.arch()));
+    sys.rt_sigaction(Signal::SIGPIPE, sys.page(), 0, 8)?;
+    sys.store(sys.page(), &SigSet::EMPTY);
+    sys.rt_sigprocmask(SigHow::SIG_SETMASK, sys.page(), 0, 8)?;
+    sys.poke(sys.page(), &[0; 64]);
+    Ok(())
+}

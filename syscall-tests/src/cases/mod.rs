@@ -1,0 +1,61 @@
+//! The cases, by family. Each runs in a program of its own, with an empty working directory and zeroed memory.
+
+use std::fmt;
+use std::panic::Location;
+
+use kernel_abi::Errno;
+
+/// A case that failed by a call's refusal; what is asserted panics.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure {
+    /// What the call said.
+    pub errno: Errno,
+    /// The line that did not expect it.
+    pub at: &'static Location<'static>,
+}
+
+/// What a case comes to.
+pub type Outcome = Result<(), Failure>;
+
+impl From<Errno> for Failure {
+    #[track_caller]
+    fn from(errno: Errno) -> Self {
+        Self { errno, at: Location::caller() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {:?}", self.at, self.errno)
+    }
+}
+
+/// A case and what it is called.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// Its family and its sentence.
+    pub name: &'static str,
+    /// What it does.
+    pub run: fn(&dyn kernel_abi::Sys) -> Outcome,
+}
+
+/// Lists the cases of a family.
+macro_rules! cases {
+    ($family:literal: $($name:ident,)*) => {
+        /// The cases of this family.
+        pub(super) const CASES: &[super::Case] =
+            &[$(super::Case { name: concat!($family, "::", stringify!($name)), run: $name },)*];
+    };
+}
+
+mod descriptor;
+mod file;
+mod memory;
+mod path;
+mod process;
+
+/// Every case.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    let families = [file::CASES, descriptor::CASES, path::CASES, memory::CASES, process::CASES];
+    families.into_iter().flatten()
+}
