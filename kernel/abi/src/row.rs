@@ -66,7 +66,7 @@ macro_rules! rows {
             doc: concat!($($doc),*).trim_ascii_start(),
             number: [number!($x86), number!($riscv)],
             args: &[$((stringify!($arg), <$ty as Arg>::KIND)),*],
-            without: None $(.or(Some($without)))?,
+            without: first(&[$($without)?]),
             implemented: implemented!($($room)+),
         }),*];
 
@@ -75,6 +75,11 @@ macro_rules! rows {
 }
 
 crate::for_each_syscall! { rows }
+
+/// What a row says is missing, if it says so.
+const fn first(without: &[&'static str]) -> Option<&'static str> {
+    if without.is_empty() { None } else { Some(without[0]) }
+}
 
 /// What Linux calls a row.
 const fn linux_name(row: &'static str) -> &'static str {

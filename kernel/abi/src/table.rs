@@ -225,13 +225,13 @@ macro_rules! for_each_syscall {
 
             // ---- Pipes and descriptors that are events.
             /// Make a pipe.
-            pipe                   [  22    -] = later pipe::pipe(ends: UserMut<Fd>);
+            pipe                   [  22    -] = pipe::pipe(ends: UserMut<Fd>);
             /// Make a pipe with flags.
-            pipe2                  [ 293   59] = later pipe::pipe2(ends: UserMut<Fd>, flags: PipeFlags);
+            pipe2                  [ 293   59] = pipe::pipe2(ends: UserMut<Fd>, flags: PipeFlags) without "O_DIRECT";
             /// Make a counter that can be polled.
-            eventfd                [ 284    -] = later event::eventfd(count: u32);
+            eventfd                [ 284    -] = event::eventfd(count: u32);
             /// Make a counter that can be polled, with flags.
-            eventfd2               [ 290   19] = later event::eventfd2(count: u32, flags: EventfdFlags);
+            eventfd2               [ 290   19] = event::eventfd2(count: u32, flags: EventfdFlags);
             /// Read signals from a descriptor.
             signalfd               [ 282    -] = later event::signalfd(file: Fd, mask: UserPtr<SigSet>, size: usize);
             /// Read signals from a descriptor, with flags.
@@ -247,13 +247,13 @@ macro_rules! for_each_syscall {
 
             // ---- Waiting for descriptors.
             /// Wait until a descriptor is ready.
-            poll                   [   7    -] = later poll::poll(files: UserInOut<PollFd>, count: u32, timeout_ms: i32);
+            poll                   [   7    -] = poll::poll(files: UserInOut<PollFd>, count: u32, timeout_ms: i32);
             /// Wait until a descriptor is ready, under another signal mask.
-            ppoll                  [ 271   73] = later poll::ppoll(files: UserInOut<PollFd>, count: u32, timeout: UserInOut<Timespec>, mask: UserPtr<SigSet>, mask_size: usize);
+            ppoll                  [ 271   73] = poll::ppoll(files: UserInOut<PollFd>, count: u32, timeout: UserInOut<Timespec>, mask: UserPtr<SigSet>, mask_size: usize);
             /// Wait until a descriptor of three sets is ready.
-            select                 [  23    -] = later poll::select(count: i32, read: UserInOut<FdSet>, write: UserInOut<FdSet>, except: UserInOut<FdSet>, timeout: UserInOut<Timeval>);
+            select                 [  23    -] = poll::select(count: i32, read: UserInOut<FdSet>, write: UserInOut<FdSet>, except: UserInOut<FdSet>, timeout: UserInOut<Timeval>);
             /// Wait until a descriptor of three sets is ready, under another signal mask.
-            pselect6               [ 270   72] = later poll::pselect6(count: i32, read: UserInOut<FdSet>, write: UserInOut<FdSet>, except: UserInOut<FdSet>, timeout: UserInOut<Timespec>, mask: UserPtr<SigSetArgument>);
+            pselect6               [ 270   72] = poll::pselect6(count: i32, read: UserInOut<FdSet>, write: UserInOut<FdSet>, except: UserInOut<FdSet>, timeout: UserInOut<Timespec>, mask: UserPtr<SigSetArgument>);
 
             // ---- Memory.
             /// Move the end of the heap.
@@ -381,21 +381,21 @@ macro_rules! for_each_syscall {
 
             // ---- Time.
             /// Seconds since 1970.
-            time                   [ 201    -] = later time::time(into: UserMut<i64>);
+            time                   [ 201    -] = time::time(into: UserMut<i64>);
             /// Microseconds since 1970.
-            gettimeofday           [  96  169] = later time::gettimeofday(into: UserMut<Timeval>, zone: UserMut<Timezone>);
+            gettimeofday           [  96  169] = time::gettimeofday(into: UserMut<Timeval>, zone: UserMut<Timezone>);
             /// Set the clock.
             settimeofday           [ 164  170] = later time::settimeofday(from: UserPtr<Timeval>, zone: UserPtr<Timezone>);
             /// What a clock shows.
-            clock_gettime          [ 228  113] = later time::clock_gettime(clock: ClockId, into: UserMut<Timespec>);
+            clock_gettime          [ 228  113] = time::clock_gettime(clock: ClockId, into: UserMut<Timespec>) without "CPU clocks: all time since the process began counts";
             /// Set a clock.
-            clock_settime          [ 227  112] = later time::clock_settime(clock: ClockId, from: UserPtr<Timespec>);
+            clock_settime          [ 227  112] = time::clock_settime(clock: ClockId, from: UserPtr<Timespec>);
             /// How fine a clock is.
-            clock_getres           [ 229  114] = later time::clock_getres(clock: ClockId, into: UserMut<Timespec>);
+            clock_getres           [ 229  114] = time::clock_getres(clock: ClockId, into: UserMut<Timespec>);
             /// Sleep by a clock.
-            clock_nanosleep        [ 230  115] = later time::clock_nanosleep(clock: ClockId, flags: TimerFlags, request: UserPtr<Timespec>, remain: UserMut<Timespec>);
+            clock_nanosleep        [ 230  115] = time::clock_nanosleep(clock: ClockId, flags: TimerFlags, request: UserPtr<Timespec>, remain: UserMut<Timespec>);
             /// Sleep.
-            nanosleep              [  35  101] = later time::nanosleep(request: UserPtr<Timespec>, remain: UserMut<Timespec>);
+            nanosleep              [  35  101] = time::nanosleep(request: UserPtr<Timespec>, remain: UserMut<Timespec>);
             /// Ask for SIGALRM later.
             alarm                  [  37    -] = later time::alarm(seconds: u32);
             /// When an interval timer is due.
@@ -413,7 +413,7 @@ macro_rules! for_each_syscall {
             /// Delete a timer.
             timer_delete           [ 226  111] = later time::timer_delete(timer: i32);
             /// The CPU time of this process and its children, in clock ticks.
-            times                  [ 100  153] = later time::times(into: UserMut<Tms>);
+            times                  [ 100  153] = time::times(into: UserMut<Tms>) without "CPU time: all time since the process began counts as its own";
 
             // ---- Users and groups.
             /// The real user.

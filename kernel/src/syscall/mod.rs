@@ -3,12 +3,16 @@
 //! A handler is named as the table says (`file::read` is `read` in `file.rs`) and takes the row's arguments decoded. The
 //! order of its lines is the order of Linux's errors. No lock is held here between calls.
 
+mod event;
 mod id;
 mod info;
 mod limit;
+mod pipe;
+mod poll;
 mod process;
 mod sched;
 mod signal;
+mod time;
 
 use alloc::string::String;
 use alloc::sync::Arc;

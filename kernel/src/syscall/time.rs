@@ -1,0 +1,137 @@
+//! Clocks and sleeps.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use ostd::Machine;
+use ostd::sync::{Sleep, WaitError, WaitQueue};
+
+use crate::abi::arg::{UserMut, UserPtr};
+use crate::abi::flags::{CAP_SYS_TIME, ClockId, TimerFlags, USER_HZ};
+use crate::abi::structs::{Timespec, Timeval, Timezone, Tms};
+use crate::error::{Errno, Result};
+use crate::process::Thread;
+use crate::syscall::Context;
+use crate::time::clock::{may_sleep_by, resolution_ns};
+
+const NS_PER_SEC: u64 = 1_000_000_000;
+const NS_PER_TICK: u64 = NS_PER_SEC / USER_HZ as u64;
+
+/// What `clock` shows. CPU clocks show the time since the process began: time is not accounted to threads yet.
+fn now_ns(cx: &Context<'_>, clock: ClockId) -> Result<u64> {
+    if clock.0 >= 0 && clock != ClockId::CLOCK_PROCESS_CPUTIME_ID && clock != ClockId::CLOCK_THREAD_CPUTIME_ID {
+        return cx.kernel.clock().now_ns(clock);
+    }
+    if clock.0 < 0 && clock.0 & 3 == 3 {
+        return Err(Errno::EINVAL);
+    }
+    Ok(cx.kernel.clock().monotonic_ns().saturating_sub(cx.process().started_ns()))
+}
+
+pub(super) fn clock_gettime(cx: &mut Context<'_>, clock: ClockId, into: UserMut<Timespec>) -> Result {
+    let now = now_ns(cx, clock)?;
+    cx.space().write_value(into.addr, &Timespec::from_ns(now))?;
+    Ok(0)
+}
+
+pub(super) fn clock_getres(cx: &mut Context<'_>, clock: ClockId, into: UserMut<Timespec>) -> Result {
+    now_ns(cx, clock)?;
+    if !into.is_null() {
+        cx.space().write_value(into.addr, &Timespec::from_ns(resolution_ns(clock)))?;
+    }
+    Ok(0)
+}
+
+pub(super) fn clock_settime(cx: &mut Context<'_>, clock: ClockId, from: UserPtr<Timespec>) -> Result {
+    if clock != ClockId::CLOCK_REALTIME {
+        return Err(Errno::EINVAL);
+    }
+    let now = cx.space().read_value::<Timespec>(from.addr)?.to_ns().ok_or(Errno::EINVAL)?;
+    if !cx.credentials().can(CAP_SYS_TIME) {
+        return Err(Errno::EPERM);
+    }
+    cx.kernel.clock().set_realtime_ns(now)?;
+    Ok(0)
+}
+
+pub(super) fn time(cx: &mut Context<'_>, into: UserMut<i64>) -> Result {
+    let seconds = cx.kernel.clock().realtime_ns() / NS_PER_SEC;
+    if !into.is_null() {
+        cx.space().write_value(into.addr, &seconds)?;
+    }
+    Ok(seconds as usize)
+}
+
+pub(super) fn gettimeofday(cx: &mut Context<'_>, into: UserMut<Timeval>, zone: UserMut<Timezone>) -> Result {
+    if !into.is_null() {
+        cx.space().write_value(into.addr, &Timeval::from_ns(cx.kernel.clock().realtime_ns()))?;
+    }
+    if !zone.is_null() {
+        cx.space().write_value(zone.addr, &Timezone::default())?;
+    }
+    Ok(0)
+}
+
+pub(super) fn times(cx: &mut Context<'_>, into: UserMut<Tms>) -> Result {
+    let now = cx.kernel.clock().monotonic_ns();
+    if !into.is_null() {
+        let used = now.saturating_sub(cx.process().started_ns()) / NS_PER_TICK;
+        let shown = Tms { tms_utime: used.cast_signed(), tms_stime: 0, tms_cutime: 0, tms_cstime: 0 };
+        cx.space().write_value(into.addr, &shown)?;
+    }
+    Ok((now / NS_PER_TICK) as usize)
+}
+
+pub(super) fn nanosleep(cx: &mut Context<'_>, request: UserPtr<Timespec>, remain: UserMut<Timespec>) -> Result {
+    let span = cx.space().read_value::<Timespec>(request.addr)?.to_ns().ok_or(Errno::EINVAL)?;
+    sleep_for(cx, span, remain.addr)
+}
+
+pub(super) fn clock_nanosleep(
+    cx: &mut Context<'_>,
+    clock: ClockId,
+    flags: TimerFlags,
+    request: UserPtr<Timespec>,
+    remain: UserMut<Timespec>,
+) -> Result {
+    may_sleep_by(clock)?;
+    let at = cx.space().read_value::<Timespec>(request.addr)?.to_ns().ok_or(Errno::EINVAL)?;
+    if !flags.contains(TimerFlags::TIMER_ABSTIME) {
+        return sleep_for(cx, at, remain.addr);
+    }
+    let deadline_ns = cx.kernel.clock().monotonic_deadline(clock, at);
+    match sleep(deadline_ns) {
+        WaitError::TimedOut => Ok(0),
+        WaitError::Interrupted => Err(Errno::ERESTARTNOHAND),
+    }
+}
+
+fn sleep_for(cx: &Context<'_>, span_ns: u64, remain: usize) -> Result {
+    let machine = cx.kernel.machine();
+    sleep_until(machine, cx.thread, machine.monotonic_ns().saturating_add(span_ns), remain)
+}
+
+/// Sleeps; a signal without a handler lets it go on until the same moment.
+fn sleep_until(machine: &Machine, thread: &Arc<Thread>, deadline_ns: u64, remain: usize) -> Result {
+    if sleep(deadline_ns) == WaitError::TimedOut {
+        return Ok(0);
+    }
+    let left = deadline_ns.saturating_sub(machine.monotonic_ns());
+    if left == 0 {
+        return Ok(0);
+    }
+    if remain != 0 {
+        thread.space().write_value(remain, &Timespec::from_ns(left))?;
+    }
+    let machine = machine.clone();
+    thread.set_restart(Box::new(move |thread| sleep_until(&machine, thread, deadline_ns, remain)));
+    Err(Errno::ERESTART_RESTARTBLOCK)
+}
+
+fn sleep(deadline_ns: u64) -> WaitError {
+    let until = Sleep::interruptible().until(Some(deadline_ns));
+    match WaitQueue::new().wait_until(until, || None::<()>) {
+        Err(why) => why,
+        Ok(()) => WaitError::TimedOut,
+    }
+}
