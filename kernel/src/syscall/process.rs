@@ -8,7 +8,7 @@ use ostd::user::{Registers as _, RegistersMut};
 use super::Context;
 use crate::abi::arg::{Hex, UserAddr, UserPath, UserStrings};
 use crate::abi::flags::{
-    ArchPrctlCode, AtFlags, CloneFlags, Personality, PrctlOption, RseqFlags, SUID_DUMP_USER, WaitId, WaitOptions,
+    ArchPrctlCode, AtFlags, CloneFlags, Personality, PrctlOption, SUID_DUMP_USER, WaitId, WaitOptions,
 };
 use crate::abi::structs::{CloneArgs, STATUS_CONTINUED};
 use crate::abi::types::{ChildChange, Rusage, Siginfo, UserMut, UserPtr};
@@ -389,11 +389,6 @@ pub(super) fn personality(_cx: &mut Context<'_>, persona: Personality) -> Result
         bits if bits & !Personality::ADDR_NO_RANDOMIZE.bits() == 0 => Ok(0),
         _ => Err(Errno::EINVAL),
     }
-}
-
-/// Restartable sequences are an offer that a kernel may decline.
-pub(super) fn rseq(_cx: &mut Context<'_>, _area: UserAddr, _len: u32, _flags: RseqFlags, _signature: u32) -> Result {
-    Err(Errno::ENOSYS)
 }
 
 pub(super) fn vhangup(cx: &mut Context<'_>) -> Result {
