@@ -22,6 +22,7 @@ use crate::credentials::Credentials;
 use crate::error::{OrErrno as _, Result};
 use crate::fs::dev::{self, DeviceTable};
 use crate::fs::memory::MemoryFs;
+use crate::fs::proc::ProcFs;
 use crate::fs::stream::StreamFile;
 use crate::futex::FutexTable;
 use crate::ipc::Fifos;
@@ -35,6 +36,7 @@ use crate::vfs::{CloseOnExec, FdTable, FileSystem as _, Follow, FsContext, Mount
 /// Device numbers that stat(2) shows for the mounts a kernel begins with.
 const ROOT_DEV: u64 = 0x20;
 const DEV_DEV: u64 = 0x21;
+const PROC_DEV: u64 = 0x22;
 /// Permission bits of `/dev`.
 const DEV_MODE: u32 = 0o755;
 
@@ -152,8 +154,18 @@ impl Kernel {
             machine,
         });
         *answers.0.lock() = Arc::downgrade(&kernel);
+        kernel.mount_proc()?;
         kernel.connect();
         Ok(kernel)
+    }
+
+    fn mount_proc(&self) -> Result<()> {
+        let fs = FsContext::new(&self.mounts);
+        if let Ok(at) = fs.resolve(None, b"/proc", Follow::Yes, &identity_of(&Credentials::root())) {
+            let proc = ProcFs::new(&self.machine, &self.processes, &self.mounts, PROC_DEV, syscall::RELEASE);
+            self.mounts.mount(proc, &at, 0, b"proc")?;
+        }
+        Ok(())
     }
 
     /// Hears of the terminal's keys and of what happens outside.

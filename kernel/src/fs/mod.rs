@@ -2,4 +2,5 @@
 
 pub mod dev;
 pub mod memory;
+pub mod proc;
 pub mod stream;

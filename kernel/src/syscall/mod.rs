@@ -125,6 +125,8 @@ pub(crate) fn answer(kernel: &Kernel, thread: &Arc<Thread>, user: &mut UserConte
     result
 }
 
+pub(crate) use info::RELEASE;
+
 /// What a call that does not exist answers.
 pub(crate) const MISSING: Errno = Errno::ENOSYS;
 

@@ -1,0 +1,220 @@
+//! Files of `/proc/PID`.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use kernel_abi::flags::Resource;
+use ostd::PAGE_SIZE;
+
+use super::World;
+use crate::error::{Errno, Result};
+use crate::mm::Prot;
+use crate::process::{Process, State, Thread};
+
+/// Text.
+pub(super) const FILES: &[&str] =
+    &["cmdline", "comm", "environ", "limits", "maps", "mounts", "mountinfo", "stat", "statm", "status"];
+/// Links.
+pub(super) const LINKS: &[&str] = &["cwd", "exe", "root"];
+
+/// Bytes of arguments or environment that are shown.
+const STRINGS_MAX: usize = 1 << 20;
+/// Clock ticks per second, as programs count them.
+const TICKS: u64 = 100;
+
+pub(super) fn text(world: &World, process: &Arc<Process>, name: &str) -> Result<Vec<u8>> {
+    let thread = process.threads().into_iter().next();
+    let info = process.info();
+    let text = match name {
+        "cmdline" => return Ok(thread.map_or(Vec::new(), |thread| strings(&thread, info.args))),
+        "environ" => return Ok(thread.map_or(Vec::new(), |thread| strings(&thread, info.env))),
+        "comm" => return Ok([&command(process)[..], b"\n"].concat()),
+        "status" => status(world, process, thread.as_ref())?,
+        "stat" => stat(world, process, thread.as_ref())?,
+        "statm" => {
+            let usage = thread.map(|thread| thread.space().usage());
+            usage.map_or(String::from("0 0 0 0 0 0 0\n"), |usage| {
+                let data = usage.data_pages + usage.stack_pages;
+                let (size, resident) = (usage.virtual_pages, usage.resident_pages);
+                format!("{size} {resident} {} {} 0 {data} 0\n", usage.shared_pages, usage.text_pages)
+            })
+        }
+        "maps" => return Ok(thread.map_or(Vec::new(), |thread| maps(&thread))),
+        "mounts" => {
+            return mounts(world, |mount, at| format!("{} {at} {} rw 0 0\n", lossy(&mount.source), mount.fs.name()));
+        }
+        "mountinfo" => {
+            return mounts(world, |mount, at| {
+                let (id, parent) = (mount.id, mount.at.as_ref().map_or(mount.id, |place| place.mount.id));
+                format!("{id} {parent} 0:{id} / {at} rw - {} {} rw\n", mount.fs.name(), lossy(&mount.source))
+            });
+        }
+        "limits" => limits(process),
+        _ => return Err(Errno::ENOENT),
+    };
+    Ok(text.into_bytes())
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The name of a process's first thread.
+fn command(process: &Arc<Process>) -> Vec<u8> {
+    process.threads().first().map_or_else(|| b"orrery".to_vec(), |thread| thread.name())
+}
+
+fn strings(thread: &Thread, (start, end): (usize, usize)) -> Vec<u8> {
+    let mut bytes = vec![0; end.saturating_sub(start).min(STRINGS_MAX)];
+    let read = thread.space().read_some(start, &mut bytes).unwrap_or(0);
+    bytes.truncate(read);
+    bytes
+}
+
+/// Linux's letter and word for what a process is doing.
+fn doing(world: &World, process: &Process) -> Result<(char, &'static str)> {
+    let place = world.processes()?.place(process.pid());
+    Ok(match place {
+        Some((_, _, _, State::Zombie(_))) => ('Z', "zombie"),
+        _ if process.stopped_by().is_some() => ('T', "stopped"),
+        _ => {
+            let own = world.asker().is_ok_and(|asker| asker.process().pid() == process.pid());
+            if own { ('R', "running") } else { ('S', "sleeping") }
+        }
+    })
+}
+
+fn status(world: &World, process: &Arc<Process>, thread: Option<&Arc<Thread>>) -> Result<String> {
+    let (parent, ..) = world.processes()?.place(process.pid()).ok_or(Errno::ESRCH)?;
+    let (letter, word) = doing(world, process)?;
+    let credentials = process.credentials();
+    let (user, group) = (&credentials.user, &credentials.group);
+    let umask = thread.map_or(0o022, |thread| thread.fs().umask());
+    let groups: String = credentials.groups.iter().map(|group| format!("{group} ")).collect();
+    let mut text = format!(
+        "Name:\t{}\nUmask:\t{umask:04o}\nState:\t{letter} ({word})\nTgid:\t{pid}\nNgid:\t0\nPid:\t{pid}\nPPid:\t{parent}\n\
+         TracerPid:\t0\nUid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\nFDSize:\t64\nGroups:\t{groups}\n",
+        lossy(&command(process)),
+        user.real,
+        user.effective,
+        user.saved,
+        user.fs,
+        group.real,
+        group.effective,
+        group.saved,
+        group.fs,
+        pid = process.pid(),
+    );
+    if let Some(thread) = thread {
+        let usage = thread.space().usage();
+        let kib = |pages: usize| pages * (PAGE_SIZE / 1024);
+        text += &format!(
+            "VmSize:\t{:8} kB\nVmRSS:\t{:8} kB\nVmData:\t{:8} kB\nVmStk:\t{:8} kB\nVmExe:\t{:8} kB\n",
+            kib(usage.virtual_pages),
+            kib(usage.resident_pages),
+            kib(usage.data_pages),
+            kib(usage.stack_pages),
+            kib(usage.text_pages)
+        );
+    }
+    let caps = &credentials.caps;
+    text += &format!(
+        "Threads:\t{}\nCapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{:016x}\nCapBnd:\t{:016x}\nCapAmb:\t{:016x}\n\
+         NoNewPrivs:\t{}\nSeccomp:\t0\n",
+        process.threads().len(),
+        caps.inheritable,
+        caps.permitted,
+        caps.effective,
+        caps.bounding,
+        caps.ambient,
+        u8::from(credentials.no_new_privs)
+    );
+    Ok(text)
+}
+
+fn stat(world: &World, process: &Arc<Process>, thread: Option<&Arc<Thread>>) -> Result<String> {
+    let (parent, group, session, _) = world.processes()?.place(process.pid()).ok_or(Errno::ESRCH)?;
+    let (letter, _) = doing(world, process)?;
+    let terminal = process.session().terminal();
+    let (device, foreground) = terminal.map_or((0, -1), |terminal| (terminal.device(), terminal.foreground()));
+    let usage = thread.map(|thread| thread.space().usage()).unwrap_or_default();
+    let nice = process.nice();
+    let started = process.started_ns() / (1_000_000_000 / TICKS);
+    Ok(format!(
+        "{} ({}) {letter} {parent} {group} {session} {device} {foreground} 0 0 0 0 0 0 0 0 0 {} {nice} {} 0 {started} {} {} \
+         18446744073709551615 0 0 {} 0 0 0 0 0 0 0 0 0 17 {} 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+        process.pid(),
+        lossy(&command(process)),
+        20 + nice,
+        process.threads().len(),
+        usage.virtual_pages * PAGE_SIZE,
+        usage.resident_pages,
+        process.info().stack,
+        0,
+    ))
+}
+
+fn maps(thread: &Thread) -> Vec<u8> {
+    let mut text = Vec::new();
+    thread.space().areas(&mut |area| {
+        let may = |prot: Prot, letter: char| if area.prot.contains(prot) { letter } else { '-' };
+        let (dev, ino) = area.identity.unwrap_or((0, 0));
+        let line = format!(
+            "{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {ino} ",
+            area.start,
+            area.end,
+            may(Prot::READ, 'r'),
+            may(Prot::WRITE, 'w'),
+            may(Prot::EXECUTE, 'x'),
+            if area.shared { 's' } else { 'p' },
+            area.offset,
+            dev >> 8 & 0xfff,
+            dev & 0xff,
+        );
+        text.extend_from_slice(line.as_bytes());
+        if !area.name.is_empty() {
+            // Linux pads the line to column 73.
+            text.extend(core::iter::repeat_n(b' ', 73_usize.saturating_sub(line.len())));
+            text.extend_from_slice(&area.name);
+        }
+        text.push(b'\n');
+    });
+    text
+}
+
+fn mounts(world: &World, line: impl Fn(&crate::vfs::Mount, &str) -> String) -> Result<Vec<u8>> {
+    let asker = world.asker()?;
+    let mounts = world.mounts.upgrade().ok_or(Errno::ENOENT)?;
+    let text: String = mounts
+        .list()
+        .iter()
+        .map(|mount| {
+            let at = mount.at.as_ref().map_or_else(|| b"/".to_vec(), |place| asker.fs().path_of(place).0);
+            line(mount, &lossy(&at))
+        })
+        .collect();
+    Ok(text.into_bytes())
+}
+
+fn limits(process: &Process) -> String {
+    const ROWS: &[(&str, Resource, &str)] = &[
+        ("Max cpu time", Resource::RLIMIT_CPU, "seconds"),
+        ("Max file size", Resource::RLIMIT_FSIZE, "bytes"),
+        ("Max data size", Resource::RLIMIT_DATA, "bytes"),
+        ("Max stack size", Resource::RLIMIT_STACK, "bytes"),
+        ("Max core file size", Resource::RLIMIT_CORE, "bytes"),
+        ("Max processes", Resource::RLIMIT_NPROC, "processes"),
+        ("Max open files", Resource::RLIMIT_NOFILE, "files"),
+        ("Max address space", Resource::RLIMIT_AS, "bytes"),
+    ];
+    let mut text = format!("{:25} {:20} {:20} {:10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+    for (name, resource, unit) in ROWS {
+        let soft = process.limit(*resource);
+        let shown = if soft == u64::MAX { String::from("unlimited") } else { format!("{soft}") };
+        text += &format!("{name:25} {shown:20} {shown:20} {unit:10}\n");
+    }
+    text
+}
