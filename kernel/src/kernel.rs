@@ -87,6 +87,7 @@ pub struct Kernel {
     machine: Machine,
     clock: Clock,
     futexes: FutexTable,
+    itimers: syscall::Itimers,
     mounts: Arc<MountTable>,
     processes: Arc<Processes>,
     console: Option<Arc<Console>>,
@@ -143,6 +144,7 @@ impl Kernel {
         let kernel = Arc::new(Self {
             clock: Clock::new(&machine),
             futexes: FutexTable::new(),
+            itimers: syscall::Itimers::default(),
             mounts,
             processes,
             console,
@@ -330,6 +332,11 @@ impl Kernel {
     /// What is mounted where.
     pub fn mounts(&self) -> &Arc<MountTable> {
         &self.mounts
+    }
+
+    /// Interval timers.
+    pub(crate) fn itimers(&self) -> &syscall::Itimers {
+        &self.itimers
     }
 
     /// A number for an inode without a name (a pipe, an eventfd).

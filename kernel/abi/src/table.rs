@@ -397,11 +397,11 @@ macro_rules! for_each_syscall {
             /// Sleep.
             nanosleep              [  35  101] = time::nanosleep(request: UserPtr<Timespec>, remain: UserMut<Timespec>);
             /// Ask for SIGALRM later.
-            alarm                  [  37    -] = later time::alarm(seconds: u32);
+            alarm                  [  37    -] = time::alarm(seconds: u32);
             /// When an interval timer is due.
-            getitimer              [  36  102] = later time::getitimer(which: ItimerKind, into: UserMut<Itimerval>);
+            getitimer              [  36  102] = time::getitimer(which: ItimerKind, into: UserMut<Itimerval>) without "CPU time";
             /// Arm an interval timer.
-            setitimer              [  38  103] = later time::setitimer(which: ItimerKind, new: UserPtr<Itimerval>, old: UserMut<Itimerval>);
+            setitimer              [  38  103] = time::setitimer(which: ItimerKind, new: UserPtr<Itimerval>, old: UserMut<Itimerval>) without "CPU time";
             /// Make a timer.
             timer_create           [ 222  107] = later time::timer_create(clock: ClockId, event: UserPtr<Sigevent>, id: UserMut<i32>);
             /// Arm a timer.

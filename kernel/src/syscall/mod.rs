@@ -6,6 +6,7 @@
 mod event;
 mod id;
 mod info;
+mod itimer;
 mod limit;
 mod pipe;
 mod poll;
@@ -20,6 +21,8 @@ use alloc::sync::Arc;
 use kernel_abi::row::Call;
 use kernel_abi::{Arch, strace};
 use ostd::user::{Regs as MachineRegs, UserContext};
+
+pub(crate) use itimer::Itimers;
 
 use crate::credentials::Credentials;
 use crate::error::{Errno, Result};

@@ -14,6 +14,8 @@ use crate::process::Thread;
 use crate::syscall::Context;
 use crate::time::clock::{may_sleep_by, resolution_ns};
 
+pub(super) use super::itimer::{alarm, getitimer, setitimer};
+
 const NS_PER_SEC: u64 = 1_000_000_000;
 const NS_PER_TICK: u64 = NS_PER_SEC / USER_HZ as u64;
 
