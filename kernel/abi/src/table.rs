@@ -257,13 +257,13 @@ macro_rules! for_each_syscall {
 
             // ---- Memory.
             /// Move the end of the heap.
-            brk                    [  12  214] = later memory::brk(end: UserAddr);
+            brk                    [  12  214] = memory::brk(end: UserAddr);
             /// Map memory or a file.
-            mmap                   [   9  222] = later memory::mmap(addr: UserAddr, len: usize, prot: ProtFlags, flags: MapFlags, file: Fd, offset: Hex);
+            mmap                   [   9  222] = memory::mmap(addr: UserAddr, len: usize, prot: ProtFlags, flags: MapFlags, file: Fd, offset: Hex);
             /// Unmap a range.
-            munmap                 [  11  215] = later memory::munmap(addr: UserAddr, len: usize);
+            munmap                 [  11  215] = memory::munmap(addr: UserAddr, len: usize);
             /// Change what a range allows.
-            mprotect               [  10  226] = later memory::mprotect(addr: UserAddr, len: usize, prot: ProtFlags);
+            mprotect               [  10  226] = memory::mprotect(addr: UserAddr, len: usize, prot: ProtFlags);
             /// Resize or move a mapping.
             mremap                 [  25  216] = later memory::mremap(old: UserAddr, old_len: usize, new_len: usize, flags: MremapFlags, new: UserAddr);
             /// Say how a range will be used.

@@ -8,6 +8,7 @@ mod id;
 mod info;
 mod itimer;
 mod limit;
+mod memory;
 mod pipe;
 mod poll;
 mod process;
