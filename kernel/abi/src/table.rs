@@ -343,9 +343,9 @@ macro_rules! for_each_syscall {
 
             // ---- Futexes.
             /// Wait at an address, or wake who waits there.
-            futex                  [ 202   98] = later futex::futex(addr: UserMut<u32>, op: FutexOp, value: u32, timeout: UserPtr<Timespec>, addr2: UserMut<u32>, value3: u32);
+            futex                  [ 202   98] = futex::futex(addr: UserMut<u32>, op: FutexOp, value: u32, timeout: UserPtr<Timespec>, addr2: UserMut<u32>, value3: u32);
             /// Register the futexes to release at this thread's end.
-            set_robust_list        [ 273   99] = later futex::set_robust_list(head: UserPtr<RobustListHead>, len: usize);
+            set_robust_list        [ 273   99] = futex::set_robust_list(head: UserPtr<RobustListHead>, len: usize);
             /// The futexes a thread registered.
             get_robust_list        [ 274  100] = later futex::get_robust_list(who: Pid, head: UserMut<usize>, len: UserMut<usize>);
 

@@ -4,6 +4,7 @@
 //! order of its lines is the order of Linux's errors. No lock is held here between calls.
 
 mod event;
+mod futex;
 mod id;
 mod info;
 mod itimer;
