@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::sync::Arc;
 
 use ostd::task::Task;
+use ostd::user::Registers as _;
 use ostd::user::{Access, Exception, PageFault, Trap, UserContext};
 
 use super::deliver::{Interrupted, Next};
@@ -63,10 +64,14 @@ fn run(processes: &Processes, thread: &Arc<Thread>, mut user: UserContext) {
             }
             Trap::PageFault(fault) => {
                 if let Err(refusal) = space.fault(fault) {
+                    tracing::debug!(ip = user.regs().ip(), ?fault, ?refusal, "a fault was refused");
                     refused(thread, fault, refusal);
                 }
             }
-            Trap::Exception(exception) => raise(thread, exception, user.frame().ip),
+            Trap::Exception(exception) => {
+                tracing::debug!(ip = user.regs().ip(), ?exception, "an exception");
+                raise(thread, exception, user.frame().ip);
+            }
             Trap::Interrupt => {}
         }
         if interrupted.is_some() || task.is_interrupted() {

@@ -87,6 +87,8 @@ pub(super) fn judge(space: &Space<'_>, tlb: &Tlb, regs: &user_regs_struct, addr:
         Some(_) if straddles && !stores() => Verdict::Refuse(Access::Execute),
         Some(_) if allowed(PROT_WRITE) => map(),
         Some(prot) if prot & PROT_WRITE == 0 => Verdict::Refuse(Access::Write),
+        // Half of the instruction is not there to be decoded: a read is what brings it.
+        _ if entry.is_none() && straddles => Verdict::Refuse(Access::Read),
         _ if entry.is_none() => Verdict::Refuse(if stores() { Access::Write } else { Access::Read }),
         _ if !allowed(PROT_WRITE) && stores() => Verdict::Refuse(Access::Write),
         _ => map(),
