@@ -1,0 +1,105 @@
+//! Directories: made, entered, listed.
+
+use alloc::vec::Vec;
+
+use zerocopy::IntoBytes as _;
+
+use crate::abi::arg::{Fd, Mode, UserOut, UserPath};
+use crate::abi::flags::PATH_MAX;
+use crate::abi::structs::Dirent64;
+use crate::error::{Errno, Result};
+use crate::syscall::Context;
+use crate::vfs::{Follow, New, Reach};
+
+pub(super) fn mkdir(cx: &mut Context<'_>, path: UserPath, mode: Mode) -> Result {
+    mkdirat(cx, Fd::CWD, path, mode)
+}
+
+pub(super) fn mkdirat(cx: &mut Context<'_>, dir: Fd, path: UserPath, mode: Mode) -> Result {
+    // mkdir(2): of the mode only these bits count.
+    super::path::make(cx, dir, path, New::Directory, Mode(mode.0 & 0o1777))
+}
+
+pub(super) fn rmdir(cx: &mut Context<'_>, path: UserPath) -> Result {
+    let path = super::path::text(cx, path)?;
+    cx.fs().rmdir(None, &path, &cx.thread.identity()).map(|()| 0)
+}
+
+pub(super) fn chdir(cx: &mut Context<'_>, path: UserPath) -> Result {
+    let found = super::path::resolve(cx, Fd::CWD, path, Follow::Yes)?;
+    let fs = cx.fs();
+    fs.enter(&found, &cx.thread.identity())?;
+    fs.set_cwd(found);
+    Ok(0)
+}
+
+pub(super) fn fchdir(cx: &mut Context<'_>, dir: Fd) -> Result {
+    let file = cx.files().get_place(dir.0)?;
+    let found = file.path().ok_or(Errno::ENOTDIR)?;
+    let fs = cx.fs();
+    fs.enter(found, &cx.thread.identity())?;
+    fs.set_cwd(found.clone());
+    Ok(0)
+}
+
+pub(super) fn chroot(cx: &mut Context<'_>, path: UserPath) -> Result {
+    let found = super::path::resolve(cx, Fd::CWD, path, Follow::Yes)?;
+    let fs = cx.fs();
+    let who = cx.thread.identity();
+    fs.enter(&found, &who)?;
+    if !who.may_override {
+        return Err(Errno::EPERM);
+    }
+    fs.set_root(found);
+    Ok(0)
+}
+
+pub(super) fn getcwd(cx: &mut Context<'_>, into: UserOut) -> Result {
+    let fs = cx.fs();
+    let (mut name, reach) = fs.path_of(&fs.cwd());
+    match reach {
+        Reach::Yes => {}
+        Reach::Removed => return Err(Errno::ENOENT),
+        Reach::OutsideRoot => {
+            name.splice(0..0, *b"(unreachable)");
+        }
+    }
+    name.push(0);
+    if name.len() > PATH_MAX as usize {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    if name.len() > into.len {
+        return Err(Errno::ERANGE);
+    }
+    cx.space().write(into.addr, &name)?;
+    Ok(name.len())
+}
+
+/// Bytes of a listing that are gathered at a time.
+const LISTING_MAX: usize = 64 * 1024;
+
+pub(super) fn getdents64(cx: &mut Context<'_>, dir: Fd, into: UserOut) -> Result {
+    let file = cx.files().get(dir.0)?;
+    let room = into.len.min(LISTING_MAX);
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut is_small = false;
+    file.entries(&mut |entry| {
+        let len = Dirent64::record_len(entry.name.len());
+        if bytes.len() + len > room {
+            is_small = bytes.is_empty();
+            return false;
+        }
+        let end = bytes.len() + len;
+        let (d_ino, d_off) = (entry.ino, entry.next.cast_signed());
+        let head = Dirent64 { d_ino, d_off, d_reclen: len as u16, d_type: entry.kind };
+        bytes.extend_from_slice(head.as_bytes());
+        bytes.extend_from_slice(&entry.name);
+        bytes.resize(end, 0);
+        true
+    })?;
+    if is_small {
+        return Err(Errno::EINVAL);
+    }
+    cx.space().write(into.addr, &bytes)?;
+    Ok(bytes.len())
+}
