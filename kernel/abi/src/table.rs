@@ -25,171 +25,171 @@ macro_rules! for_each_syscall {
         $($callback)+! {
             // ---- Files: bytes in and out of descriptors.
             /// Read from a file at its offset.
-            read                   [   0   63] = later file::read(file: Fd, into: UserOut);
+            read                   [   0   63] = file::read(file: Fd, into: UserOut);
             /// Write to a file at its offset.
-            write                  [   1   64] = later file::write(file: Fd, from: UserIn);
+            write                  [   1   64] = file::write(file: Fd, from: UserIn);
             /// Read into several buffers.
-            readv                  [  19   65] = later file::readv(file: Fd, into: UserIovecsOut);
+            readv                  [  19   65] = file::readv(file: Fd, into: UserIovecsOut);
             /// Write from several buffers.
-            writev                 [  20   66] = later file::writev(file: Fd, from: UserIovecsIn);
+            writev                 [  20   66] = file::writev(file: Fd, from: UserIovecsIn);
             /// Read at a place of one's own, leaving the offset alone.
-            pread64                [  17   67] = later file::pread64(file: Fd, into: UserOut, offset: i64);
+            pread64                [  17   67] = file::pread64(file: Fd, into: UserOut, offset: i64);
             /// Write at a place of one's own, leaving the offset alone.
-            pwrite64               [  18   68] = later file::pwrite64(file: Fd, from: UserIn, offset: i64);
+            pwrite64               [  18   68] = file::pwrite64(file: Fd, from: UserIn, offset: i64);
             /// Read into several buffers at a place of one's own.
-            preadv                 [ 295   69] = later file::preadv(file: Fd, into: UserIovecsOut, offset: i64, offset_high: usize);
+            preadv                 [ 295   69] = file::preadv(file: Fd, into: UserIovecsOut, offset: i64, offset_high: usize);
             /// Write from several buffers at a place of one's own.
-            pwritev                [ 296   70] = later file::pwritev(file: Fd, from: UserIovecsIn, offset: i64, offset_high: usize);
+            pwritev                [ 296   70] = file::pwritev(file: Fd, from: UserIovecsIn, offset: i64, offset_high: usize);
             /// `preadv` with flags; offset -1 is the file's own.
-            preadv2                [ 327  286] = later file::preadv2(file: Fd, into: UserIovecsOut, offset: i64, offset_high: usize, flags: RwFlags);
+            preadv2                [ 327  286] = file::preadv2(file: Fd, into: UserIovecsOut, offset: i64, offset_high: usize, flags: RwFlags);
             /// `pwritev` with flags; offset -1 is the file's own.
-            pwritev2               [ 328  287] = later file::pwritev2(file: Fd, from: UserIovecsIn, offset: i64, offset_high: usize, flags: RwFlags);
+            pwritev2               [ 328  287] = file::pwritev2(file: Fd, from: UserIovecsIn, offset: i64, offset_high: usize, flags: RwFlags);
             /// Copy from a file to a descriptor inside the kernel.
-            sendfile               [  40   71] = later file::sendfile(to: Fd, from: Fd, offset: UserInOut<i64>, len: usize);
+            sendfile               [  40   71] = file::sendfile(to: Fd, from: Fd, offset: UserInOut<i64>, len: usize);
             /// Copy a range between files.
-            copy_file_range        [ 326  285] = later file::copy_file_range(from: Fd, from_offset: UserInOut<i64>, to: Fd, to_offset: UserInOut<i64>, len: usize, flags: u32);
+            copy_file_range        [ 326  285] = file::copy_file_range(from: Fd, from_offset: UserInOut<i64>, to: Fd, to_offset: UserInOut<i64>, len: usize, flags: u32);
             /// Move a file's offset.
-            lseek                  [   8   62] = later file::lseek(file: Fd, offset: i64, whence: Whence);
+            lseek                  [   8   62] = file::lseek(file: Fd, offset: i64, whence: Whence);
             /// Set an open file's size.
-            ftruncate              [  77   46] = later file::ftruncate(file: Fd, len: i64);
+            ftruncate              [  77   46] = file::ftruncate(file: Fd, len: i64);
             /// Reserve or free a range of a file.
-            fallocate              [ 285   47] = later file::fallocate(file: Fd, mode: FallocateMode, offset: i64, len: i64);
+            fallocate              [ 285   47] = file::fallocate(file: Fd, mode: FallocateMode, offset: i64, len: i64);
             /// Say how a range of a file will be used.
-            fadvise64              [ 221  223] = later file::fadvise64(file: Fd, offset: i64, len: i64, advice: Fadvice);
+            fadvise64              [ 221  223] = file::fadvise64(file: Fd, offset: i64, len: i64, advice: Fadvice);
             /// Bring a file's contents and inode to its device.
-            fsync                  [  74   82] = later file::fsync(file: Fd);
+            fsync                  [  74   82] = file::fsync(file: Fd);
             /// Bring a file's contents to its device.
-            fdatasync              [  75   83] = later file::fdatasync(file: Fd);
+            fdatasync              [  75   83] = file::fdatasync(file: Fd);
             /// Bring a range of a file to its device.
-            sync_file_range        [ 277   84] = later file::sync_file_range(file: Fd, offset: i64, len: i64, flags: SyncRangeFlags);
+            sync_file_range        [ 277   84] = file::sync_file_range(file: Fd, offset: i64, len: i64, flags: SyncRangeFlags);
             /// Bring a file system to its device.
-            syncfs                 [ 306  267] = later file::syncfs(file: Fd);
+            syncfs                 [ 306  267] = file::syncfs(file: Fd);
             /// Bring all file systems to their devices.
-            sync                   [ 162   81] = later file::sync();
+            sync                   [ 162   81] = file::sync();
             /// A device's own command.
-            ioctl                  [  16   29] = later file::ioctl(file: Fd, command: IoctlCommand, argument: Hex);
+            ioctl                  [  16   29] = file::ioctl(file: Fd, command: IoctlCommand, argument: Hex);
 
             // ---- Descriptors.
             /// Give a descriptor back.
-            close                  [   3   57] = later file::close(file: Fd);
+            close                  [   3   57] = file::close(file: Fd);
             /// Give a range of descriptors back.
-            close_range            [ 436  436] = later file::close_range(first: u32, last: u32, flags: CloseRangeFlags);
+            close_range            [ 436  436] = file::close_range(first: u32, last: u32, flags: CloseRangeFlags);
             /// Give an open file another descriptor, the lowest free.
-            dup                    [  32   23] = later file::dup(old: Fd);
+            dup                    [  32   23] = file::dup(old: Fd);
             /// Give an open file a chosen descriptor.
-            dup2                   [  33    -] = later file::dup2(old: Fd, new: Fd);
+            dup2                   [  33    -] = file::dup2(old: Fd, new: Fd);
             /// Give an open file a chosen descriptor, perhaps closed on exec.
-            dup3                   [ 292   24] = later file::dup3(old: Fd, new: Fd, flags: DupFlags);
+            dup3                   [ 292   24] = file::dup3(old: Fd, new: Fd, flags: DupFlags);
             /// Ask or change what a descriptor or its open file is.
-            fcntl                  [  72   25] = later file::fcntl(file: Fd, command: FcntlCommand, argument: Hex);
+            fcntl                  [  72   25] = file::fcntl(file: Fd, command: FcntlCommand, argument: Hex) without "locks: all are granted; owners, leases";
             /// Lock a whole file for an open file description.
-            flock                  [  73   32] = later file::flock(file: Fd, operation: FlockOperation);
+            flock                  [  73   32] = file::flock(file: Fd, operation: FlockOperation) without "exclusion: every lock is granted";
 
             // ---- Paths.
             /// Open a path.
-            open                   [   2    -] = later path::open(path: UserPath, flags: OpenFlags, mode: Mode);
+            open                   [   2    -] = path::open(path: UserPath, flags: OpenFlags, mode: Mode);
             /// Open a path relative to a directory.
-            openat                 [ 257   56] = later path::openat(dir: Fd, path: UserPath, flags: OpenFlags, mode: Mode);
+            openat                 [ 257   56] = path::openat(dir: Fd, path: UserPath, flags: OpenFlags, mode: Mode);
             /// Open a path under rules for how it is walked.
-            openat2                [ 437  437] = later path::openat2(dir: Fd, path: UserPath, how: UserPtr<OpenHow>, size: usize);
+            openat2                [ 437  437] = path::openat2(dir: Fd, path: UserPath, how: UserPtr<OpenHow>, size: usize);
             /// Create or empty a file, open for writing.
-            creat                  [  85    -] = later path::creat(path: UserPath, mode: Mode);
+            creat                  [  85    -] = path::creat(path: UserPath, mode: Mode);
             /// Ask what the real user may do with a path.
-            access                 [  21    -] = later path::access(path: UserPath, mode: AccessMode);
+            access                 [  21    -] = path::access(path: UserPath, mode: AccessMode);
             /// Ask what the real user may do with a path relative to a directory.
-            faccessat              [ 269   48] = later path::faccessat(dir: Fd, path: UserPath, mode: AccessMode);
+            faccessat              [ 269   48] = path::faccessat(dir: Fd, path: UserPath, mode: AccessMode);
             /// `faccessat` with the flags that it should have had.
-            faccessat2             [ 439  439] = later path::faccessat2(dir: Fd, path: UserPath, mode: AccessMode, flags: AccessAtFlags);
+            faccessat2             [ 439  439] = path::faccessat2(dir: Fd, path: UserPath, mode: AccessMode, flags: AccessAtFlags);
             /// Read where a symbolic link points.
-            readlink               [  89    -] = later path::readlink(path: UserPath, into: UserOutInt);
+            readlink               [  89    -] = path::readlink(path: UserPath, into: UserOutInt);
             /// Read where a symbolic link points, relative to a directory.
-            readlinkat             [ 267   78] = later path::readlinkat(dir: Fd, path: UserPath, into: UserOutInt);
+            readlinkat             [ 267   78] = path::readlinkat(dir: Fd, path: UserPath, into: UserOutInt);
             /// Give a file another name.
-            link                   [  86    -] = later path::link(old: UserPath, new: UserPath);
+            link                   [  86    -] = path::link(old: UserPath, new: UserPath);
             /// Give a file another name, relative to directories.
-            linkat                 [ 265   37] = later path::linkat(old_dir: Fd, old: UserPath, new_dir: Fd, new: UserPath, flags: AtFlags);
+            linkat                 [ 265   37] = path::linkat(old_dir: Fd, old: UserPath, new_dir: Fd, new: UserPath, flags: AtFlags);
             /// Make a symbolic link.
-            symlink                [  88    -] = later path::symlink(target: UserPath, path: UserPath);
+            symlink                [  88    -] = path::symlink(target: UserPath, path: UserPath);
             /// Make a symbolic link relative to a directory.
-            symlinkat              [ 266   36] = later path::symlinkat(target: UserPath, dir: Fd, path: UserPath);
+            symlinkat              [ 266   36] = path::symlinkat(target: UserPath, dir: Fd, path: UserPath);
             /// Remove a name of a file.
-            unlink                 [  87    -] = later path::unlink(path: UserPath);
+            unlink                 [  87    -] = path::unlink(path: UserPath);
             /// Remove a name of a file or an empty directory.
-            unlinkat               [ 263   35] = later path::unlinkat(dir: Fd, path: UserPath, flags: AtFlags);
+            unlinkat               [ 263   35] = path::unlinkat(dir: Fd, path: UserPath, flags: AtFlags);
             /// Move a name.
-            rename                 [  82    -] = later path::rename(old: UserPath, new: UserPath);
+            rename                 [  82    -] = path::rename(old: UserPath, new: UserPath);
             /// Move a name, relative to directories.
-            renameat               [ 264    -] = later path::renameat(old_dir: Fd, old: UserPath, new_dir: Fd, new: UserPath);
+            renameat               [ 264    -] = path::renameat(old_dir: Fd, old: UserPath, new_dir: Fd, new: UserPath);
             /// Move or exchange names, relative to directories.
-            renameat2              [ 316  276] = later path::renameat2(old_dir: Fd, old: UserPath, new_dir: Fd, new: UserPath, flags: RenameFlags);
+            renameat2              [ 316  276] = path::renameat2(old_dir: Fd, old: UserPath, new_dir: Fd, new: UserPath, flags: RenameFlags);
             /// Make a file, FIFO or device node.
-            mknod                  [ 133    -] = later path::mknod(path: UserPath, mode: Mode, device: u32);
+            mknod                  [ 133    -] = path::mknod(path: UserPath, mode: Mode, device: u32);
             /// Make a file, FIFO or device node relative to a directory.
-            mknodat                [ 259   33] = later path::mknodat(dir: Fd, path: UserPath, mode: Mode, device: u32);
+            mknodat                [ 259   33] = path::mknodat(dir: Fd, path: UserPath, mode: Mode, device: u32);
             /// Set the size of a path's file.
-            truncate               [  76   45] = later path::truncate(path: UserPath, len: i64);
+            truncate               [  76   45] = path::truncate(path: UserPath, len: i64);
 
             // ---- Directories.
             /// Make a directory.
-            mkdir                  [  83    -] = later dir::mkdir(path: UserPath, mode: Mode);
+            mkdir                  [  83    -] = dir::mkdir(path: UserPath, mode: Mode);
             /// Make a directory relative to another.
-            mkdirat                [ 258   34] = later dir::mkdirat(dir: Fd, path: UserPath, mode: Mode);
+            mkdirat                [ 258   34] = dir::mkdirat(dir: Fd, path: UserPath, mode: Mode);
             /// Remove an empty directory.
-            rmdir                  [  84    -] = later dir::rmdir(path: UserPath);
+            rmdir                  [  84    -] = dir::rmdir(path: UserPath);
             /// Change the working directory.
-            chdir                  [  80   49] = later dir::chdir(path: UserPath);
+            chdir                  [  80   49] = dir::chdir(path: UserPath);
             /// Change the working directory to an open one.
-            fchdir                 [  81   50] = later dir::fchdir(dir: Fd);
+            fchdir                 [  81   50] = dir::fchdir(dir: Fd);
             /// The path of the working directory.
-            getcwd                 [  79   17] = later dir::getcwd(into: UserOut);
+            getcwd                 [  79   17] = dir::getcwd(into: UserOut);
             /// The next entries of a directory, in their old form.
             getdents               [  78    -] = later dir::getdents(dir: Fd, into: UserOutInt);
             /// The next entries of a directory.
-            getdents64             [ 217   61] = later dir::getdents64(dir: Fd, into: UserOutInt);
+            getdents64             [ 217   61] = dir::getdents64(dir: Fd, into: UserOutInt);
             /// Change the directory that paths start at.
-            chroot                 [ 161   51] = later dir::chroot(path: UserPath);
+            chroot                 [ 161   51] = dir::chroot(path: UserPath);
 
             // ---- What files are.
             /// Describe a path's file.
-            stat                   [   4    -] = later attr::stat(path: UserPath, into: UserMut<Stat>);
+            stat                   [   4    -] = attr::stat(path: UserPath, into: UserMut<Stat>);
             /// Describe a path's file, or the link itself.
-            lstat                  [   6    -] = later attr::lstat(path: UserPath, into: UserMut<Stat>);
+            lstat                  [   6    -] = attr::lstat(path: UserPath, into: UserMut<Stat>);
             /// Describe an open file.
-            fstat                  [   5   80] = later attr::fstat(file: Fd, into: UserMut<Stat>);
+            fstat                  [   5   80] = attr::fstat(file: Fd, into: UserMut<Stat>);
             /// Describe a file relative to a directory.
-            newfstatat             [ 262   79] = later attr::newfstatat(dir: Fd, path: UserPath, into: UserMut<Stat>, flags: AtFlags);
+            newfstatat             [ 262   79] = attr::newfstatat(dir: Fd, path: UserPath, into: UserMut<Stat>, flags: AtFlags);
             /// Describe a file, only what is asked for.
-            statx                  [ 332  291] = later attr::statx(dir: Fd, path: UserPath, flags: AtFlags, mask: StatxMask, into: UserMut<Statx>);
+            statx                  [ 332  291] = attr::statx(dir: Fd, path: UserPath, flags: AtFlags, mask: StatxMask, into: UserMut<Statx>);
             /// Describe a path's file system.
-            statfs                 [ 137   43] = later attr::statfs(path: UserPath, into: UserMut<Statfs>);
+            statfs                 [ 137   43] = attr::statfs(path: UserPath, into: UserMut<Statfs>);
             /// Describe an open file's file system.
-            fstatfs                [ 138   44] = later attr::fstatfs(file: Fd, into: UserMut<Statfs>);
+            fstatfs                [ 138   44] = attr::fstatfs(file: Fd, into: UserMut<Statfs>);
             /// Change a file's permission bits.
-            chmod                  [  90    -] = later attr::chmod(path: UserPath, mode: Mode);
+            chmod                  [  90    -] = attr::chmod(path: UserPath, mode: Mode);
             /// Change an open file's permission bits.
-            fchmod                 [  91   52] = later attr::fchmod(file: Fd, mode: Mode);
+            fchmod                 [  91   52] = attr::fchmod(file: Fd, mode: Mode);
             /// Change a file's permission bits relative to a directory.
-            fchmodat               [ 268   53] = later attr::fchmodat(dir: Fd, path: UserPath, mode: Mode);
+            fchmodat               [ 268   53] = attr::fchmodat(dir: Fd, path: UserPath, mode: Mode);
             /// `fchmodat` with the flags that it should have had.
-            fchmodat2              [ 452  452] = later attr::fchmodat2(dir: Fd, path: UserPath, mode: Mode, flags: AtFlags);
+            fchmodat2              [ 452  452] = attr::fchmodat2(dir: Fd, path: UserPath, mode: Mode, flags: AtFlags);
             /// Change a file's owner.
-            chown                  [  92    -] = later attr::chown(path: UserPath, user: Uid, group: Gid);
+            chown                  [  92    -] = attr::chown(path: UserPath, user: Uid, group: Gid);
             /// Change a file's owner, or the link's own.
-            lchown                 [  94    -] = later attr::lchown(path: UserPath, user: Uid, group: Gid);
+            lchown                 [  94    -] = attr::lchown(path: UserPath, user: Uid, group: Gid);
             /// Change an open file's owner.
-            fchown                 [  93   55] = later attr::fchown(file: Fd, user: Uid, group: Gid);
+            fchown                 [  93   55] = attr::fchown(file: Fd, user: Uid, group: Gid);
             /// Change a file's owner relative to a directory.
-            fchownat               [ 260   54] = later attr::fchownat(dir: Fd, path: UserPath, user: Uid, group: Gid, flags: AtFlags);
+            fchownat               [ 260   54] = attr::fchownat(dir: Fd, path: UserPath, user: Uid, group: Gid, flags: AtFlags);
             /// Set a file's times in seconds.
-            utime                  [ 132    -] = later attr::utime(path: UserPath, times: UserPtr<Utimbuf>);
+            utime                  [ 132    -] = attr::utime(path: UserPath, times: UserPtr<Utimbuf>);
             /// Set a file's times in microseconds.
-            utimes                 [ 235    -] = later attr::utimes(path: UserPath, times: UserPtr<Timeval>);
+            utimes                 [ 235    -] = attr::utimes(path: UserPath, times: UserPtr<Timeval>);
             /// Set a file's times in microseconds relative to a directory.
-            futimesat              [ 261    -] = later attr::futimesat(dir: Fd, path: UserPath, times: UserPtr<Timeval>);
+            futimesat              [ 261    -] = attr::futimesat(dir: Fd, path: UserPath, times: UserPtr<Timeval>);
             /// Set a file's times in nanoseconds relative to a directory.
-            utimensat              [ 280   88] = later attr::utimensat(dir: Fd, path: UserPath, times: UserPtr<Timespec>, flags: AtFlags);
+            utimensat              [ 280   88] = attr::utimensat(dir: Fd, path: UserPath, times: UserPtr<Timespec>, flags: AtFlags);
             /// Set the permission bits that new files do not get.
-            umask                  [  95  166] = later attr::umask(mask: Mode);
+            umask                  [  95  166] = attr::umask(mask: Mode);
             /// Set an extended attribute.
             setxattr               [ 188    5] = later xattr::setxattr(path: UserPath, name: UserName, value: UserIn, flags: XattrFlags);
             /// Set an extended attribute, or the link's own.

@@ -56,13 +56,7 @@ fn follow(flags: AtFlags) -> Follow {
     if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) { Follow::No } else { Follow::Yes }
 }
 
-pub(super) fn newfstatat(
-    cx: &mut Context<'_>,
-    dir: Fd,
-    path: UserPath,
-    into: UserMut<Stat>,
-    flags: AtFlags,
-) -> Result {
+pub(super) fn newfstatat(cx: &mut Context<'_>, dir: Fd, path: UserPath, into: UserMut<Stat>, flags: AtFlags) -> Result {
     let known = AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_NO_AUTOMOUNT | AtFlags::AT_EMPTY_PATH;
     if !known.contains(flags) {
         return Err(Errno::EINVAL);
@@ -97,9 +91,7 @@ pub(super) fn statfs(cx: &mut Context<'_>, path: UserPath, into: UserMut<Statfs>
 
 pub(super) fn fstatfs(cx: &mut Context<'_>, file: Fd, into: UserMut<Statfs>) -> Result {
     let file = cx.files().get_place(file.0)?;
-    let shown = file.path().map_or_else(Statfs::default, |path| {
-        path.mount.fs.attributes().to_statfs(path.mount.flags)
-    });
+    let shown = file.path().map_or_else(Statfs::default, |path| path.mount.fs.attributes().to_statfs(path.mount.flags));
     cx.space().write(into.addr, shown.as_bytes()).map(|()| 0)
 }
 
@@ -178,14 +170,7 @@ pub(super) fn fchown(cx: &mut Context<'_>, file: Fd, user: Uid, group: Gid) -> R
     placed(&file).map_or(Ok(0), |place| set_owner(cx, place, user, group))
 }
 
-pub(super) fn fchownat(
-    cx: &mut Context<'_>,
-    dir: Fd,
-    path: UserPath,
-    user: Uid,
-    group: Gid,
-    flags: AtFlags,
-) -> Result {
+pub(super) fn fchownat(cx: &mut Context<'_>, dir: Fd, path: UserPath, user: Uid, group: Gid, flags: AtFlags) -> Result {
     if !(AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH).contains(flags) {
         return Err(Errno::EINVAL);
     }
@@ -222,8 +207,7 @@ fn set_times(cx: &Context<'_>, dir: Fd, path: UserPath, times: Option<[Timespec;
     let space = cx.space();
     let machine = space.machine();
     let ns = machine.boot_realtime_ns() + machine.monotonic_ns();
-    let current =
-        Timespec { tv_sec: (ns / 1_000_000_000).cast_signed(), tv_nsec: (ns % 1_000_000_000).cast_signed() };
+    let current = Timespec { tv_sec: (ns / 1_000_000_000).cast_signed(), tv_nsec: (ns % 1_000_000_000).cast_signed() };
     let meant = |time: Timespec| match time.tv_nsec {
         nsec if nsec == i64::from(UTIME_OMIT) => None,
         nsec if nsec == i64::from(UTIME_NOW) => Some(current),

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use zerocopy::IntoBytes as _;
 
-use crate::abi::arg::{Fd, Mode, UserOut, UserPath};
+use crate::abi::arg::{Fd, Mode, UserOut, UserOutInt, UserPath};
 use crate::abi::flags::PATH_MAX;
 use crate::abi::structs::Dirent64;
 use crate::error::{Errno, Result};
@@ -78,9 +78,9 @@ pub(super) fn getcwd(cx: &mut Context<'_>, into: UserOut) -> Result {
 /// Bytes of a listing that are gathered at a time.
 const LISTING_MAX: usize = 64 * 1024;
 
-pub(super) fn getdents64(cx: &mut Context<'_>, dir: Fd, into: UserOut) -> Result {
+pub(super) fn getdents64(cx: &mut Context<'_>, dir: Fd, into: UserOutInt) -> Result {
     let file = cx.files().get(dir.0)?;
-    let room = into.len.min(LISTING_MAX);
+    let room = (into.len.cast_unsigned() as usize).min(LISTING_MAX);
     let mut bytes: Vec<u8> = Vec::new();
     let mut is_small = false;
     file.entries(&mut |entry| {

@@ -3,13 +3,17 @@
 //! A handler is named as the table says (`file::read` is `read` in `file.rs`) and takes the row's arguments decoded. The
 //! order of its lines is the order of Linux's errors. No lock is held here between calls.
 
+mod attr;
+mod dir;
 mod event;
+mod file;
 mod futex;
 mod id;
 mod info;
 mod itimer;
 mod limit;
 mod memory;
+mod path;
 mod pipe;
 mod poll;
 mod process;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::abi::arg::{Fd, Mode, UserOut, UserPath, UserPtr};
+use crate::abi::arg::{Fd, Mode, UserOutInt, UserPath, UserPtr};
 use crate::abi::flags::{AccessAtFlags, AccessMode, AtFlags, OpenFlags, PATH_MAX, RenameFlags, Resource};
 use crate::abi::structs::OpenHow;
 use crate::error::{Errno, Result};
@@ -109,12 +109,12 @@ pub(super) fn faccessat2(
     found.inode.attributes()?.permit(&who, wanted).map(|()| 0)
 }
 
-pub(super) fn readlink(cx: &mut Context<'_>, path: UserPath, into: UserOut) -> Result {
+pub(super) fn readlink(cx: &mut Context<'_>, path: UserPath, into: UserOutInt) -> Result {
     readlinkat(cx, Fd::CWD, path, into)
 }
 
-pub(super) fn readlinkat(cx: &mut Context<'_>, dir: Fd, path: UserPath, into: UserOut) -> Result {
-    if (into.len as i32) <= 0 {
+pub(super) fn readlinkat(cx: &mut Context<'_>, dir: Fd, path: UserPath, into: UserOutInt) -> Result {
+    if into.len <= 0 {
         return Err(Errno::EINVAL);
     }
     let path = text(cx, path)?;
@@ -125,7 +125,7 @@ pub(super) fn readlinkat(cx: &mut Context<'_>, dir: Fd, path: UserPath, into: Us
         cx.fs().resolve(at.as_ref(), &path, Follow::No, &cx.thread.identity())?
     };
     let target = found.inode.read_link()?;
-    let count = target.len().min(into.len);
+    let count = target.len().min(into.len as usize);
     cx.space().write(into.addr, &target[..count])?;
     Ok(count)
 }
