@@ -265,13 +265,13 @@ macro_rules! for_each_syscall {
             /// Change what a range allows.
             mprotect               [  10  226] = memory::mprotect(addr: UserAddr, len: usize, prot: ProtFlags);
             /// Resize or move a mapping.
-            mremap                 [  25  216] = later memory::mremap(old: UserAddr, old_len: usize, new_len: usize, flags: MremapFlags, new: UserAddr);
+            mremap                 [  25  216] = memory::mremap(old: UserAddr, old_len: usize, new_len: usize, flags: MremapFlags, new: UserAddr);
             /// Say how a range will be used.
-            madvise                [  28  233] = later memory::madvise(addr: UserAddr, len: usize, advice: Madvice);
+            madvise                [  28  233] = memory::madvise(addr: UserAddr, len: usize, advice: Madvice);
             /// Bring a mapped file's pages to the file.
-            msync                  [  26  227] = later memory::msync(addr: UserAddr, len: usize, flags: MsyncFlags);
+            msync                  [  26  227] = memory::msync(addr: UserAddr, len: usize, flags: MsyncFlags);
             /// Which pages are in memory.
-            mincore                [  27  232] = later memory::mincore(addr: UserAddr, len: usize, into: UserMut<u8>);
+            mincore                [  27  232] = memory::mincore(addr: UserAddr, len: usize, into: UserMut<u8>);
             /// Keep a range in memory.
             mlock                  [ 149  228] = later memory::mlock(addr: UserAddr, len: usize);
             /// Keep a range in memory, with flags.

@@ -2,10 +2,10 @@
 
 use super::Context;
 use crate::abi::Fd;
-use crate::abi::arg::{Hex, UserAddr};
-use crate::abi::flags::{MapFlags, ProtFlags};
+use crate::abi::arg::{Hex, UserAddr, UserMut};
+use crate::abi::flags::{Madvice, MapFlags, MremapFlags, MsyncFlags, ProtFlags};
 use crate::error::{Errno, Result};
-use crate::mm::{MapRequest, Place, Prot, Sharing, Source};
+use crate::mm::{Advice, Leave, MapRequest, Move, PAGE_SIZE, Place, Prot, Sharing, Source};
 
 pub(super) fn brk(cx: &mut Context<'_>, end: UserAddr) -> Result {
     Ok(cx.space().brk(end.0))
@@ -75,5 +75,71 @@ pub(super) fn munmap(cx: &mut Context<'_>, addr: UserAddr, len: usize) -> Result
 
 pub(super) fn mprotect(cx: &mut Context<'_>, addr: UserAddr, len: usize, prot: ProtFlags) -> Result {
     cx.space().protect(addr.0, len, protection(prot))?;
+    Ok(0)
+}
+
+pub(super) fn mremap(
+    cx: &mut Context<'_>,
+    old: UserAddr,
+    old_len: usize,
+    new_len: usize,
+    flags: MremapFlags,
+    new: UserAddr,
+) -> Result {
+    let (may_move, fixed) = (flags.contains(MremapFlags::MREMAP_MAYMOVE), flags.contains(MremapFlags::MREMAP_FIXED));
+    let leave_area = flags.contains(MremapFlags::MREMAP_DONTUNMAP);
+    if flags.unknown() != 0 || ((fixed || leave_area) && !may_move) {
+        return Err(Errno::EINVAL);
+    }
+    let how = match (fixed, may_move) {
+        (true, _) => Move::To(new.0),
+        (false, true) => Move::Anywhere,
+        (false, false) => Move::Never,
+    };
+    let leave = if leave_area { Leave::Area } else { Leave::Nothing };
+    cx.space().remap(old.0, old_len, new_len, how, leave)
+}
+
+pub(super) fn madvise(cx: &mut Context<'_>, addr: UserAddr, len: usize, advice: Madvice) -> Result {
+    let advice = match advice {
+        Madvice::MADV_DONTNEED | Madvice::MADV_DONTNEED_LOCKED => Advice::Forget,
+        Madvice::MADV_FREE => Advice::Free,
+        Madvice::MADV_DONTFORK => Advice::Inherit(false),
+        Madvice::MADV_DOFORK => Advice::Inherit(true),
+        Madvice::MADV_WIPEONFORK => Advice::Wipe(true),
+        Madvice::MADV_KEEPONFORK => Advice::Wipe(false),
+        Madvice::MADV_POPULATE_READ => Advice::PopulateRead,
+        Madvice::MADV_POPULATE_WRITE => Advice::PopulateWrite,
+        Madvice::MADV_NORMAL
+        | Madvice::MADV_RANDOM
+        | Madvice::MADV_SEQUENTIAL
+        | Madvice::MADV_WILLNEED
+        | Madvice::MADV_HUGEPAGE
+        | Madvice::MADV_NOHUGEPAGE
+        | Madvice::MADV_DONTDUMP
+        | Madvice::MADV_DODUMP
+        | Madvice::MADV_COLD
+        | Madvice::MADV_PAGEOUT => Advice::Hint,
+        _ => return Err(Errno::EINVAL),
+    };
+    cx.space().advise(addr.0, len, advice)?;
+    Ok(0)
+}
+
+pub(super) fn msync(cx: &mut Context<'_>, addr: UserAddr, len: usize, flags: MsyncFlags) -> Result {
+    let both = MsyncFlags::MS_ASYNC | MsyncFlags::MS_SYNC;
+    if flags.unknown() != 0 || flags.contains(both) {
+        return Err(Errno::EINVAL);
+    }
+    cx.space().sync(addr.0, len)?;
+    Ok(0)
+}
+
+pub(super) fn mincore(cx: &mut Context<'_>, addr: UserAddr, len: usize, into: UserMut<u8>) -> Result {
+    if addr.0 % PAGE_SIZE != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let pages = cx.space().mincore(addr.0, len)?;
+    cx.space().write(into.addr, &pages)?;
     Ok(0)
 }
