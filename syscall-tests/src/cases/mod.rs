@@ -50,12 +50,24 @@ macro_rules! cases {
 
 mod descriptor;
 mod file;
+mod machine;
 mod memory;
 mod path;
+mod pipe;
 mod process;
+mod signal;
 
 /// Every case.
 pub fn all() -> impl Iterator<Item = &'static Case> {
-    let families = [file::CASES, descriptor::CASES, path::CASES, memory::CASES, process::CASES];
+    let families = [
+        file::CASES,
+        descriptor::CASES,
+        path::CASES,
+        memory::CASES,
+        process::CASES,
+        signal::CASES,
+        pipe::CASES,
+        machine::CASES,
+    ];
     families.into_iter().flatten()
 }
