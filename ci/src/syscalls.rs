@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// Writes the page. A test of kernel-abi notices when it is out of date.
+/// Writes the page. Run it with every change of a row.
 pub(crate) fn write(root: &Path) -> Result<()> {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(root)

@@ -1,7 +1,7 @@
 //! The cases, by family. Each runs in a program of its own, with an empty working directory and zeroed memory.
 
-use std::fmt;
-use std::panic::Location;
+use core::fmt;
+use core::panic::Location;
 
 use kernel_abi::Errno;
 

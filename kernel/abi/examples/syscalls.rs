@@ -1,0 +1,5 @@
+//! Prints SYSCALLS.md: `cargo xtask syscalls`.
+
+fn main() {
+    print!("{}", kernel_abi::manual::markdown());
+}
