@@ -82,6 +82,9 @@ pub enum Ending {
     Stopped,
 }
 
+/// The terminal, if there is one, and descriptors 0, 1 and 2.
+type Streams = (Option<Arc<Console>>, [Arc<OpenFile>; 3]);
+
 /// One Linux, on one machine.
 pub struct Kernel {
     machine: Machine,
@@ -267,10 +270,7 @@ impl Kernel {
     }
 
     /// The standard streams as open files, and the terminal if one of them is.
-    fn streams(
-        machine: &Machine,
-        stdio: &[Arc<dyn ByteChannel>; 3],
-    ) -> Result<(Option<Arc<Console>>, [Arc<OpenFile>; 3])> {
+    fn streams(machine: &Machine, stdio: &[Arc<dyn ByteChannel>; 3]) -> Result<Streams> {
         let mut console: Option<Arc<Console>> = None;
         let mut files = Vec::new();
         for (fd, channel) in stdio.iter().enumerate() {
@@ -279,7 +279,7 @@ impl Kernel {
                     Some(console) => Arc::clone(console),
                     None => Console::new(machine, Arc::clone(channel))?,
                 };
-                files.push(OpenFile::new(TtyFile::new(&shared), OpenFlags::O_RDWR));
+                files.push(OpenFile::new(TtyFile::of(&shared), OpenFlags::O_RDWR));
                 console = Some(shared);
             } else {
                 let flags = if fd == 0 { OpenFlags::empty() } else { OpenFlags::O_WRONLY };

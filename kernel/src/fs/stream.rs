@@ -28,7 +28,7 @@ pub struct StreamFile {
 
 impl StreamFile {
     /// The file; there must be one per channel, since the machine knows one handler per interrupt line.
-    pub fn new(machine: &Machine, channel: Arc<dyn ByteChannel>) -> Arc<dyn File> {
+    pub fn of(machine: &Machine, channel: Arc<dyn ByteChannel>) -> Arc<dyn File> {
         let kind = channel.kind();
         Arc::new(Self { stream: Stream::new(machine, channel), kind, left_at: Mutex::new(None) })
     }

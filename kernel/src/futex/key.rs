@@ -34,7 +34,7 @@ pub(super) enum Name {
 impl Key {
     /// The futex at `at`: EINVAL if that is not aligned, EFAULT if a shared one cannot be read.
     pub fn new(space: &AddressSpace, at: usize, scope: Scope) -> Result<Self> {
-        if at % 4 != 0 {
+        if !at.is_multiple_of(4) {
             return Err(Errno::EINVAL);
         }
         if at >= space.end() {

@@ -77,8 +77,8 @@ fn run(
     }));
     machine.run().expect("everybody wakes");
     machine.detach();
-    let ends = log.lock().clone();
-    ends
+    
+    log.lock().clone()
 }
 
 #[test]

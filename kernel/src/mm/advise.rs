@@ -62,7 +62,7 @@ impl AddressSpace {
     /// Whether every page of a range is in some area: ENOMEM otherwise. Shared pages are their file's own, so there is
     /// nothing for msync(2) to copy.
     pub fn sync(&self, at: usize, len: usize) -> Result<()> {
-        if at % PAGE_SIZE != 0 {
+        if !at.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         let len = len.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;

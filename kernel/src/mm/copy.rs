@@ -99,7 +99,7 @@ impl AddressSpace {
     }
 
     fn word(&self, at: usize, mut access: impl FnMut(Vaddr) -> core::result::Result<u32, PageFault>) -> Result<u32> {
-        if at % 4 != 0 {
+        if !at.is_multiple_of(4) {
             return Err(Errno::EINVAL);
         }
         if at >= self.end() {

@@ -29,7 +29,7 @@ pub enum Leave {
 impl AddressSpace {
     /// Resizes the mapping at `old` from `old_len` to `new_len` bytes and moves it if it must; returns where it is.
     pub fn remap(&self, old: usize, old_len: usize, new_len: usize, how: Move, leave: Leave) -> Result<usize> {
-        if old % PAGE_SIZE != 0 {
+        if !old.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         let old_len = old_len.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::EINVAL)?;
@@ -65,13 +65,12 @@ impl AddressSpace {
             return Ok(old);
         }
         let new_end = old.checked_add(new_len).filter(|end| *end <= self.end());
-        if let Some(new_end) = new_end.filter(|_| stays && area.end == old_end) {
-            if !state.areas.overlaps(old_end, new_end) {
+        if let Some(new_end) = new_end.filter(|_| stays && area.end == old_end)
+            && !state.areas.overlaps(old_end, new_end) {
                 state.generation += 1;
                 state.areas.insert(beginning_at(&area, old_end, old_end, new_end - old_end));
                 return Ok(old);
             }
-        }
         let new = match how {
             Move::Never => return Err(Errno::ENOMEM),
             Move::Anywhere => self.place(&state, Place::Hint(0), new_len)?,

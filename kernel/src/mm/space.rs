@@ -190,7 +190,7 @@ impl AddressSpace {
 
     /// Changes what is allowed: mprotect(2). ENOMEM at the first hole, after what comes before it was changed.
     pub fn protect(&self, at: usize, len: usize, prot: Prot) -> Result<()> {
-        if at % PAGE_SIZE != 0 {
+        if !at.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         if len == 0 {
@@ -401,7 +401,7 @@ impl AddressSpace {
     pub(super) fn range(&self, at: usize, len: usize) -> Result<usize> {
         let len = len.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::EINVAL)?;
         let end = at.checked_add(len).ok_or(Errno::EINVAL)?;
-        if at % PAGE_SIZE != 0 || end > self.end() { Err(Errno::EINVAL) } else { Ok(end) }
+        if !at.is_multiple_of(PAGE_SIZE) || end > self.end() { Err(Errno::EINVAL) } else { Ok(end) }
     }
 }
 

@@ -16,6 +16,7 @@ mod deliver;
 pub mod exec;
 mod exit;
 mod limits;
+#[expect(clippy::module_inception, reason = "the room and its first noun share Linux's name")]
 mod process;
 mod processes;
 mod run;

@@ -64,7 +64,7 @@ pub(super) fn getrusage(cx: &mut Context<'_>, who: RusageWho, into: UserMut<Rusa
     let mut usage = Rusage::default();
     match who {
         RusageWho::RUSAGE_SELF | RusageWho::RUSAGE_THREAD => {
-            usage.ru_maxrss = (cx.space().usage().resident_pages * ostd::PAGE_SIZE >> 10) as i64;
+            usage.ru_maxrss = ((cx.space().usage().resident_pages * ostd::PAGE_SIZE) >> 10) as i64;
         }
         RusageWho::RUSAGE_CHILDREN => {}
         _ => return Err(Errno::EINVAL),

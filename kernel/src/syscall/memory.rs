@@ -31,12 +31,12 @@ pub(super) fn mmap(
     /// `MAP_SHARED`, `MAP_PRIVATE` and `MAP_SHARED_VALIDATE` are values of this field.
     const TYPE: u64 = 0xf;
     let offset = offset.0;
-    if offset % ostd::PAGE_SIZE != 0 {
+    if !offset.is_multiple_of(ostd::PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
     let prot = protection(prot);
     let open = if flags.contains(MapFlags::MAP_ANONYMOUS) { None } else { Some(cx.files().get(file.0)?) };
-    let sharing = match u64::from(flags.bits()) & TYPE {
+    let sharing = match flags.bits() & TYPE {
         1 | 3 => Sharing::Shared,
         2 => Sharing::Private,
         _ => return Err(Errno::EINVAL),
@@ -136,7 +136,7 @@ pub(super) fn msync(cx: &mut Context<'_>, addr: UserAddr, len: usize, flags: Msy
 }
 
 pub(super) fn mincore(cx: &mut Context<'_>, addr: UserAddr, len: usize, into: UserMut<u8>) -> Result {
-    if addr.0 % PAGE_SIZE != 0 {
+    if !addr.0.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
     let pages = cx.space().mincore(addr.0, len)?;

@@ -94,11 +94,10 @@ macro_rules! dispatch {
     };
 }
 
-#[expect(clippy::wildcard_imports, reason = "the table's rows name most of it")]
 mod table {
-    use kernel_abi::types::*;
+    use kernel_abi::types::{Fd, UserOut, UserIn, UserIovecsOut, UserIovecsIn, RwFlags, UserInOut, Whence, FallocateMode, Fadvice, SyncRangeFlags, IoctlCommand, Hex, CloseRangeFlags, DupFlags, FcntlCommand, FlockOperation, UserPath, OpenFlags, Mode, UserPtr, OpenHow, AccessMode, AccessAtFlags, UserOutInt, AtFlags, RenameFlags, UserMut, Stat, StatxMask, Statx, Statfs, Uid, Gid, Utimbuf, Timeval, Timespec, PipeFlags, EventfdFlags, PollFd, SigSet, FdSet, SigSetArgument, UserAddr, ProtFlags, MapFlags, MremapFlags, Madvice, MsyncFlags, CloneFlags, Pid, CloneArgs, UserStrings, WaitOptions, Rusage, WaitId, Siginfo, PrctlOption, ArchPrctlCode, Personality, FutexOp, RobustListHead, SignalNumber, Sigaction, SigHow, StackT, Timezone, ClockId, TimerFlags, ItimerKind, Itimerval, Tms, CapHeader, CapData, Resource, Rlimit, RusageWho, SchedParam, SchedPolicy, Utsname, Sysinfo, GetrandomFlags};
 
-    use super::*;
+    use super::{Call, Context, Result, file, path, dir, attr, pipe, event, poll, memory, process, futex, signal, time, id, limit, sched, info};
 
     kernel_abi::for_each_syscall! { dispatch }
 

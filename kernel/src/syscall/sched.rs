@@ -25,7 +25,7 @@ pub(super) fn sched_getaffinity(cx: &mut Context<'_>, who: Pid, len: u32, into: 
     let space = cx.space();
     let cpus = space.machine().cpu_count();
     let bytes = cpus.div_ceil(64) * 8;
-    if (len as usize) < bytes || len % 8 != 0 {
+    if (len as usize) < bytes || !len.is_multiple_of(8) {
         return Err(Errno::EINVAL);
     }
     find(cx, who)?;

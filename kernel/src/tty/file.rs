@@ -25,7 +25,7 @@ pub struct TtyFile(Arc<Console>);
 
 impl TtyFile {
     /// A file for `console`; there may be many.
-    pub fn new(console: &Arc<Console>) -> Arc<dyn File> {
+    pub fn of(console: &Arc<Console>) -> Arc<dyn File> {
         Arc::new(Self(Arc::clone(console)))
     }
 

@@ -96,12 +96,12 @@ impl FsContext {
 
     /// The place a path leads to, from `at` or the working directory.
     pub fn resolve(&self, at: Option<&Path>, path: &[u8], follow: Follow, who: &Identity) -> Result<Path> {
-        self.walk(who).to_end(&self.start(at), path, follow)
+        self.walk(who).walk_to_end(&self.start(at), path, follow)
     }
 
     /// The directory a path ends in, and how.
     pub fn parent_of(&self, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<(Path, Last)> {
-        self.walk(who).to_parent(&self.start(at), path)
+        self.walk(who).walk_to_parent(&self.start(at), path)
     }
 
     /// EACCES or ENOTDIR unless the place may become a working directory.
@@ -189,7 +189,7 @@ impl FsContext {
         let mut walk = self.walk(who);
         let (mut start, mut path) = (self.start(at), path.to_vec());
         loop {
-            let (dir, last) = walk.to_parent(&start, &path)?;
+            let (dir, last) = walk.walk_to_parent(&start, &path)?;
             let Last::Name(name, false) = last else { return Err(Errno::EISDIR) };
             let found = match walk.child(&dir, &name) {
                 Ok(found) => found,

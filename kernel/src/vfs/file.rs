@@ -78,6 +78,7 @@ pub struct Entry {
 
 /// What an open file does. Whether it was opened for it is [`OpenFile`](super::OpenFile)'s to know. Dropping it closes
 /// it.
+#[expect(clippy::len_without_is_empty, reason = "a file is not a collection: size as stat(2) says it")]
 pub trait File: Send + Sync {
     /// Reads from `at`, or the next bytes of a stream; 0 is the end.
     fn read(&self, into: &mut dyn Sink, at: Option<u64>, how: Block) -> Result<usize>;

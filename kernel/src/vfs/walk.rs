@@ -48,7 +48,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Everything but the last name.
-    pub(super) fn to_parent(&mut self, start: &Path, path: &[u8]) -> Result<(Path, Last)> {
+    pub(super) fn walk_to_parent(&mut self, start: &Path, path: &[u8]) -> Result<(Path, Last)> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
         }
@@ -100,10 +100,10 @@ impl<'a> Walk<'a> {
     }
 
     /// The whole way.
-    pub(super) fn to_end(&mut self, start: &Path, path: &[u8], follow: Follow) -> Result<Path> {
+    pub(super) fn walk_to_end(&mut self, start: &Path, path: &[u8], follow: Follow) -> Result<Path> {
         let (mut start, mut path) = (start.clone(), path.to_vec());
         loop {
-            let (dir, last) = self.to_parent(&start, &path)?;
+            let (dir, last) = self.walk_to_parent(&start, &path)?;
             let (name, is_slashed) = match last {
                 Last::Root | Last::Dot => return Ok(dir),
                 Last::DotDot => return Ok(self.above(&dir)),

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use std::sync::Mutex as HostMutex;
+use ostd::sync::SpinLock;
 
 use kernel_abi::flags::{OpenFlags, RenameFlags};
 use ostd::device::{FolderAttributes, FolderEntry, FolderError, FolderNode, SharedFolder};
@@ -19,8 +19,8 @@ use crate::vfs::{
 /// Directories have even numbers, files odd ones, and `0` is the root.
 struct Folder {
     files: Vec<(u64, &'static str, u64, Vec<u8>)>,
-    forgotten: HostMutex<Vec<u64>>,
-    found: HostMutex<Vec<u64>>,
+    forgotten: SpinLock<Vec<u64>>,
+    found: SpinLock<Vec<u64>>,
 }
 
 impl Folder {
@@ -32,12 +32,12 @@ impl Folder {
             (2, "passwd", 13, vec![b'x'; 5000]),
             (0, "hello", 15, b"hello below".to_vec()),
         ];
-        Arc::new(Self { files, forgotten: HostMutex::default(), found: HostMutex::default() })
+        Arc::new(Self { files, forgotten: SpinLock::default(), found: SpinLock::default() })
     }
 
     fn describe(&self, node: u64) -> FolderAttributes {
         let size = self.files.iter().find(|file| file.2 == node).map_or(0, |file| file.3.len() as u64);
-        let (mode, nlink) = if node % 2 == 0 { (0o40755, 2) } else { (0o100_644, 1) };
+        let (mode, nlink) = if node.is_multiple_of(2) { (0o40755, 2) } else { (0o100_644, 1) };
         let time = (1, 0);
         let (ino, dev) = (node, 9);
         FolderAttributes {
@@ -69,7 +69,7 @@ impl SharedFolder for Folder {
     ) -> core::result::Result<(FolderNode, FolderAttributes), FolderError> {
         let found = self.files.iter().find(|file| file.0 == dir.0 && file.1.as_bytes() == name);
         let node = found.ok_or(FolderError(2))?.2;
-        self.found.lock().expect("no panic").push(node);
+        self.found.lock().push(node);
         Ok((FolderNode(node), self.describe(node)))
     }
 
@@ -95,7 +95,7 @@ impl SharedFolder for Folder {
     }
 
     fn forget(&self, node: FolderNode) {
-        self.forgotten.lock().expect("no panic").push(node.0);
+        self.forgotten.lock().push(node.0);
     }
 }
 
@@ -264,7 +264,7 @@ fn each_lookup_below_is_forgotten_once() {
     assert_eq!(world.unlink("/etc/motd"), Ok(()));
     drop(world.fs);
     let (mut found, mut forgotten) =
-        (folder.found.lock().expect("fine").clone(), folder.forgotten.lock().expect("fine").clone());
+        (folder.found.lock().clone(), folder.forgotten.lock().clone());
     found.sort_unstable();
     forgotten.sort_unstable();
     assert_eq!(found, forgotten);

@@ -82,11 +82,11 @@ impl Node {
             What::Root => (1, 0),
             What::Own(name) | What::System(name) | What::Folder(name) => (2, number_of(name)),
             What::Process(pid) => (3, u64::from(pid.unsigned_abs())),
-            What::Of(pid, name) => (4, u64::from(pid.unsigned_abs()) << 32 | number_of(name) & 0xffff_ffff),
+            What::Of(pid, name) => (4, (u64::from(pid.unsigned_abs()) << 32) | (number_of(name) & 0xffff_ffff)),
             What::Descriptors(pid) => (5, u64::from(pid.unsigned_abs())),
-            What::Descriptor(pid, fd) => (6, u64::from(pid.unsigned_abs()) << 32 | u64::from(fd.unsigned_abs())),
+            What::Descriptor(pid, fd) => (6, (u64::from(pid.unsigned_abs()) << 32) | u64::from(fd.unsigned_abs())),
         };
-        class << 56 | of & (1 << 56) - 1
+        (class << 56) | (of & ((1 << 56) - 1))
     }
 
     fn text(&self) -> Result<Vec<u8>> {

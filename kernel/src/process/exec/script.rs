@@ -7,8 +7,11 @@ pub const BEGINNING_LEN: usize = 256;
 /// How often one script may be the interpreter of another.
 pub const DEPTH_MAX: usize = 4;
 
+/// An interpreter and its one argument.
+pub type Interpreter<'a> = (&'a [u8], Option<&'a [u8]>);
+
 /// The interpreter and its one argument; `None` when the file is no script.
-pub fn parse(beginning: &[u8]) -> Result<Option<(&[u8], Option<&[u8]>)>> {
+pub fn parse(beginning: &[u8]) -> Result<Option<Interpreter<'_>>> {
     let Some(line) = beginning.strip_prefix(b"#!") else { return Ok(None) };
     let cut = |line: &[u8]| line.iter().position(|&byte| byte == b'\n' || byte == 0);
     let (line, whole) = match cut(line) {

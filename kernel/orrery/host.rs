@@ -1,7 +1,5 @@
 //! `orrery` on a host: makes a machine as the command line says, runs the program, and passes its end on.
 
-mod options;
-
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
@@ -15,7 +13,7 @@ use ostd::hosted::watch::Watch;
 use ostd::hosted::{Engine, Hosted, HostedConfig, Mode, stdio};
 use ostd::{Machine, MachineConfig, RunEnd};
 
-use options::{EngineName, Options};
+use crate::options::{EngineName, Options};
 
 /// Orrery itself failed.
 const FAILED: u8 = 125;
