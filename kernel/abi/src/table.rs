@@ -191,29 +191,29 @@ macro_rules! for_each_syscall {
             /// Set the permission bits that new files do not get.
             umask                  [  95  166] = attr::umask(mask: Mode);
             /// Set an extended attribute.
-            setxattr               [ 188    5] = later xattr::setxattr(path: UserPath, name: UserName, value: UserIn, flags: XattrFlags);
+            setxattr               [ 188    5] = xattr::setxattr(path: UserPath, name: UserName, value: UserIn, flags: XattrFlags) without "keeping any";
             /// Set an extended attribute, or the link's own.
-            lsetxattr              [ 189    6] = later xattr::lsetxattr(path: UserPath, name: UserName, value: UserIn, flags: XattrFlags);
+            lsetxattr              [ 189    6] = xattr::lsetxattr(path: UserPath, name: UserName, value: UserIn, flags: XattrFlags) without "keeping any";
             /// Set an open file's extended attribute.
-            fsetxattr              [ 190    7] = later xattr::fsetxattr(file: Fd, name: UserName, value: UserIn, flags: XattrFlags);
+            fsetxattr              [ 190    7] = xattr::fsetxattr(file: Fd, name: UserName, value: UserIn, flags: XattrFlags) without "keeping any";
             /// Read an extended attribute.
-            getxattr               [ 191    8] = later xattr::getxattr(path: UserPath, name: UserName, into: UserOut);
+            getxattr               [ 191    8] = xattr::getxattr(path: UserPath, name: UserName, into: UserOut) without "keeping any";
             /// Read an extended attribute, or the link's own.
-            lgetxattr              [ 192    9] = later xattr::lgetxattr(path: UserPath, name: UserName, into: UserOut);
+            lgetxattr              [ 192    9] = xattr::lgetxattr(path: UserPath, name: UserName, into: UserOut) without "keeping any";
             /// Read an open file's extended attribute.
-            fgetxattr              [ 193   10] = later xattr::fgetxattr(file: Fd, name: UserName, into: UserOut);
+            fgetxattr              [ 193   10] = xattr::fgetxattr(file: Fd, name: UserName, into: UserOut) without "keeping any";
             /// The names of a file's extended attributes.
-            listxattr              [ 194   11] = later xattr::listxattr(path: UserPath, into: UserOut);
+            listxattr              [ 194   11] = xattr::listxattr(path: UserPath, into: UserOut) without "keeping any";
             /// The names of a file's extended attributes, or the link's own.
-            llistxattr             [ 195   12] = later xattr::llistxattr(path: UserPath, into: UserOut);
+            llistxattr             [ 195   12] = xattr::llistxattr(path: UserPath, into: UserOut) without "keeping any";
             /// The names of an open file's extended attributes.
-            flistxattr             [ 196   13] = later xattr::flistxattr(file: Fd, into: UserOut);
+            flistxattr             [ 196   13] = xattr::flistxattr(file: Fd, into: UserOut) without "keeping any";
             /// Remove an extended attribute.
-            removexattr            [ 197   14] = later xattr::removexattr(path: UserPath, name: UserName);
+            removexattr            [ 197   14] = xattr::removexattr(path: UserPath, name: UserName) without "keeping any";
             /// Remove an extended attribute, or the link's own.
-            lremovexattr           [ 198   15] = later xattr::lremovexattr(path: UserPath, name: UserName);
+            lremovexattr           [ 198   15] = xattr::lremovexattr(path: UserPath, name: UserName) without "keeping any";
             /// Remove an open file's extended attribute.
-            fremovexattr           [ 199   16] = later xattr::fremovexattr(file: Fd, name: UserName);
+            fremovexattr           [ 199   16] = xattr::fremovexattr(file: Fd, name: UserName) without "keeping any";
 
             // ---- Mounts.
             /// Mount a file system, or change a mount.

@@ -77,7 +77,7 @@ fn run(
     }));
     machine.run().expect("everybody wakes");
     machine.detach();
-    
+
     log.lock().clone()
 }
 

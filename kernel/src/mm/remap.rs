@@ -66,11 +66,12 @@ impl AddressSpace {
         }
         let new_end = old.checked_add(new_len).filter(|end| *end <= self.end());
         if let Some(new_end) = new_end.filter(|_| stays && area.end == old_end)
-            && !state.areas.overlaps(old_end, new_end) {
-                state.generation += 1;
-                state.areas.insert(beginning_at(&area, old_end, old_end, new_end - old_end));
-                return Ok(old);
-            }
+            && !state.areas.overlaps(old_end, new_end)
+        {
+            state.generation += 1;
+            state.areas.insert(beginning_at(&area, old_end, old_end, new_end - old_end));
+            return Ok(old);
+        }
         let new = match how {
             Move::Never => return Err(Errno::ENOMEM),
             Move::Anywhere => self.place(&state, Place::Hint(0), new_len)?,

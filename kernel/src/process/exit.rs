@@ -103,13 +103,14 @@ impl Process {
         let status = self.ending().unwrap_or(own);
         let session = self.session();
         if session.id() == pid
-            && let Some(terminal) = session.set_terminal(None) {
-                let foreground = terminal.foreground();
-                terminal.hang_up();
-                for signal in [Signal::SIGHUP, Signal::SIGCONT] {
-                    let _ = processes.signal_group(foreground, signal, Siginfo::kernel(signal));
-                }
+            && let Some(terminal) = session.set_terminal(None)
+        {
+            let foreground = terminal.foreground();
+            terminal.hang_up();
+            for signal in [Signal::SIGHUP, Signal::SIGCONT] {
+                let _ = processes.signal_group(foreground, signal, Siginfo::kernel(signal));
             }
+        }
         let children = processes.children(pid);
         let groups: Vec<i32> =
             children.iter().chain([&pid]).filter_map(|&pid| processes.place(pid)).map(|place| place.1).collect();

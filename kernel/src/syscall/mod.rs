@@ -20,6 +20,7 @@ mod process;
 mod sched;
 mod signal;
 mod time;
+mod xattr;
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -95,9 +96,22 @@ macro_rules! dispatch {
 }
 
 mod table {
-    use kernel_abi::types::{Fd, UserOut, UserIn, UserIovecsOut, UserIovecsIn, RwFlags, UserInOut, Whence, FallocateMode, Fadvice, SyncRangeFlags, IoctlCommand, Hex, CloseRangeFlags, DupFlags, FcntlCommand, FlockOperation, UserPath, OpenFlags, Mode, UserPtr, OpenHow, AccessMode, AccessAtFlags, UserOutInt, AtFlags, RenameFlags, UserMut, Stat, StatxMask, Statx, Statfs, Uid, Gid, Utimbuf, Timeval, Timespec, PipeFlags, EventfdFlags, PollFd, SigSet, FdSet, SigSetArgument, UserAddr, ProtFlags, MapFlags, MremapFlags, Madvice, MsyncFlags, CloneFlags, Pid, CloneArgs, UserStrings, WaitOptions, Rusage, WaitId, Siginfo, PrctlOption, ArchPrctlCode, Personality, FutexOp, RobustListHead, SignalNumber, Sigaction, SigHow, StackT, Timezone, ClockId, TimerFlags, ItimerKind, Itimerval, Tms, CapHeader, CapData, Resource, Rlimit, RusageWho, SchedParam, SchedPolicy, Utsname, Sysinfo, GetrandomFlags};
+    use kernel_abi::types::{
+        AccessAtFlags, AccessMode, ArchPrctlCode, AtFlags, CapData, CapHeader, ClockId, CloneArgs, CloneFlags,
+        CloseRangeFlags, DupFlags, EventfdFlags, Fadvice, FallocateMode, FcntlCommand, Fd, FdSet, FlockOperation,
+        FutexOp, GetrandomFlags, Gid, Hex, IoctlCommand, ItimerKind, Itimerval, Madvice, MapFlags, Mode, MremapFlags,
+        MsyncFlags, OpenFlags, OpenHow, Personality, Pid, PipeFlags, PollFd, PrctlOption, ProtFlags, RenameFlags,
+        Resource, Rlimit, RobustListHead, Rusage, RusageWho, RwFlags, SchedParam, SchedPolicy, SigHow, SigSet,
+        SigSetArgument, Sigaction, Siginfo, SignalNumber, StackT, Stat, Statfs, Statx, StatxMask, SyncRangeFlags,
+        Sysinfo, TimerFlags, Timespec, Timeval, Timezone, Tms, Uid, UserAddr, UserIn, UserInOut, UserIovecsIn,
+        UserIovecsOut, UserMut, UserOut, UserOutInt, UserPath, UserPtr, UserStrings, Utimbuf, Utsname, WaitId,
+        WaitOptions, Whence,
+    };
 
-    use super::{Call, Context, Result, file, path, dir, attr, pipe, event, poll, memory, process, futex, signal, time, id, limit, sched, info};
+    use super::{
+        Call, Context, Result, attr, dir, event, file, futex, id, info, limit, memory, path, pipe, poll, process,
+        sched, signal, time,
+    };
 
     kernel_abi::for_each_syscall! { dispatch }
 

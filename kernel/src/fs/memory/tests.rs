@@ -263,8 +263,7 @@ fn each_lookup_below_is_forgotten_once() {
     assert_eq!(world.read("/etc/motd").map(|bytes| bytes.len()), Ok(7));
     assert_eq!(world.unlink("/etc/motd"), Ok(()));
     drop(world.fs);
-    let (mut found, mut forgotten) =
-        (folder.found.lock().clone(), folder.forgotten.lock().clone());
+    let (mut found, mut forgotten) = (folder.found.lock().clone(), folder.forgotten.lock().clone());
     found.sort_unstable();
     forgotten.sort_unstable();
     assert_eq!(found, forgotten);
