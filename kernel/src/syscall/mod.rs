@@ -96,22 +96,11 @@ macro_rules! dispatch {
 }
 
 mod table {
-    use kernel_abi::types::{
-        AccessAtFlags, AccessMode, ArchPrctlCode, AtFlags, CapData, CapHeader, ClockId, CloneArgs, CloneFlags,
-        CloseRangeFlags, DupFlags, EventfdFlags, Fadvice, FallocateMode, FcntlCommand, Fd, FdSet, FlockOperation,
-        FutexOp, GetrandomFlags, Gid, Hex, IoctlCommand, ItimerKind, Itimerval, Madvice, MapFlags, Mode, MremapFlags,
-        MsyncFlags, OpenFlags, OpenHow, Personality, Pid, PipeFlags, PollFd, PrctlOption, ProtFlags, RenameFlags,
-        Resource, Rlimit, RobustListHead, Rusage, RusageWho, RwFlags, SchedParam, SchedPolicy, SigHow, SigSet,
-        SigSetArgument, Sigaction, Siginfo, SignalNumber, StackT, Stat, Statfs, Statx, StatxMask, SyncRangeFlags,
-        Sysinfo, TimerFlags, Timespec, Timeval, Timezone, Tms, Uid, UserAddr, UserIn, UserInOut, UserIovecsIn,
-        UserIovecsOut, UserMut, UserOut, UserOutInt, UserPath, UserPtr, UserStrings, Utimbuf, Utsname, WaitId,
-        WaitOptions, Whence,
-    };
+    #[allow(clippy::wildcard_imports, reason = "the table's rows name most of it")]
+    use kernel_abi::types::*;
 
-    use super::{
-        Call, Context, Result, attr, dir, event, file, futex, id, info, limit, memory, path, pipe, poll, process,
-        sched, signal, time,
-    };
+    #[allow(clippy::wildcard_imports, reason = "the table's rows name every file of handlers")]
+    use super::*;
 
     kernel_abi::for_each_syscall! { dispatch }
 

@@ -13,7 +13,7 @@ const NAME_MAX: usize = 255;
 
 /// What reading or changing an attribute comes to when the file is there and the name is one.
 fn refused(cx: &Context<'_>, name: UserName) -> Result {
-    match cx.space().read_string(name.addr, NAME_MAX + 1) {
+    match cx.space().read_string(name.0, NAME_MAX + 1) {
         Ok(name) if name.is_empty() => Err(Errno::ERANGE),
         Ok(_) => Err(Errno::EOPNOTSUPP),
         Err(Errno::ENAMETOOLONG) => Err(Errno::ERANGE),
