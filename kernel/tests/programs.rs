@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -152,11 +151,16 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Result<Self, Failed> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("orrery-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path)?;
-        Ok(Self(path))
+        // Tests run side by side: the first free number is taken by whoever makes the directory.
+        for number in 0.. {
+            let path = std::env::temp_dir().join(format!("orrery-{}-{number}", std::process::id()));
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(problem) if problem.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(problem) => return Err(problem.into()),
+            }
+        }
+        unreachable!("numbers do not end")
     }
 }
 
