@@ -103,8 +103,7 @@ fn run(options: &Options) -> Result<u8, String> {
 
 fn root(options: &Options) -> Result<Root, String> {
     let folder = |path: &Path| {
-        let writable = if options.rw { Writable::Yes } else { Writable::No };
-        HostFolder::open(path, writable)
+        HostFolder::open(path, Writable::No)
             .map(|folder| Root::Folder(Arc::new(folder)))
             .map_err(|problem| format!("--root {}: {problem}", path.display()))
     };

@@ -16,14 +16,10 @@ pub(crate) enum EngineName {
 #[derive(Debug, Parser)]
 #[command(name = "orrery", version, disable_help_subcommand = true)]
 pub(crate) struct Options {
-    /// Root file system: a directory, `host` for the host's own root, or an initramfs (FILE.cpio). The guest's writes
+    /// Root file system: a directory, or `host` for the host's own root. The guest's writes
     /// stay in memory.
-    #[arg(long, default_value = "host", value_name = "DIR|host|FILE.cpio")]
+    #[arg(long, default_value = "host", value_name = "DIR|host")]
     pub(crate) root: PathBuf,
-
-    /// Let the guest's writes reach the directory.
-    #[arg(long)]
-    pub(crate) rw: bool,
 
     /// RAM of the machine, such as 512M or 2G.
     #[arg(long, default_value = "2G", value_parser = parse_memory)]
