@@ -77,12 +77,10 @@ impl CurrentCpu {
         }
     }
 
-    /// Ends one level of `interrupts_off`; at the last one lets interrupts in and gives way if that is due.
+    /// Ends one level of `interrupts_off`; at the last one lets interrupts in. A task whose time is up gives way on its
+    /// way to user mode, not here: kernel code is not preempted.
     pub(crate) fn interrupts_on() {
-        let due = Self::with(Cpu::interrupts_on).unwrap_or(false);
-        if due {
-            Task::switch_away(SwitchReason::Yield);
-        }
+        Self::with(Cpu::interrupts_on);
     }
 
     /// Whether sleeping is allowed here; the reason why not.
@@ -156,17 +154,15 @@ impl Cpu {
         self.off_depth.set(self.off_depth.get() + 1);
     }
 
-    /// Returns whether the current task should give way now.
-    fn interrupts_on(&self) -> bool {
+    fn interrupts_on(&self) {
         let depth = self.off_depth.get();
         debug_assert!(depth > 0, "interrupts were let in more often than kept away");
         self.off_depth.set(depth - 1);
         if depth > 1 || self.in_interrupt.get() {
-            return false;
+            return;
         }
         self.core().backend.interrupts_enable();
         self.take_interrupts();
-        self.resched.load(Ordering::Relaxed) && self.current().is_some() && self.core().backend.in_context()
     }
 
     /// Handles whatever is pending, on machines whose interrupts come at safe points.

@@ -28,7 +28,7 @@ impl Default for InterruptsOff {
 }
 
 impl Drop for InterruptsOff {
-    /// The last one lets pending interrupts in, and may switch to another task.
+    /// The last one lets pending interrupts in.
     fn drop(&mut self) {
         CurrentCpu::interrupts_on();
     }
