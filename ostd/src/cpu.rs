@@ -213,7 +213,7 @@ impl Cpu {
         let backend = &core.backend;
         if self.current().is_none() {
             let Some(scheduler) = self.scheduler() else { return Step::Idle };
-            let Some(task) = scheduler.pick_next(self.id) else {
+            let Some(task) = self.pick_next(scheduler) else {
                 if self.timers.end_slice() {
                     self.timers.rearm(backend, self.id);
                 }
@@ -248,6 +248,20 @@ impl Cpu {
             }
         }
         Step::Busy
+    }
+
+    /// Asks the scheduler with interrupts off, and leaves those that come meanwhile pending: one that was taken after an
+    /// empty queue had been looked at would make a task runnable that the CPU then sleeps over. Who finds the CPU idle
+    /// looks for pending interrupts before it lets it sleep.
+    fn pick_next(&self, scheduler: &dyn Scheduler) -> Option<Arc<Task>> {
+        self.interrupts_off();
+        let next = scheduler.pick_next(self.id);
+        let depth = self.off_depth.get() - 1;
+        self.off_depth.set(depth);
+        if depth == 0 {
+            self.core().backend.interrupts_enable();
+        }
+        next
     }
 
     /// A CPU between two tasks that took its last interrupt inside a task may still have `off_depth` zero: nothing to

@@ -41,8 +41,11 @@ impl Timer {
         let cpu = CurrentCpu::with(|cpu| core::ptr::eq(cpu.core(), Arc::as_ptr(core)).then_some(cpu.id)).flatten();
         let cpu = cpu.unwrap_or(CpuId(0));
         let timers = &core.cpus[cpu.0].timers;
-        let key = timers.insert(deadline_ns, Arc::clone(&self.shared));
-        *self.shared.armed.lock() = Some((cpu, key));
+        // Held across the insertion: a deadline that is past already may expire as soon as it is queued, and whoever
+        // expires it looks here whether it is still meant.
+        let mut armed = self.shared.armed.lock();
+        *armed = Some((cpu, timers.insert(deadline_ns, Arc::clone(&self.shared))));
+        drop(armed);
         timers.rearm(&core.backend, cpu);
     }
 

@@ -184,3 +184,43 @@ fn a_scripted_program_calls_stores_and_faults_like_any_other() {
     assert_eq!(*seen.lock(), ["call [1, 2, 3, 4, 5, 6]", "Write at 0x500ffe", "Write at 0x501000", "exit 1"]);
     end(machine);
 }
+
+/// A CPU that looks for something to run, finds nothing, and is told of something before it sleeps must not sleep over
+/// it. The nap between two sleeps takes locks, each of them a safe point, so that the timer comes at every one of them.
+#[test]
+fn a_timer_that_fires_while_the_cpu_looks_for_work_is_not_slept_over() {
+    let machine = machine_with(&HostedConfig { mode: Mode::Parallel, ..HostedConfig::default() });
+    let handle = machine.clone();
+    spawn(&machine, "sleeper", move || {
+        let lock = Mutex::new(0);
+        for round in 0..200_u64 {
+            for _ in 0..round % 11 {
+                *lock.lock() += 1;
+            }
+            let soon = handle.monotonic_ns() + 20_000;
+            let slept = WaitQueue::new().wait_until(Sleep::uninterruptible().until(Some(soon)), || None::<()>);
+            assert_eq!(slept, Err(WaitError::TimedOut));
+        }
+        handle.stop();
+    });
+    machine.run().expect("a deadlock, were a wake-up lost: nothing else is left to come");
+    end(machine);
+}
+
+#[test]
+fn a_deadline_that_is_past_when_it_is_set_ends_the_sleep_all_the_same() {
+    for seed in 0..50 {
+        let machine = machine_with(&HostedConfig { mode: Mode::Deterministic { seed }, ..HostedConfig::default() });
+        let handle = machine.clone();
+        spawn(&machine, "sleeper", move || {
+            for late in 0..50 {
+                let past = handle.monotonic_ns().saturating_sub(late);
+                let slept = WaitQueue::new().wait_until(Sleep::uninterruptible().until(Some(past)), || None::<()>);
+                assert_eq!(slept, Err(WaitError::TimedOut));
+            }
+            handle.stop();
+        });
+        machine.run().expect("it stops");
+        end(machine);
+    }
+}
