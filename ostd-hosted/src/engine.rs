@@ -10,7 +10,7 @@ use ostd_hal::{CpuId, Hal as _, Paddr, Vaddr};
 
 use crate::config::{HostedConfig, Mode};
 use crate::hosted::Hosted;
-use crate::ptrace::{PtraceConfig, PtraceEngine};
+use crate::ptrace::{PinGuard, PtraceConfig, PtraceEngine};
 use crate::ram::Ram;
 use crate::scripted::Scripted;
 
@@ -53,6 +53,14 @@ impl AnyEngine {
         let config = PtraceConfig { deterministic, ..PtraceConfig::default() };
         let engine = PtraceEngine::new(memfd, memory, config)?;
         Ok(Self::Ptrace(OneThread { engine, owner: std::thread::current().id() }))
+    }
+
+    /// Keeps this thread and what it drives on one core, where that is cheaper. A host that refuses leaves it as it is.
+    pub(crate) fn pin(&self) -> Option<PinGuard<'_>> {
+        match self {
+            Self::Scripted(_) => None,
+            Self::Ptrace(engine) => engine.get().pin_to_one_core().ok(),
+        }
     }
 
     #[inline]

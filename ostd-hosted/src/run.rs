@@ -213,6 +213,7 @@ impl Hosted {
     fn run_turns(&self, client: &dyn Client) -> Result<(), RunError> {
         let runner = &self.runner;
         let cpus = runner.cpu_count();
+        let _pin = self.engine.pin();
         let mut last_look = Instant::now();
         let mut turns = 0_u32;
         let mut next = 0;
