@@ -31,7 +31,7 @@ use crate::sched::RoundRobin;
 use crate::syscall;
 use crate::time::Clock;
 use crate::tty::{Console, Foreground, Job, TtyFile};
-use crate::vfs::{CloseOnExec, FdTable, FileSystem as _, Follow, FsContext, MountTable, OpenFile};
+use crate::vfs::{CloseOnExec, FdTable, FileSystem as _, Follow, FsContext, LockTable, MountTable, OpenFile};
 
 /// Device numbers that stat(2) shows for the mounts a kernel begins with.
 const ROOT_DEV: u64 = 0x20;
@@ -90,6 +90,7 @@ pub struct Kernel {
     machine: Machine,
     clock: Clock,
     futexes: FutexTable,
+    locks: LockTable,
     itimers: syscall::Itimers,
     mounts: Arc<MountTable>,
     processes: Arc<Processes>,
@@ -147,6 +148,7 @@ impl Kernel {
         let kernel = Arc::new(Self {
             clock: Clock::new(&machine),
             futexes: FutexTable::new(),
+            locks: LockTable::default(),
             itimers: syscall::Itimers::default(),
             mounts,
             processes,
@@ -322,6 +324,11 @@ impl Kernel {
     /// Who waits for which word of memory.
     pub fn futexes(&self) -> &FutexTable {
         &self.futexes
+    }
+
+    /// Locks on files.
+    pub(crate) fn locks(&self) -> &LockTable {
+        &self.locks
     }
 
     /// Everybody there is.

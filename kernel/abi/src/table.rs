@@ -81,9 +81,9 @@ macro_rules! for_each_syscall {
             /// Give an open file a chosen descriptor, perhaps closed on exec.
             dup3                   [ 292   24] = file::dup3(old: Fd, new: Fd, flags: DupFlags);
             /// Ask or change what a descriptor or its open file is.
-            fcntl                  [  72   25] = file::fcntl(file: Fd, command: FcntlCommand, argument: Hex) without "locks: all are granted; owners, leases";
+            fcntl                  [  72   25] = file::fcntl(file: Fd, command: FcntlCommand, argument: Hex) without "owners, leases";
             /// Lock a whole file for an open file description.
-            flock                  [  73   32] = file::flock(file: Fd, operation: FlockOperation) without "exclusion: every lock is granted";
+            flock                  [  73   32] = lock::flock(file: Fd, operation: FlockOperation);
 
             // ---- Paths.
             /// Open a path.

@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 use crate::abi::Signal;
 use crate::abi::arg::{Fd, Hex, UserIn, UserInOut, UserIovecsIn, UserIovecsOut, UserOut};
 use crate::abi::flags::{
-    CloseRangeFlags, DupFlags, Fadvice, FallocateMode, FcntlCommand, FdFlags, FlockOperation, IoctlCommand, OpenFlags,
-    Resource, RwFlags, SyncRangeFlags, Whence,
+    CloseRangeFlags, DupFlags, Fadvice, FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, Resource,
+    RwFlags, SyncRangeFlags, Whence,
 };
 use crate::abi::structs::{Iovec, Siginfo};
 use crate::error::{Errno, Result};
+use crate::ipc::PipeEnd;
 use crate::mm::AddressSpace;
 use crate::syscall::Context;
 use crate::vfs::{CloseOnExec, FileKind, IoctlContext, OpenFile, SliceSink, SliceSource, UserSink, UserSource};
@@ -442,19 +443,21 @@ pub(super) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: FcntlCommand, argumen
         FcntlCommand::F_GETFL => Ok((file.flags() | OpenFlags::O_LARGEFILE).bits() as usize),
         _ if file.is_place() => Err(Errno::EBADF),
         FcntlCommand::F_SETFL => file.set_flags(OpenFlags::from_bits_retain(argument.0 as u32)).map(|()| 0),
-        FcntlCommand::F_SETLK | FcntlCommand::F_SETLKW | FcntlCommand::F_OFD_SETLK | FcntlCommand::F_OFD_SETLKW => {
-            Ok(0)
-        }
+        FcntlCommand::F_GETLK
+        | FcntlCommand::F_SETLK
+        | FcntlCommand::F_SETLKW
+        | FcntlCommand::F_OFD_GETLK
+        | FcntlCommand::F_OFD_SETLK
+        | FcntlCommand::F_OFD_SETLKW => super::lock::record(cx, fd, command, argument.0),
         FcntlCommand::F_GETOWN => Ok(0),
-        FcntlCommand::F_SETPIPE_SZ | FcntlCommand::F_GETPIPE_SZ => Err(Errno::EBADF),
+        FcntlCommand::F_SETPIPE_SZ | FcntlCommand::F_GETPIPE_SZ => {
+            let pipe = file.file().as_any().downcast_ref::<PipeEnd>().ok_or(Errno::EBADF)?;
+            if command == FcntlCommand::F_GETPIPE_SZ {
+                Ok(pipe.size())
+            } else {
+                pipe.set_size(argument.0 as u32 as usize)
+            }
+        }
         _ => Err(Errno::EINVAL),
     }
-}
-
-pub(super) fn flock(cx: &mut Context<'_>, file: Fd, operation: FlockOperation) -> Result {
-    let kind = operation.difference(FlockOperation::LOCK_NB);
-    if ![FlockOperation::LOCK_SH, FlockOperation::LOCK_EX, FlockOperation::LOCK_UN].contains(&kind) {
-        return Err(Errno::EINVAL);
-    }
-    cx.files().get(file.0).map(|_| 0)
 }

@@ -12,6 +12,7 @@ mod id;
 mod info;
 mod itimer;
 mod limit;
+mod lock;
 mod memory;
 mod path;
 mod pipe;

@@ -3,8 +3,10 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use ostd::sync::Mutex;
+use ostd::sync::{Mutex, SpinLock};
 
+use super::file::Block;
+use super::locks::{FileLocks, LockTable, Owner, Record};
 use super::open_file::OpenFile;
 use crate::error::{Errno, Result};
 
@@ -36,18 +38,20 @@ struct Slot {
 /// A process's descriptors; threads share one.
 pub struct FdTable {
     slots: Mutex<Vec<Option<Slot>>>,
+    /// Files on which the process holds records. Closing any descriptor of such a file gives them back: fcntl(2).
+    locked: SpinLock<Vec<Arc<FileLocks>>>,
 }
 
 impl FdTable {
     /// Empty.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { slots: Mutex::new(Vec::new()) })
+        Arc::new(Self { slots: Mutex::new(Vec::new()), locked: SpinLock::default() })
     }
 
     /// A copy with the same open files.
     pub fn fork(&self) -> Arc<Self> {
         let slots = self.slots.lock().clone();
-        Arc::new(Self { slots: Mutex::new(slots) })
+        Arc::new(Self { slots: Mutex::new(slots), locked: SpinLock::default() })
     }
 
     /// The open file; EBADF also for one opened by O_PATH, which most calls refuse.
@@ -90,6 +94,7 @@ impl FdTable {
         }
         let old = slots[at].replace(Slot { file, close });
         drop(slots);
+        self.closed(old.as_ref());
         drop(old);
         Ok(())
     }
@@ -98,6 +103,8 @@ impl FdTable {
     pub fn close(&self, fd: i32) -> Result<Arc<OpenFile>> {
         let mut slots = self.slots.lock();
         let slot = usize::try_from(fd).ok().and_then(|at| slots.get_mut(at)).and_then(Option::take);
+        drop(slots);
+        self.closed(slot.as_ref());
         slot.map(|slot| slot.file).ok_or(Errno::EBADF)
     }
 
@@ -110,6 +117,7 @@ impl FdTable {
             closed.extend(slot.take());
         }
         drop(slots);
+        self.closed(&closed);
         drop(closed);
     }
 
@@ -121,13 +129,65 @@ impl FdTable {
             closed.extend(slot.take_if(|slot| slot.close == CloseOnExec::Yes));
         }
         drop(slots);
+        self.closed(&closed);
         drop(closed);
     }
 
     /// Frees everything: the last thread is gone.
     pub fn clear(&self) {
         let closed = core::mem::take(&mut *self.slots.lock());
+        self.release_records();
         drop(closed);
+    }
+
+    /// Who its process is to locks on files.
+    pub fn owner(&self) -> Owner {
+        Owner::Table(core::ptr::from_ref(self).addr())
+    }
+
+    /// F_SETLK and F_SETLKW: locks a range of what `fd` stands for.
+    pub fn lock_record(&self, fd: i32, table: &LockTable, wish: Record, how: Block) -> Result<()> {
+        let file = self.get(fd)?;
+        let locks = table.of(file.identity());
+        table.lock(&locks, wish, how)?;
+        let mut locked = self.locked.lock();
+        if !locked.iter().any(|other| Arc::ptr_eq(other, &locks)) {
+            locked.push(Arc::clone(&locks));
+        }
+        drop(locked);
+        // Closed meanwhile, by another thread: a lock that nobody could give back.
+        if !self.get(fd).is_ok_and(|now| Arc::ptr_eq(&now, &file)) {
+            locks.release(self.owner());
+            return Err(Errno::EBADF);
+        }
+        Ok(())
+    }
+
+    /// As that, with F_UNLCK.
+    pub fn unlock_record(&self, file: &OpenFile, table: &LockTable, start: u64, last: u64) {
+        table.unlock(&table.of(file.identity()), self.owner(), start, last);
+    }
+
+    /// Gives back the process's records on files that were closed.
+    fn closed<'a>(&self, slots: impl IntoIterator<Item = &'a Slot>) {
+        if self.locked.lock().is_empty() {
+            return;
+        }
+        let mut given_back = Vec::new();
+        for slot in slots {
+            let identity = slot.file.identity();
+            let mut locked = self.locked.lock();
+            if let Some(at) = locked.iter().position(|locks| locks.identity() == identity) {
+                given_back.push(locked.swap_remove(at));
+            }
+            drop(locked);
+        }
+        given_back.iter().for_each(|locks| locks.release(self.owner()));
+    }
+
+    fn release_records(&self) {
+        let locked = core::mem::take(&mut *self.locked.lock());
+        locked.iter().for_each(|locks| locks.release(self.owner()));
     }
 
     /// F_GETFD.
@@ -159,5 +219,11 @@ impl FdTable {
         let slots = self.slots.lock();
         let open = slots.iter().enumerate();
         open.filter_map(|(fd, slot)| slot.as_ref().map(|slot| (fd as i32, Arc::clone(&slot.file)))).collect()
+    }
+}
+
+impl Drop for FdTable {
+    fn drop(&mut self) {
+        self.release_records();
     }
 }

@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 
 use kernel_abi::flags::{OpenFlags, Whence};
-use ostd::sync::Mutex;
+use ostd::sync::{Mutex, SpinLock};
 
 use super::attributes::Attributes;
 use super::file::{Block, Entry, File};
+use super::locks::{FileLocks, Hold, LockTable, Owner, Record};
 use super::path::Path;
 use super::transfer::{Sink, Source};
 use crate::error::{Errno, Result};
@@ -17,6 +18,8 @@ pub struct OpenFile {
     flags: Mutex<OpenFlags>,
     offset: Mutex<u64>,
     path: Option<Path>,
+    /// Where it holds locks of its own.
+    locks: SpinLock<Option<Arc<FileLocks>>>,
 }
 
 /// Flags that F_SETFL may change.
@@ -45,7 +48,7 @@ impl OpenFile {
 
     fn build(file: Arc<dyn File>, flags: OpenFlags, path: Option<Path>) -> Arc<Self> {
         let flags = Mutex::new(flags.difference(AT_OPEN));
-        Arc::new(Self { file, flags, offset: Mutex::new(0), path })
+        Arc::new(Self { file, flags, offset: Mutex::new(0), path, locks: SpinLock::new(None) })
     }
 
     /// What is open.
@@ -202,6 +205,49 @@ impl OpenFile {
         self.file.truncate(len)
     }
 
+    /// Device and inode number.
+    pub fn identity(&self) -> (u64, u64) {
+        match &self.path {
+            Some(path) => path.inode.identity(),
+            None => self.file.attributes().map_or((0, 0), |found| (found.dev, found.ino)),
+        }
+    }
+
+    /// Who it is to locks of its own.
+    pub fn owner(&self) -> Owner {
+        Owner::Description(core::ptr::from_ref(self).addr())
+    }
+
+    /// The locks of its file, to be given back when it is closed.
+    fn own_locks(&self, table: &LockTable) -> Arc<FileLocks> {
+        let held = self.locks.lock().clone();
+        held.unwrap_or_else(|| {
+            let found = table.of(self.identity());
+            *self.locks.lock() = Some(Arc::clone(&found));
+            found
+        })
+    }
+
+    /// flock(2); no wish gives the lock back.
+    pub fn flock(&self, table: &LockTable, wish: Option<Hold>, how: Block) -> Result<()> {
+        table.flock(&self.own_locks(table), self.owner(), wish, how)
+    }
+
+    /// F_OFD_SETLK and F_OFD_SETLKW.
+    pub fn lock_record(&self, table: &LockTable, wish: Record, how: Block) -> Result<()> {
+        table.lock(&self.own_locks(table), wish, how)
+    }
+
+    /// As those, with F_UNLCK.
+    pub fn unlock_record(&self, table: &LockTable, start: u64, last: u64) {
+        table.unlock(&self.own_locks(table), self.owner(), start, last);
+    }
+
+    /// F_GETLK and F_OFD_GETLK: what would stand in the way.
+    pub fn record_in_the_way(&self, table: &LockTable, wish: &Record) -> Option<Record> {
+        table.in_the_way(&table.of(self.identity()), wish)
+    }
+
     fn place(&self, at: i64) -> Result<u64> {
         if at < 0 {
             return Err(Errno::EINVAL);
@@ -221,5 +267,14 @@ impl OpenFile {
 
     fn permit_write(&self) -> Result<()> {
         if self.is_writable() { Ok(()) } else { Err(Errno::EBADF) }
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        let owner = self.owner();
+        if let Some(locks) = self.locks.lock().take() {
+            locks.release(owner);
+        }
     }
 }

@@ -50,6 +50,7 @@ macro_rules! cases {
 
 mod descriptor;
 mod file;
+mod lock;
 mod machine;
 mod memory;
 mod path;
@@ -67,6 +68,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         process::CASES,
         signal::CASES,
         pipe::CASES,
+        lock::CASES,
         machine::CASES,
     ];
     families.into_iter().flatten()

@@ -34,9 +34,13 @@ impl Thread {
         let old = core::mem::replace(&mut *self.space.lock(), image.space);
         user.reset(regs);
         drop(old);
-        let files = self.files().fork();
-        files.take_close_on_exec();
-        self.set_files(files);
+        let files = self.files();
+        // Only a child of vfork(2) still shares; who does not keeps its table, and the locks on files that go with it.
+        if Arc::strong_count(&files) > 2 {
+            self.set_files(files.fork());
+        }
+        drop(files);
+        self.files().take_close_on_exec();
         let actions = process.actions().lock().for_exec();
         *process.actions.lock() = Arc::new(SpinLock::new(actions));
         self.signals.lock().stack = AltStack::default();
