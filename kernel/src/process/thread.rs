@@ -187,7 +187,7 @@ impl Thread {
     /// Changes what it blocks; signals that were waiting are delivered before it goes on.
     pub fn set_mask(&self, mask: SigSet) {
         self.signals.lock().mask = mask.difference(UNBLOCKABLE);
-        self.interrupt();
+        self.look_up_if_signalled();
     }
 
     /// Changes what it blocks until the call at hand is over and its signals have been delivered.
@@ -196,7 +196,14 @@ impl Thread {
         let old = core::mem::replace(&mut signals.mask, mask.difference(UNBLOCKABLE));
         signals.saved.get_or_insert(old);
         drop(signals);
-        self.interrupt();
+        self.look_up_if_signalled();
+    }
+
+    /// Interrupts it if a signal waits that the mask lets through now; it would end a sleep for nothing otherwise.
+    fn look_up_if_signalled(&self) {
+        if !self.pending().difference(self.mask()).is_empty() {
+            self.interrupt();
+        }
     }
 
     /// Takes [`set_mask_for_now`](Self::set_mask_for_now) back: the call ended without a signal.
