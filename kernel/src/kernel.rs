@@ -31,7 +31,9 @@ use crate::sched::RoundRobin;
 use crate::syscall;
 use crate::time::Clock;
 use crate::tty::{Console, Foreground, Job, TtyFile};
-use crate::vfs::{CloseOnExec, FdTable, FileSystem as _, Follow, FsContext, LockTable, MountTable, OpenFile};
+use crate::vfs::{
+    CloseOnExec, FdTable, File, FileSystem as _, Follow, FsContext, LockTable, MountTable, OpenFile, OpenRequest,
+};
 
 /// Device numbers that stat(2) shows for the mounts a kernel begins with.
 const ROOT_DEV: u64 = 0x20;
@@ -82,9 +84,6 @@ pub enum Ending {
     Stopped,
 }
 
-/// The terminal, if there is one, and descriptors 0, 1 and 2.
-type Streams = (Option<Arc<Console>>, [Arc<OpenFile>; 3]);
-
 /// One Linux, on one machine.
 pub struct Kernel {
     machine: Machine,
@@ -125,7 +124,7 @@ impl Calls for Answers {
     }
 }
 
-/// Sends the terminal's signals.
+/// Speaks for the terminal to processes.
 struct Jobs(Weak<Kernel>);
 
 impl Foreground for Jobs {
@@ -135,14 +134,21 @@ impl Foreground for Jobs {
             let _ = kernel.processes.signal_group(group, signal, Siginfo::kernel(signal));
         }
     }
+
+    fn hang_up(&self, session: i32) {
+        if let Some(kernel) = self.0.upgrade() {
+            kernel.processes.hang_up(session);
+        }
+    }
 }
 
 impl Kernel {
     /// Boots on `machine`: mounts, devices, standard streams; no program runs yet.
     pub fn boot(machine: Machine, boot: Boot) -> Result<Arc<Self>> {
         machine.set_scheduler(Arc::new(RoundRobin::new(machine.cpu_count())));
-        let mounts = Self::mount(&machine, &boot.root)?;
-        let (console, stdio) = Self::streams(&machine, &boot.stdio)?;
+        let console = Self::console(&machine, &boot.stdio)?;
+        let mounts = Self::mount(&machine, &boot.root, console.as_ref())?;
+        let stdio = Self::streams(&machine, &boot.stdio, console.as_ref(), &mounts)?;
         let answers = Arc::new(Answers::default());
         let processes = Processes::new(&machine, Arc::clone(&answers) as Arc<dyn Calls>)?;
         let kernel = Arc::new(Self {
@@ -245,6 +251,9 @@ impl Kernel {
             files.replace(fd, Arc::clone(file), CloseOnExec::No)?;
         }
         let name = program.arguments.first().ok_or(Errno::ENOENT)?;
+        if let Some(console) = &self.console {
+            console.set_job(Job { session: PROGRAM_PID, group: PROGRAM_PID });
+        }
         let mut refusal = Errno::ENOENT;
         for path in candidates(name, &program.environment) {
             let start = Start {
@@ -254,15 +263,10 @@ impl Kernel {
                 files: Arc::clone(&files),
                 fs: Arc::clone(&fs),
                 credentials: root.clone(),
+                terminal: self.console.clone().map(|console| console as _),
             };
             match self.processes.start_program(start) {
-                Ok(process) => {
-                    if let Some(console) = &self.console {
-                        console.set_job(Job { session: PROGRAM_PID, group: PROGRAM_PID });
-                        let _ = &process;
-                    }
-                    return Ok(());
-                }
+                Ok(_) => return Ok(()),
                 Err(Errno::ENOENT | Errno::ENOTDIR) => {}
                 Err(Errno::EACCES) => refusal = Errno::EACCES,
                 Err(errno) => return Err(errno),
@@ -271,28 +275,39 @@ impl Kernel {
         Err(refusal)
     }
 
-    /// The standard streams as open files, and the terminal if one of them is.
-    fn streams(machine: &Machine, stdio: &[Arc<dyn ByteChannel>; 3]) -> Result<Streams> {
-        let mut console: Option<Arc<Console>> = None;
-        let mut files = Vec::new();
-        for (fd, channel) in stdio.iter().enumerate() {
-            if channel.kind() == ChannelKind::Terminal {
-                let shared = match &console {
-                    Some(console) => Arc::clone(console),
-                    None => Console::new(machine, Arc::clone(channel))?,
-                };
-                files.push(OpenFile::new(TtyFile::of(&shared), OpenFlags::O_RDWR));
-                console = Some(shared);
-            } else {
-                let flags = if fd == 0 { OpenFlags::empty() } else { OpenFlags::O_WRONLY };
-                files.push(StreamFile::open(machine, Arc::clone(channel), flags));
-            }
-        }
-        let files = <[Arc<OpenFile>; 3]>::try_from(files).map_err(|_| Errno::EINVAL)?;
-        Ok((console, files))
+    /// The terminal, if one of the standard streams is one.
+    fn console(machine: &Machine, stdio: &[Arc<dyn ByteChannel>; 3]) -> Result<Option<Arc<Console>>> {
+        let terminal = stdio.iter().find(|channel| channel.kind() == ChannelKind::Terminal);
+        terminal.map(|channel| Console::new(machine, Arc::clone(channel))).transpose()
     }
 
-    fn mount(machine: &Machine, root: &Root) -> Result<Arc<MountTable>> {
+    /// The standard streams as open files.
+    fn streams(
+        machine: &Machine,
+        stdio: &[Arc<dyn ByteChannel>; 3],
+        console: Option<&Arc<Console>>,
+        mounts: &Arc<MountTable>,
+    ) -> Result<[Arc<OpenFile>; 3]> {
+        let terminal = console.map(|console| {
+            let request = OpenRequest { flags: OpenFlags::O_RDWR, mode: 0 };
+            let named = FsContext::new(mounts).open(None, b"/dev/console", request, &identity_of(&Credentials::root()));
+            // A root without /dev still has its terminal.
+            named.unwrap_or_else(|_| OpenFile::new(TtyFile::of(console), OpenFlags::O_RDWR))
+        });
+        let mut files = Vec::new();
+        for (fd, channel) in stdio.iter().enumerate() {
+            files.push(match &terminal {
+                Some(terminal) if channel.kind() == ChannelKind::Terminal => Arc::clone(terminal),
+                _ => {
+                    let flags = if fd == 0 { OpenFlags::empty() } else { OpenFlags::O_WRONLY };
+                    StreamFile::open(machine, Arc::clone(channel), flags)
+                }
+            });
+        }
+        <[Arc<OpenFile>; 3]>::try_from(files).map_err(|_| Errno::EINVAL)
+    }
+
+    fn mount(machine: &Machine, root: &Root, console: Option<&Arc<Console>>) -> Result<Arc<MountTable>> {
         let top = match root {
             Root::Empty => MemoryFs::new(machine, ROOT_DEV, 0o755),
             Root::Folder(folder) => MemoryFs::over(machine, ROOT_DEV, folder)?,
@@ -300,6 +315,10 @@ impl Kernel {
         let mounts = MountTable::new(top, b"root");
         let fifos = Fifos::new(machine);
         let devices = DeviceTable::new(machine, Box::new(move |node, flags| fifos.open(node, flags)));
+        devices.add(dev::TTY, Box::new(|_| own_terminal()));
+        if let Some(console) = console.cloned() {
+            devices.add(dev::CONSOLE, Box::new(move |_| Ok(TtyFile::of(&console))));
+        }
         mounts.set_devices(Arc::new(devices));
         let dev = MemoryFs::new(machine, DEV_DEV, DEV_MODE);
         dev::populate(&dev.root())?;
@@ -374,6 +393,12 @@ impl Kernel {
         }
         Err(syscall::MISSING)
     }
+}
+
+/// What `/dev/tty` is to whoever opens it.
+fn own_terminal() -> Result<Arc<dyn File>> {
+    let thread = Thread::current().ok_or(Errno::ENXIO)?;
+    thread.process().terminal().map(|terminal| terminal.open()).ok_or(Errno::ENXIO)
 }
 
 /// What a status word of wait(2) says.

@@ -101,15 +101,8 @@ impl Process {
         let pid = self.pid();
         let own = self.first_status.lock().unwrap_or(0);
         let status = self.ending().unwrap_or(own);
-        let session = self.session();
-        if session.id() == pid
-            && let Some(terminal) = session.set_terminal(None)
-        {
-            let foreground = terminal.foreground();
-            terminal.hang_up();
-            for signal in [Signal::SIGHUP, Signal::SIGCONT] {
-                let _ = processes.signal_group(foreground, signal, Siginfo::kernel(signal));
-            }
+        if self.session().id() == pid {
+            processes.hang_up(pid);
         }
         let children = processes.children(pid);
         let groups: Vec<i32> =

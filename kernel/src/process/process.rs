@@ -52,6 +52,8 @@ pub struct Process {
     pub(super) children_changed: WaitQueue,
     pub(super) threads_changed: WaitQueue,
     pub(super) has_executed: AtomicBool,
+    /// Whether it gave up its session's terminal (TIOCNOTTY).
+    pub(super) has_left_terminal: AtomicBool,
     /// -20 to 19, plus 20.
     pub(super) nice: AtomicU32,
     pub(super) started_ns: AtomicU64,
@@ -77,6 +79,7 @@ impl Process {
             children_changed: WaitQueue::new(),
             threads_changed: WaitQueue::new(),
             has_executed: AtomicBool::new(false),
+            has_left_terminal: AtomicBool::new(false),
             nice: AtomicU32::new(20),
             started_ns: AtomicU64::new(now_ns),
         }
@@ -89,6 +92,7 @@ impl Process {
         *child.limits.lock() = parent.limits();
         *child.info.lock() = parent.info();
         child.nice.store(parent.nice.load());
+        child.has_left_terminal.store(parent.has_left_terminal.load());
         child
     }
 

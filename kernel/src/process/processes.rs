@@ -9,7 +9,7 @@ use ostd::sync::{Sleep, SpinLock, WaitQueue};
 use ostd::user::UserContext;
 
 use super::tree::{State, Tree};
-use super::{Calls, Found, PROCESSES_MAX, Process, Session, Thread, Who};
+use super::{Calls, ControllingTerminal, Found, PROCESSES_MAX, Process, Session, Thread, Who};
 use crate::abi::Signal;
 use crate::abi::flags::WaitOptions;
 use crate::abi::structs::{Siginfo, status_signaled};
@@ -37,6 +37,8 @@ pub struct Program {
     pub fs: Arc<FsContext>,
     /// What it may do.
     pub credentials: Credentials,
+    /// Its session's terminal.
+    pub terminal: Option<Arc<dyn ControllingTerminal>>,
 }
 
 /// The table.
@@ -79,13 +81,14 @@ impl Processes {
 
     /// Starts the first program, in a session of its own. Call it in a task: reading the file may sleep.
     pub fn start_program(self: &Arc<Self>, program: Program) -> Result<Arc<Process>> {
-        let Program { path, argv, envp, files, fs, credentials } = program;
+        let Program { path, argv, envp, files, fs, credentials, terminal } = program;
         let image = super::exec::load(&self.machine, &fs, &credentials, None, &path, argv, envp, 8 << 20)?;
         let open_regs = image.regs();
         let pid = PROGRAM_PID;
         let now = self.machine.monotonic_ns();
         let process = Arc::new(Process::new(pid, Arc::downgrade(self), Session::new(pid), now));
         *process.info.lock() = image.info.clone();
+        process.session().set_terminal(terminal);
         let thread = Thread::new(pid, Arc::clone(&process), image.space, files, fs, Arc::new(credentials));
         *process.credentials.lock() = thread.credentials();
         thread.set_name(&image.name);
@@ -158,6 +161,7 @@ impl Processes {
         self.tree.lock().set_session(process.pid())?;
         let old = core::mem::replace(&mut *process.session.lock(), Session::new(process.pid()));
         drop(old);
+        process.has_left_terminal.store(false);
         Ok(process.pid())
     }
 

@@ -91,6 +91,11 @@ impl Thread {
         })
     }
 
+    /// The thread on whose behalf this code runs; `None` in tasks of the kernel's own.
+    pub fn current() -> Option<Arc<Self>> {
+        Task::current()?.data::<Weak<Self>>().and_then(Weak::upgrade)
+    }
+
     /// Its number.
     pub fn tid(&self) -> i32 {
         self.tid.load() as i32

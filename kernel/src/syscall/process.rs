@@ -396,8 +396,6 @@ pub(super) fn vhangup(cx: &mut Context<'_>) -> Result {
     if !cx.credentials().can(CAP_SYS_TTY_CONFIG) {
         return Err(Errno::EPERM);
     }
-    if let Some(terminal) = cx.process().session().terminal() {
-        terminal.hang_up();
-    }
+    everybody(cx)?.hang_up(cx.process().session().id());
     Ok(0)
 }

@@ -58,6 +58,11 @@ pub trait ByteChannel: Send + Sync {
     fn arm(&self, what: Readiness);
     /// The interrupt line of [`Interrupt::Device`](crate::Interrupt::Device) that `arm` raises.
     fn line(&self) -> u32;
+    /// Whether others outside may be reading from it at the same time, so that its input is left to them until a
+    /// program asks for some.
+    fn is_shared(&self) -> bool {
+        false
+    }
     /// Rows and columns of a terminal.
     fn window(&self) -> Option<(u16, u16)> {
         None

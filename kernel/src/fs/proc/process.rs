@@ -138,7 +138,7 @@ fn status(world: &World, process: &Arc<Process>, thread: Option<&Arc<Thread>>) -
 fn stat(world: &World, process: &Arc<Process>, thread: Option<&Arc<Thread>>) -> Result<String> {
     let (parent, group, session, _) = world.processes()?.place(process.pid()).ok_or(Errno::ESRCH)?;
     let (letter, _) = doing(world, process)?;
-    let terminal = process.session().terminal();
+    let terminal = process.terminal();
     let (device, foreground) = terminal.map_or((0, -1), |terminal| (terminal.device(), terminal.foreground()));
     let usage = thread.map(|thread| thread.space().usage()).unwrap_or_default();
     let nice = process.nice();
