@@ -12,12 +12,13 @@ use crate::abi::Signal;
 use crate::abi::flags::Resource;
 use crate::credentials::Credentials;
 use crate::signal::{Actions, Pending};
+use crate::vfs::Path;
 
 /// What /proc tells of the program a process executes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ExecInfo {
-    /// The path it was executed by.
-    pub path: Vec<u8>,
+    /// The file: of a script, its interpreter.
+    pub file: Option<Path>,
     /// Where its arguments are in its memory.
     pub args: (usize, usize),
     /// Where its environment is.

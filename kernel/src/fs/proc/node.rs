@@ -10,7 +10,7 @@ use kernel_abi::flags::OpenFlags;
 
 use super::{World, process, system};
 use crate::error::{Errno, Result};
-use crate::vfs::{Attributes, Block, Entry, File, FileKind, Inode, Path, Sink, Source};
+use crate::vfs::{Attributes, Block, Entry, File, FileKind, Inode, OpenFile, Path, Sink, Source};
 
 /// A place in `/proc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,12 @@ impl Node {
     fn thread(&self, pid: i32) -> Result<Arc<crate::process::Thread>> {
         let process = self.world.processes()?.find(pid).ok_or(Errno::ENOENT)?;
         process.threads().into_iter().next().ok_or(Errno::ENOENT)
+    }
+
+    /// A place for an open file that has none.
+    fn nameless(&self, file: Arc<OpenFile>) -> Result<Path> {
+        let mounts = self.world.mounts.upgrade().ok_or(Errno::ENOENT)?;
+        Ok(Path::nameless(&mounts.root().mount, Nameless::inode(file)?))
     }
 
     fn ino(&self) -> u64 {
@@ -182,7 +188,7 @@ impl Inode for Node {
             What::Of(pid, name) => {
                 let thread = self.thread(*pid)?;
                 let place = match *name {
-                    "exe" => return Ok(thread.process().info().path),
+                    "exe" => thread.process().info().file.ok_or(Errno::ENOENT)?,
                     "cwd" => thread.fs().cwd(),
                     "root" => thread.fs().root(),
                     _ => return Err(Errno::EINVAL),
@@ -197,8 +203,12 @@ impl Inode for Node {
         match &self.what {
             What::Descriptor(pid, fd) => {
                 let file = self.thread(*pid)?.files().get_place(*fd).map_err(|_| Errno::ENOENT)?;
-                Ok(file.path().cloned())
+                Ok(Some(match file.path() {
+                    Some(path) => path.clone(),
+                    None => self.nameless(file)?,
+                }))
             }
+            What::Of(pid, "exe") => Ok(self.thread(*pid)?.process().info().file),
             What::Of(pid, "cwd") => Ok(Some(self.thread(*pid)?.fs().cwd())),
             What::Of(pid, "root") => Ok(Some(self.thread(*pid)?.fs().root())),
             _ => Ok(None),
@@ -208,6 +218,49 @@ impl Inode for Node {
     fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn File>> {
         let text = if self.kind() == FileKind::Directory { Vec::new() } else { self.text()? };
         Ok(Arc::new(Opened { node: self, text }))
+    }
+}
+
+/// What a descriptor's link leads to where there is no path: the open file itself.
+struct Nameless {
+    file: Arc<OpenFile>,
+    attributes: Attributes,
+}
+
+impl Nameless {
+    fn inode(file: Arc<OpenFile>) -> Result<Arc<dyn Inode>> {
+        let attributes = file.attributes()?;
+        Ok(Arc::new(Self { file, attributes }))
+    }
+}
+
+impl Inode for Nameless {
+    fn attributes(&self) -> Result<Attributes> {
+        self.file.attributes()
+    }
+
+    fn identity(&self) -> (u64, u64) {
+        (self.attributes.dev, self.attributes.ino)
+    }
+
+    fn kind(&self) -> FileKind {
+        self.attributes.kind
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn reopen(&self) -> Option<Arc<dyn File>> {
+        Some(Arc::clone(self.file.file()))
+    }
+
+    fn truncate(&self, len: u64) -> Result<()> {
+        self.file.file().truncate(len)
+    }
+
+    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn File>> {
+        Ok(Arc::clone(self.file.file()))
     }
 }
 

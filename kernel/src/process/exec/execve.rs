@@ -48,7 +48,8 @@ impl Thread {
         self.set_child_tid.store(0);
         self.set_credentials(credentials.for_exec());
         self.set_name(&image.name);
-        *process.info.lock() = image.info;
+        let old = core::mem::replace(&mut *process.info.lock(), image.info);
+        drop(old);
         process.has_executed.store(true);
         Ok(0)
     }

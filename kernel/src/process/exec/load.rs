@@ -202,7 +202,8 @@ pub fn load(
     space.set_stack_limit(stack_limit);
     space.write(built.at, &built.bytes)?;
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path).to_vec();
-    let info = ExecInfo { path: path.to_vec(), args: built.args, env: built.env, auxv: built.auxv, stack: built.at };
+    let info =
+        ExecInfo { file: file.path().cloned(), args: built.args, env: built.env, auxv: built.auxv, stack: built.at };
     Ok(Image { space, info, name, entry: start, sp: built.at })
 }
 
