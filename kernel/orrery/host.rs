@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use kernel::fs::initramfs::Archive;
 use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
 use ostd::hosted::folder::{HostFolder, Writable};
 use ostd::hosted::outside::{HostSignals, Outside};
@@ -101,13 +102,24 @@ fn run(options: &Options) -> Result<u8, String> {
     Ok(code)
 }
 
+/// What lies below the guest's root: a directory, or an archive.
 fn root(options: &Options) -> Result<Root, String> {
-    let folder = |path: &Path| {
-        HostFolder::open(path, Writable::No)
-            .map(|folder| Root::Folder(Arc::new(folder)))
-            .map_err(|problem| format!("--root {}: {problem}", path.display()))
-    };
-    if options.root.as_os_str() == "host" { folder(Path::new("/")) } else { folder(&options.root) }
+    let is_host = options.root.as_os_str() == "host";
+    let path = if is_host { Path::new("/") } else { &options.root };
+    let refuse = |problem: &dyn std::fmt::Display| format!("--root {}: {problem}", path.display());
+    let found = std::fs::metadata(path).map_err(|problem| refuse(&problem))?;
+    if found.is_dir() {
+        let folder = HostFolder::open(path, Writable::No).map_err(|problem| refuse(&problem))?;
+        return Ok(Root::Folder(Arc::new(folder)));
+    }
+    if !found.is_file() {
+        return Err(refuse(&"neither a directory nor an archive"));
+    }
+    if found.len() > options.memory as u64 {
+        return Err(refuse(&"larger than the machine's memory"));
+    }
+    let bytes = std::fs::read(path).map_err(|problem| refuse(&problem))?;
+    Archive::read(bytes, options.memory).map(Root::Archive).map_err(|problem| refuse(&problem))
 }
 
 /// The program as the guest will see it: arguments, environment, working directory.

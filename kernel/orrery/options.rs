@@ -16,9 +16,9 @@ pub(crate) enum EngineName {
 #[derive(Debug, Parser)]
 #[command(name = "orrery", version, disable_help_subcommand = true)]
 pub(crate) struct Options {
-    /// Root file system: a directory, or `host` for the host's own root. The guest's writes
-    /// stay in memory.
-    #[arg(long, default_value = "host", value_name = "DIR|host")]
+    /// Root file system: a directory, a cpio archive (newc, perhaps compressed by gzip), or `host` for the host's own
+    /// root. The guest's writes stay in memory.
+    #[arg(long, default_value = "host", value_name = "DIR|CPIO|host")]
     pub(crate) root: PathBuf,
 
     /// RAM of the machine, such as 512M or 2G.

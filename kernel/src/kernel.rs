@@ -21,6 +21,7 @@ use ostd::{Machine, RunEnd};
 use crate::credentials::Credentials;
 use crate::error::{OrErrno as _, Result};
 use crate::fs::dev::{self, DeviceTable};
+use crate::fs::initramfs::Archive;
 use crate::fs::memory::MemoryFs;
 use crate::fs::proc::ProcFs;
 use crate::fs::stream::StreamFile;
@@ -32,7 +33,8 @@ use crate::syscall;
 use crate::time::Clock;
 use crate::tty::{Console, Foreground, Job, TtyFile};
 use crate::vfs::{
-    CloseOnExec, FdTable, File, FileSystem as _, Follow, FsContext, LockTable, MountTable, OpenFile, OpenRequest,
+    CloseOnExec, FdTable, File, FileSystem as _, Follow, FsContext, LockTable, Make, MountTable, New, OpenFile,
+    OpenRequest,
 };
 
 /// Device numbers that stat(2) shows for the mounts a kernel begins with.
@@ -48,6 +50,8 @@ pub enum Root {
     Empty,
     /// Files outside the machine.
     Folder(Arc<dyn SharedFolder>),
+    /// What is unpacked from an archive.
+    Archive(Archive),
 }
 
 /// What a kernel is told when it boots.
@@ -311,6 +315,7 @@ impl Kernel {
         let top = match root {
             Root::Empty => MemoryFs::new(machine, ROOT_DEV, 0o755),
             Root::Folder(folder) => MemoryFs::over(machine, ROOT_DEV, folder)?,
+            Root::Archive(archive) => Self::unpack(machine, archive)?,
         };
         let mounts = MountTable::new(top, b"root");
         let fifos = Fifos::new(machine);
@@ -328,6 +333,21 @@ impl Kernel {
             mounts.mount(dev, &at, 0, b"dev")?;
         }
         Ok(mounts)
+    }
+
+    /// A tree in memory with an archive's files, and places for what a kernel mounts.
+    fn unpack(machine: &Machine, archive: &Archive) -> Result<Arc<MemoryFs>> {
+        let top = MemoryFs::new(machine, ROOT_DEV, 0o755);
+        let root = top.root();
+        archive.unpack(&root)?;
+        for name in [b"dev".as_slice(), b"proc", b"sys", b"tmp"] {
+            let mode = if name == b"tmp" { 0o1777 } else { 0o755 };
+            match root.create(name, &Make { new: New::Directory, mode, uid: 0, gid: 0 }) {
+                Ok(_) | Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(top)
     }
 
     /// The machine it runs on.
