@@ -255,6 +255,19 @@ macro_rules! for_each_syscall {
             /// Wait until a descriptor of three sets is ready, under another signal mask.
             pselect6               [ 270   72] = poll::pselect6(count: i32, read: UserInOut<FdSet>, write: UserInOut<FdSet>, except: UserInOut<FdSet>, timeout: UserInOut<Timespec>, mask: UserPtr<SigSetArgument>);
 
+            /// Make a set of files to wait for.
+            epoll_create           [ 213    -] = epoll::epoll_create(size: i32);
+            /// Make a set of files to wait for, with flags.
+            epoll_create1          [ 291   20] = epoll::epoll_create1(flags: EpollFlags);
+            /// Add a file to a set, change what it waits for, or remove it.
+            epoll_ctl              [ 233   21] = epoll::epoll_ctl(set: Fd, op: EpollOp, file: Fd, event: UserPtr<EpollEvent>) without "EPOLLEXCLUSIVE waking one only";
+            /// Wait until a file of a set is ready.
+            epoll_wait             [ 232    -] = epoll::epoll_wait(set: Fd, into: UserMut<EpollEvent>, count_max: i32, timeout_ms: i32);
+            /// Wait until a file of a set is ready, under another signal mask.
+            epoll_pwait            [ 281   22] = epoll::epoll_pwait(set: Fd, into: UserMut<EpollEvent>, count_max: i32, timeout_ms: i32, mask: UserPtr<SigSet>, mask_size: usize);
+            /// `epoll_pwait` with a finer timeout.
+            epoll_pwait2           [ 441  441] = epoll::epoll_pwait2(set: Fd, into: UserMut<EpollEvent>, count_max: i32, timeout: UserPtr<Timespec>, mask: UserPtr<SigSet>, mask_size: usize);
+
             // ---- Memory.
             /// Move the end of the heap.
             brk                    [  12  214] = memory::brk(end: UserAddr);

@@ -2,15 +2,18 @@
 //!
 //! - [`pipe`]: pipes and FIFOs; [`ring`]: the pages they keep their bytes in.
 //! - [`fifos`]: which pipe a FIFO's node stands for.
+//! - [`epoll`]: sets of files of which some may be ready.
 //! - [`eventfd`]: a number that can be waited for.
 //!
-//! Lock order: a pipe's state, then page faults of whoever copies.
+//! Lock order: a pipe's state, then page faults of whoever copies. A set's members, a member's wish, the set's list.
 
+pub mod epoll;
 pub mod eventfd;
 pub mod fifos;
 pub mod pipe;
 pub mod ring;
 
+pub use epoll::Epoll;
 pub use eventfd::EventFd;
 pub use fifos::Fifos;
 pub use pipe::{Pipe, PipeEnd};

@@ -5,6 +5,7 @@
 
 mod attr;
 mod dir;
+mod epoll;
 mod event;
 mod file;
 mod futex;

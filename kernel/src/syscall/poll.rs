@@ -54,7 +54,7 @@ fn wait(wishes: &[Wish], deadline_ns: Option<u64>, answered: bool) -> Result<Vec
 }
 
 /// The moment a timeout ends; `Some(0)` when it is over already.
-fn deadline(cx: &Context<'_>, timeout_ns: Option<u64>) -> Option<u64> {
+pub(super) fn deadline(cx: &Context<'_>, timeout_ns: Option<u64>) -> Option<u64> {
     match timeout_ns {
         Some(0) => Some(0),
         Some(span) => Some(cx.kernel.machine().monotonic_ns().saturating_add(span)),
@@ -237,7 +237,7 @@ fn timespec_deadline(cx: &Context<'_>, timeout: UserInOut<Timespec>) -> Result<O
     Ok(deadline(cx, Some(span.to_ns().ok_or(Errno::EINVAL)?)))
 }
 
-fn set_mask(cx: &Context<'_>, at: usize, size: usize) -> Result<()> {
+pub(super) fn set_mask(cx: &Context<'_>, at: usize, size: usize) -> Result<()> {
     if at == 0 {
         return Ok(());
     }
@@ -247,6 +247,14 @@ fn set_mask(cx: &Context<'_>, at: usize, size: usize) -> Result<()> {
     let mask = SigSet(cx.space().read_value::<u64>(at)?);
     cx.thread.set_mask_for_now(mask);
     Ok(())
+}
+
+/// Gives the mask back, unless a signal that it let through is still to be delivered under it.
+pub(super) fn restore_mask(cx: &Context<'_>, result: Result) -> Result {
+    if result != Err(Errno::EINTR) {
+        cx.thread.restore_mask();
+    }
+    result
 }
 
 /// Gives the mask back, and tells what is left of the timeout, which Linux does even where POSIX does not.

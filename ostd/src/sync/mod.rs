@@ -20,4 +20,4 @@ mod wait;
 pub use mutex::{Mutex, MutexGuard};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use spin::{SpinLock, SpinLockGuard};
-pub use wait::{Listener, Listening, Sleep, WaitError, WaitQueue};
+pub use wait::{Ear, Listener, Listening, Sleep, WaitError, WaitQueue};

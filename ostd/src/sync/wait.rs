@@ -60,7 +60,7 @@ pub struct WaitQueue {
 #[derive(Default)]
 struct Entries {
     sleepers: VecDeque<Arc<Sleeper>>,
-    listeners: Vec<Arc<Shared>>,
+    ears: Vec<Arc<dyn Ear>>,
 }
 
 /// One task in one queue, for one sleep.
@@ -72,10 +72,7 @@ struct Sleeper {
 impl WaitQueue {
     /// An empty queue.
     pub const fn new() -> Self {
-        Self {
-            entries: SpinLock::new(Entries { sleepers: VecDeque::new(), listeners: Vec::new() }),
-            len: Headcount::new(),
-        }
+        Self { entries: SpinLock::new(Entries { sleepers: VecDeque::new(), ears: Vec::new() }), len: Headcount::new() }
     }
 
     /// Sleeps until `condition` gives a value. It is called first at once, then after every wake-up, in the waiting
@@ -167,6 +164,23 @@ impl WaitQueue {
         self.len.is_zero()
     }
 
+    /// Has `ear` hear every wake-up from now on, until it says that it has heard enough or [`forget`](Self::forget).
+    pub fn tell(&self, ear: Arc<dyn Ear>) {
+        self.entries.lock().ears.push(ear);
+        self.len.enter();
+    }
+
+    /// Takes [`tell`](Self::tell) back.
+    pub fn forget(&self, ear: &Arc<dyn Ear>) {
+        let mut entries = self.entries.lock();
+        if let Some(i) = entries.ears.iter().position(|other| Arc::ptr_eq(other, ear)) {
+            let removed = entries.ears.swap_remove(i);
+            self.len.leave(1);
+            drop(entries);
+            drop(removed);
+        }
+    }
+
     fn enter(&self, task: &Arc<Task>) -> Arc<Sleeper> {
         CurrentCpu::safe_point(SafePoint::WaitQueue);
         let sleeper = Arc::new(Sleeper { task: Arc::clone(task), place: Place::new() });
@@ -205,15 +219,17 @@ impl WaitQueue {
     }
 
     fn wake_listeners(&self) {
-        let listeners = {
+        let ears = {
             let entries = self.entries.lock();
-            if entries.listeners.is_empty() {
+            if entries.ears.is_empty() {
                 return;
             }
-            entries.listeners.clone()
+            entries.ears.clone()
         };
-        for listener in listeners {
-            listener.signal();
+        for ear in ears {
+            if !ear.heard() {
+                self.forget(&ear);
+            }
         }
     }
 }
@@ -222,6 +238,13 @@ impl core::fmt::Debug for WaitQueue {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "WaitQueue({} waiting)", self.len.about())
     }
+}
+
+/// Hears the wake-ups of queues without sleeping on them: what epoll(7) is made of.
+pub trait Ear: Send + Sync {
+    /// A queue that was [told](WaitQueue::tell) of it has been woken. Called wherever that happens, interrupts
+    /// included, so it must not sleep. `false` has the queue forget it.
+    fn heard(&self) -> bool;
 }
 
 /// A task that waits on several queues at once (poll, select), without taking a wake-up from who waits on one.
@@ -234,10 +257,11 @@ struct Shared {
     signalled: AtomicBool,
 }
 
-impl Shared {
-    fn signal(&self) {
+impl Ear for Shared {
+    fn heard(&self) -> bool {
         self.signalled.store(true, Ordering::SeqCst);
         self.task.unpark();
+        true
     }
 }
 
@@ -252,9 +276,9 @@ impl Listener {
 
     /// Hears every wake-up of `queue` as long as the answer lives.
     pub fn listen<'a>(&self, queue: &'a WaitQueue) -> Listening<'a> {
-        queue.entries.lock().listeners.push(Arc::clone(&self.shared));
-        queue.len.enter();
-        Listening { queue, shared: Arc::clone(&self.shared) }
+        let ear = Arc::clone(&self.shared) as Arc<dyn Ear>;
+        queue.tell(Arc::clone(&ear));
+        Listening { queue, ear }
     }
 
     /// Sleeps until `condition` gives a value, looking again after every wake-up heard.
@@ -287,18 +311,12 @@ impl Default for Listener {
 #[must_use]
 pub struct Listening<'a> {
     queue: &'a WaitQueue,
-    shared: Arc<Shared>,
+    ear: Arc<dyn Ear>,
 }
 
 impl Drop for Listening<'_> {
     fn drop(&mut self) {
-        let mut entries = self.queue.entries.lock();
-        if let Some(i) = entries.listeners.iter().position(|other| Arc::ptr_eq(other, &self.shared)) {
-            let removed = entries.listeners.swap_remove(i);
-            self.queue.len.leave(1);
-            drop(entries);
-            drop(removed);
-        }
+        self.queue.forget(&self.ear);
     }
 }
 

@@ -49,6 +49,7 @@ macro_rules! cases {
 }
 
 mod descriptor;
+mod epoll;
 mod file;
 mod lock;
 mod machine;
@@ -69,6 +70,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         signal::CASES,
         pipe::CASES,
         lock::CASES,
+        epoll::CASES,
         machine::CASES,
     ];
     families.into_iter().flatten()
