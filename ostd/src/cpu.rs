@@ -66,12 +66,13 @@ impl CurrentCpu {
         Self::with(|cpu| cpu.current().cloned()).flatten()
     }
 
-    /// Offers to interleave here (deterministic machines).
+    /// Offers to interleave here (deterministic machines), but not while interrupts are off: another CPU's loop and its
+    /// interrupt handlers run outside contexts, and could only spin for ever on a spin lock that a suspended one holds.
     #[inline]
     pub(crate) fn safe_point(kind: SafePoint) {
         // The pointers are copied out: the call may suspend this context and come back much later.
-        let here = Self::with(|cpu| (cpu.core.load(Ordering::Relaxed).cast_const(), cpu.id));
-        if let Some((core, id)) = here {
+        let here = Self::with(|cpu| (cpu.core.load(Ordering::Relaxed).cast_const(), cpu.id, cpu.off_depth.get()));
+        if let Some((core, id, 0)) = here {
             // SAFETY: as in `with`; a suspended context's machine outlives the context.
             unsafe { &*core }.backend.safe_point(id, kind);
         }
