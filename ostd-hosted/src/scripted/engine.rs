@@ -13,6 +13,11 @@ use super::tlb::Tlb;
 use super::token::{TOKEN_LEN, TOKENS_MAX, Token};
 use crate::hosted::Hosted;
 
+/// rt_sigreturn on x86-64, which the end of a signal handler calls.
+const RT_SIGRETURN: usize = 15;
+/// What a function's `ret` takes from the stack.
+const RETURN_ADDRESS_LEN: u64 = 8;
+
 /// A function that a program can run. The three arguments are what the registers of a called function hold.
 pub(crate) type Function = Arc<dyn Fn(&mut Guest, [usize; 3]) + Send + Sync>;
 
@@ -66,15 +71,10 @@ impl Scripted {
         state.changed = false;
         state.ret = None;
         match fiber_of(state).go(machine, cpu, root, order) {
-            Outcome::Syscall { number, args, ip } => {
-                let regs = &mut state.regs;
-                [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9] = args.map(|arg| arg as u64);
-                regs.orig_rax = number as u64;
-                regs.rax = -38_i64 as u64;
-                regs.rip = ip as u64;
-                regs.rcx = ip as u64;
-                state.frame = SyscallFrame { number, args, ip, sp: regs.rsp as usize };
-                Trap::Syscall
+            Outcome::Syscall { number, args, ip } => syscall(state, number, args, ip),
+            Outcome::HandlerDone { ip } => {
+                state.regs.rsp = state.regs.rsp.wrapping_add(RETURN_ADDRESS_LEN);
+                syscall(state, RT_SIGRETURN, [0; 6], ip)
             }
             Outcome::Fault { fault, ip } => {
                 state.regs.rip = ip as u64;
@@ -154,6 +154,18 @@ impl Scripted {
             self.flush(CpuId(cpu), root, Vaddr::new(0)..super::USER_END);
         }
     }
+}
+
+/// The registers of a program that has just made a system call.
+fn syscall(state: &mut UserState<Regs>, number: usize, args: [usize; 6], ip: usize) -> Trap {
+    let regs = &mut state.regs;
+    [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9] = args.map(|arg| arg as u64);
+    regs.orig_rax = number as u64;
+    regs.rax = -38_i64 as u64;
+    regs.rip = ip as u64;
+    regs.rcx = ip as u64;
+    state.frame = SyscallFrame { number, args, ip, sp: regs.rsp as usize };
+    Trap::Syscall
 }
 
 fn fiber_of(state: &mut UserState<Regs>) -> &mut GuestFiber {

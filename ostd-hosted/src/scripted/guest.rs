@@ -18,8 +18,6 @@ use crate::hosted::{Entry, Hosted};
 const STACK_BYTES: usize = 512 << 10;
 /// Offset in a token at which its function "goes on" after a call, and distance from there back to the call.
 const RESUME_OFFSET: usize = 8;
-/// rt_sigreturn on x86-64, which the end of a signal handler calls.
-const RT_SIGRETURN: usize = 15;
 
 /// What the kernel's entering tells the program.
 pub(crate) enum Order {
@@ -33,9 +31,22 @@ pub(crate) enum Order {
 
 /// Why the program stopped.
 pub(crate) enum Outcome {
-    Syscall { number: usize, args: [usize; 6], ip: usize },
-    Fault { fault: PageFault, ip: usize },
-    Preempted { ip: usize },
+    Syscall {
+        number: usize,
+        args: [usize; 6],
+        ip: usize,
+    },
+    /// A signal handler is done: its `ret` has taken the return address, and the code there calls `rt_sigreturn`.
+    HandlerDone {
+        ip: usize,
+    },
+    Fault {
+        fault: PageFault,
+        ip: usize,
+    },
+    Preempted {
+        ip: usize,
+    },
     Returned,
     Panicked(String),
 }
@@ -43,6 +54,7 @@ pub(crate) enum Outcome {
 /// What the fiber hands out when it stops.
 enum Stop {
     Syscall { number: usize, args: [usize; 6], ip: usize },
+    HandlerDone { ip: usize },
     Fault { fault: PageFault, ip: usize },
     Preempted { ip: usize },
 }
@@ -96,6 +108,10 @@ impl GuestFiber {
                 Stop::Syscall { number, args, ip } => {
                     self.place.expected = Some(ip);
                     Outcome::Syscall { number, args, ip }
+                }
+                Stop::HandlerDone { ip } => {
+                    self.place.expected = Some(ip);
+                    Outcome::HandlerDone { ip }
                 }
                 Stop::Fault { fault, ip } => {
                     self.place.expected = Some(ip);
@@ -218,7 +234,7 @@ impl Guest {
         // SAFETY: the yielder belongs to the fiber that runs this code.
         let yielder = unsafe { &*self.yielder };
         let ip = match stop {
-            Stop::Syscall { ip, .. } | Stop::Fault { ip, .. } | Stop::Preempted { ip } => ip,
+            Stop::Syscall { ip, .. } | Stop::HandlerDone { ip } | Stop::Fault { ip, .. } | Stop::Preempted { ip } => ip,
         };
         let mut order = yielder.suspend(stop);
         loop {
@@ -230,7 +246,7 @@ impl Guest {
                     // The handler's last act; the kernel puts the interrupted call's registers back, and entering
                     // with them is what this call waits for.
                     self.expect(ip);
-                    order = yielder.suspend(Stop::Syscall { number: RT_SIGRETURN, args: [0; 6], ip });
+                    order = yielder.suspend(Stop::HandlerDone { ip });
                 }
                 order => return order,
             }
