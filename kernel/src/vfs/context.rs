@@ -190,7 +190,13 @@ impl FsContext {
         let (mut start, mut path) = (self.start(at), path.to_vec());
         loop {
             let (dir, last) = walk.walk_to_parent(&start, &path)?;
-            let Last::Name(name, false) = last else { return Err(Errno::EISDIR) };
+            let name = match last {
+                Last::Name(name, false) => name,
+                Last::Dot | Last::DotDot | Last::Root if flags.contains(OpenFlags::O_EXCL) => {
+                    return Err(Errno::EEXIST);
+                }
+                _ => return Err(Errno::EISDIR),
+            };
             let found = match walk.child(&dir, &name) {
                 Ok(found) => found,
                 Err(Errno::ENOENT) => {
