@@ -34,7 +34,7 @@ use crate::time::Clock;
 use crate::tty::{Console, Foreground, Job, TtyFile};
 use crate::vfs::{
     CloseOnExec, FdTable, File, FileSystem as _, Follow, FsContext, LockTable, Make, MountTable, New, OpenFile,
-    OpenRequest,
+    OpenRequest, SliceSource, Source as _,
 };
 
 /// Device numbers that stat(2) shows for the mounts a kernel begins with.
@@ -46,7 +46,7 @@ const DEV_MODE: u32 = 0o755;
 
 /// What lies below the root's writable tree in memory.
 pub enum Root {
-    /// Nothing.
+    /// Nothing but places for what a kernel mounts, and `/tmp`.
     Empty,
     /// Files outside the machine.
     Folder(Arc<dyn SharedFolder>),
@@ -313,9 +313,9 @@ impl Kernel {
 
     fn mount(machine: &Machine, root: &Root, console: Option<&Arc<Console>>) -> Result<Arc<MountTable>> {
         let top = match root {
-            Root::Empty => MemoryFs::new(machine, ROOT_DEV, 0o755),
+            Root::Empty => Self::unpack(machine, None)?,
             Root::Folder(folder) => MemoryFs::over(machine, ROOT_DEV, folder)?,
-            Root::Archive(archive) => Self::unpack(machine, archive)?,
+            Root::Archive(archive) => Self::unpack(machine, Some(archive))?,
         };
         let mounts = MountTable::new(top, b"root");
         let fifos = Fifos::new(machine);
@@ -335,11 +335,13 @@ impl Kernel {
         Ok(mounts)
     }
 
-    /// A tree in memory with an archive's files, and places for what a kernel mounts.
-    fn unpack(machine: &Machine, archive: &Archive) -> Result<Arc<MemoryFs>> {
+    /// A tree in memory with an archive's files, if there is one, and places for what a kernel mounts.
+    fn unpack(machine: &Machine, archive: Option<&Archive>) -> Result<Arc<MemoryFs>> {
         let top = MemoryFs::new(machine, ROOT_DEV, 0o755);
         let root = top.root();
-        archive.unpack(&root)?;
+        if let Some(archive) = archive {
+            archive.unpack(&root)?;
+        }
         for name in [b"dev".as_slice(), b"proc", b"sys", b"tmp"] {
             let mode = if name == b"tmp" { 0o1777 } else { 0o755 };
             match root.create(name, &Make { new: New::Directory, mode, uid: 0, gid: 0 }) {
@@ -348,6 +350,17 @@ impl Kernel {
             }
         }
         Ok(top)
+    }
+
+    /// Puts a file into the root, as its owner root would: what a machine without other files starts from.
+    pub fn install(&self, path: &[u8], mode: u32, bytes: &[u8]) -> Result<()> {
+        let request = OpenRequest { flags: OpenFlags::O_CREAT | OpenFlags::O_EXCL | OpenFlags::O_WRONLY, mode };
+        let file = FsContext::new(&self.mounts).open(None, path, request, &identity_of(&Credentials::root()))?;
+        let mut source = SliceSource::new(bytes);
+        while source.remaining() > 0 {
+            file.write(&mut source)?;
+        }
+        Ok(())
     }
 
     /// The machine it runs on.
