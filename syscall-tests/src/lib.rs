@@ -2,9 +2,14 @@
 //!
 //! - [`cases`]: the cases, by family; [`cases::all`] lists them.
 //! - [`native`]: the subject that is the host's kernel.
+//! - [`scripted`]: the subject that is Orrery, with cases as functions of this process.
+//! - [`machine`]: what runs a case on Orrery. [`rows`]: what its calls came to.
 //!
 //! `tests/cases.rs` makes each case a test per subject; the binary `case` runs one case on the kernel under it. A case
 //! asks nothing of its kernel but a working directory of its own, and adapts to the user that it runs as.
 
 pub mod cases;
+pub mod machine;
 pub mod native;
+pub mod rows;
+pub mod scripted;

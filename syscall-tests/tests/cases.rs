@@ -7,15 +7,29 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use syscall_tests::cases;
+use syscall_tests::cases::{self, Case};
+use syscall_tests::{machine, scripted};
 
 /// How long a case may take; none sleeps for more than a moment.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = cases::all().map(|case| Trial::test(format!("host::{}", case.name), move || host(case.name)));
+    let trials = cases::all().flat_map(|case| {
+        [
+            Trial::test(format!("host::{}", case.name), move || host(case.name)),
+            Trial::test(format!("scripted::{}", case.name), move || scripted(case)),
+        ]
+    });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// Runs a case as a scripted program.
+fn scripted(case: &'static Case) -> Result<(), Failed> {
+    let seed = machine::seed();
+    let replay =
+        format!("ORRERY_SEED={seed} cargo test -p syscall-tests --test cases -- --exact scripted::{}", case.name);
+    scripted::run(case, seed).map(drop).map_err(|problem| format!("{problem}\nagain: {replay}").into())
 }
 
 /// Runs a case in a process and a directory of its own.

@@ -1,0 +1,163 @@
+//! What both kinds of machine need to run a case: a time limit, panics told where they belong, and standard streams.
+
+use std::cell::RefCell;
+use std::panic;
+use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use kernel::kernel::{Ending, Kernel, Program};
+use ostd::device::ByteChannel;
+use ostd::hosted::stdio::Captured;
+use ostd::hosted::watch::Watch;
+use ostd::hosted::{Hosted, HostedConfig, Log, Mode};
+use ostd::{Machine, MachineConfig};
+
+/// How long a case may take by the host's clock; on a virtual clock it hardly takes any.
+pub const TIME_MAX: Duration = Duration::from_secs(60);
+/// How long a machine that was told to stop may take to do so.
+const STOP_MAX: Duration = Duration::from_secs(5);
+/// Bytes of a machine's memory.
+const MEMORY: usize = 64 << 20;
+/// So that a case's processes interleave.
+const CPUS: usize = 2;
+
+thread_local! {
+    /// What panicked on this thread while a case runs on it; `None` on other threads.
+    static PANICS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Where the thread of a case puts its machine, so that it can be stopped from outside, and what it logged.
+pub struct Seat {
+    machine: Mutex<Option<Machine>>,
+    log: Arc<Mutex<Vec<u8>>>,
+    sink: Log,
+}
+
+impl Seat {
+    fn new() -> Self {
+        let (sink, log) = Log::captured();
+        Self { machine: Mutex::new(None), log, sink }
+    }
+
+    /// A machine as `config` says.
+    pub fn take(&self, config: &HostedConfig) -> Result<Machine, String> {
+        let config = HostedConfig { log: self.sink.clone(), ..config.clone() };
+        let backend = Hosted::new(&config).map_err(|problem| format!("there is no machine: {problem}"))?;
+        let machine = Machine::new(backend, MachineConfig { checks: true });
+        *self.machine.lock().unwrap_or_else(PoisonError::into_inner) = Some(machine.clone());
+        Ok(machine)
+    }
+
+    fn leave(&self) {
+        let machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(machine);
+    }
+
+    fn stop(&self) {
+        if let Some(machine) = &*self.machine.lock().unwrap_or_else(PoisonError::into_inner) {
+            machine.stop();
+        }
+    }
+
+    fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+/// Two CPUs, interleaved as the seed says.
+pub fn config(seed: u64) -> HostedConfig {
+    HostedConfig { memory: MEMORY, cpus: CPUS, mode: Mode::Deterministic { seed }, ..HostedConfig::default() }
+}
+
+/// The calls to print with a failure, from `ORRERY_STRACE`: all if it is empty, else those it names.
+pub fn strace() -> Option<String> {
+    std::env::var("ORRERY_STRACE").ok()
+}
+
+/// The seed of `ORRERY_SEED`, or the one that every run begins with.
+pub fn seed() -> u64 {
+    std::env::var("ORRERY_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// No input, and one place where output is kept.
+pub fn stdio() -> ([Arc<dyn ByteChannel>; 3], Captured) {
+    let (watch, far) = (Watch::new(), Captured::new(b""));
+    let channels = [1, 2, 3].map(|line| far.channel(&watch, line));
+    (channels, far)
+}
+
+/// Runs the kernel's program to its end, which is to be exit code 0.
+pub fn run(kernel: &Arc<Kernel>, arguments: &[&str], directory: &str) -> Result<(), String> {
+    let program = Program {
+        arguments: arguments.iter().map(|word| word.as_bytes().to_vec()).collect(),
+        environment: Vec::new(),
+        directory: directory.as_bytes().to_vec(),
+    };
+    match kernel.run(&program) {
+        Ok(Ending::Exited(0)) => Ok(()),
+        Ok(Ending::Stopped) => Err("stopped, having taken too long".into()),
+        Ok(ending) => Err(format!("the program ended: {ending:?}")),
+        Err(end) => Err(format!("{end:?}")),
+    }
+}
+
+/// Runs `work` on a thread of its own, and stops its machine if that takes longer than `limit`. What panicked meanwhile
+/// and what the machine logged are part of the text of a failure.
+pub fn within<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce(&Seat) -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    collect_panics();
+    let seat = Arc::new(Seat::new());
+    let (tell, told) = mpsc::channel();
+    let theirs = Arc::clone(&seat);
+    let run = move || {
+        PANICS.set(Some(Vec::new()));
+        let result = panic::catch_unwind(panic::AssertUnwindSafe(|| work(&theirs)));
+        // Here, for some machines may be dropped on their own thread only.
+        theirs.leave();
+        let panics = PANICS.take().unwrap_or_default().join("\n");
+        let result = result.unwrap_or_else(|_| Err("the runner panicked".into()));
+        // Whoever waited has given up, then.
+        let _ = tell.send(result.map_err(|problem| format!("{panics}\n{problem}\n{}", theirs.log())));
+    };
+    let worker = thread::Builder::new().spawn(run).map_err(|problem| problem.to_string())?;
+    let late = || {
+        seat.stop();
+        told.recv_timeout(STOP_MAX)
+            .unwrap_or_else(|_| Err(format!("took more than {limit:?} and does not stop; {}", seat.log())))
+    };
+    match told.recv_timeout(limit) {
+        Ok(result) => {
+            // It has nothing left to do but end.
+            let _ = worker.join();
+            result
+        }
+        Err(mpsc::RecvTimeoutError::Timeout) => late(),
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err("the runner's thread died".into()),
+    }
+}
+
+/// Has panics on threads of cases kept for the case's failure; those of a program's children are often meant.
+fn collect_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let mut is_ours = false;
+            // A thread that is ending has no case.
+            let _ = PANICS.try_with(|panics| {
+                if let Ok(mut panics) = panics.try_borrow_mut()
+                    && let Some(list) = &mut *panics
+                {
+                    list.push(info.to_string());
+                    is_ours = true;
+                }
+            });
+            if !is_ours {
+                before(info);
+            }
+        }));
+    });
+}

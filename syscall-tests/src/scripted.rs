@@ -1,0 +1,167 @@
+//! Orrery as a subject, with cases as scripted programs: each in a fresh kernel inside this process.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use kernel::kernel::{Boot, Kernel, Root};
+use kernel_abi::flags::{CloneFlags, MapFlags, ProtFlags};
+use kernel_abi::structs::CloneArgs;
+use kernel_abi::sys::{ChildFn, Handler, HandlerFn, PAGE_LEN};
+use kernel_abi::{Arch, Call, Calls as _, Errno, Fd, Result, Sys, errno};
+use ostd::hosted::scripted::{Guest, Token, image};
+use ostd::hosted::{Engine, HostedConfig};
+use zerocopy::IntoBytes as _;
+
+use crate::cases::{Case, Failure};
+use crate::machine::{self, Seat};
+use crate::rows::Answers;
+
+/// Where the program is in its root.
+const PROGRAM: &str = "/init";
+/// Its working directory.
+const DIRECTORY: &str = "/tmp";
+/// Bytes of a thread's stack; its functions run on the engine's own.
+const STACK_BYTES: usize = 64 << 10;
+/// How far below its stack pointer a program keeps what it gives to `clone3`.
+const SCRATCH_BELOW: usize = 1024;
+
+/// What the functions of one program share that is not in its memory: none of it changes what they do.
+#[derive(Default)]
+struct Program {
+    page: OnceLock<usize>,
+    /// Tokens by what they run; an engine has room for a thousand.
+    tokens: Mutex<BTreeMap<(Role, usize, usize), Token>>,
+    failure: Mutex<Option<Failure>>,
+    answers: Answers,
+}
+
+/// What a function is called as.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    Process,
+    Thread,
+    Handler,
+}
+
+/// A running function of a program, and the kernel under it.
+struct Scripted<'a> {
+    guest: RefCell<&'a mut Guest>,
+    program: Arc<Program>,
+}
+
+/// Runs a case in a kernel of its own. The text says what went wrong; the answers are what its calls came to.
+pub fn run(case: &'static Case, seed: u64) -> std::result::Result<Answers, String> {
+    machine::within(machine::TIME_MAX, move |seat| run_here(case, seed, seat))
+}
+
+fn run_here(case: &'static Case, seed: u64, seat: &Seat) -> std::result::Result<Answers, String> {
+    let config = HostedConfig { engine: Engine::Scripted, ..machine::config(seed) };
+    let machine = seat.take(&config)?;
+    let program = Arc::new(Program::default());
+    let entry = {
+        let program = Arc::clone(&program);
+        machine.backend().scripted().register(move |guest, _| begin(case, guest, &program))
+    };
+    let (stdio, output) = machine::stdio();
+    let kernel = Kernel::boot(machine, Boot { root: Root::Empty, stdio, strace: machine::strace() })
+        .map_err(|errno| format!("the kernel does not boot: {errno:?}"))?;
+    kernel
+        .install(PROGRAM.as_bytes(), 0o755, &image(entry))
+        .map_err(|errno| format!("the program cannot be installed: {errno:?}"))?;
+    let ended = machine::run(&kernel, &[PROGRAM], DIRECTORY);
+    let failure = program.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (ended, failure) {
+        (Ok(()), None) => Ok(program.answers.clone()),
+        (_, Some(failure)) => Err(format!("{failure}\n{}", output.output_text())),
+        (Err(problem), None) => Err(format!("{problem}\n{}", output.output_text())),
+    }
+}
+
+/// The program's start.
+fn begin(case: &'static Case, guest: &mut Guest, program: &Arc<Program>) {
+    let subject = Scripted { guest: RefCell::new(guest), program: Arc::clone(program) };
+    let (rw, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS);
+    let outcome = subject.mmap(0, PAGE_LEN, rw, flags, Fd(-1), 0).map_err(Failure::from).and_then(|page| {
+        let _ = program.page.set(page);
+        (case.run)(&subject)
+    });
+    let status = usize::from(outcome.is_err());
+    if let Err(failure) = outcome {
+        *program.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    }
+    let _ = subject.exit_group(status);
+}
+
+impl Scripted<'_> {
+    /// The token of a function, registered the first time.
+    fn token(
+        &self,
+        key: (Role, usize, usize),
+        function: impl Fn(&mut Guest, [usize; 3]) + Send + Sync + 'static,
+    ) -> Token {
+        let mut tokens = self.program.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        *tokens.entry(key).or_insert_with(|| self.guest.borrow().engine().register(function))
+    }
+}
+
+impl Sys for Scripted<'_> {
+    fn arch(&self) -> Arch {
+        Arch::X86_64
+    }
+
+    fn call(&self, number: usize, args: [usize; 6]) -> usize {
+        let answer = self.guest.borrow_mut().syscall(number, args).cast_unsigned();
+        self.program.answers.note(number, answer);
+        answer
+    }
+
+    fn poke(&self, addr: usize, bytes: &[u8]) {
+        self.guest.borrow_mut().store(addr, bytes);
+    }
+
+    fn peek(&self, addr: usize, into: &mut [u8]) {
+        self.guest.borrow_mut().load(addr, into);
+    }
+
+    fn page(&self) -> usize {
+        self.program.page.get().copied().unwrap_or_default()
+    }
+
+    fn handler(&self, run: HandlerFn) -> Handler {
+        let program = Arc::clone(&self.program);
+        let token = self.token((Role::Handler, run as usize, 0), move |guest, [signal, info, context]| {
+            run(&Scripted { guest: RefCell::new(guest), program: Arc::clone(&program) }, signal, info, context);
+        });
+        // The engine makes the call that a restorer is for.
+        Handler { entry: token.address().as_usize(), restorer: token.address().as_usize() }
+    }
+
+    fn clone_with(&self, args: &CloneArgs, run: ChildFn, arg: usize) -> Result {
+        if args.stack != 0 || args.stack_size != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let mut args = *args;
+        let is_thread = args.flags & CloneFlags::CLONE_VM.bits() != 0;
+        if is_thread {
+            let (rw, flags) =
+                (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS);
+            args.stack = self.mmap(0, STACK_BYTES, rw, flags, Fd(-1), 0)? as u64;
+            args.stack_size = STACK_BYTES as u64;
+        }
+        let program = Arc::clone(&self.program);
+        let role = if is_thread { Role::Thread } else { Role::Process };
+        let token = self.token((role, run as usize, arg), move |guest, _| {
+            let subject = Scripted { guest: RefCell::new(guest), program: Arc::clone(&program) };
+            let status = run(&subject, arg) as usize;
+            let _ = if is_thread { subject.exit(status) } else { subject.exit_group(status) };
+        });
+        let mut guest = self.guest.borrow_mut();
+        let at = guest.stack_pointer().wrapping_sub(SCRATCH_BELOW) & !15;
+        guest.store(at, args.as_bytes());
+        let number = Call::clone3.number(Arch::X86_64).ok_or(Errno::ENOSYS)?;
+        let answer = guest.syscall_with_child(number, [at, size_of::<CloneArgs>(), 0, 0, 0, 0], token).cast_unsigned();
+        self.program.answers.note(number, answer);
+        errno::from_return(answer)
+    }
+}
