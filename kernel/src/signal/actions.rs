@@ -25,10 +25,12 @@ impl Actions {
         self.0[index(signal)]
     }
 
-    /// Changes what is done with `signal`; returns what was done so far.
+    /// Changes what is done with `signal`; returns what was done so far. Flags that are none are forgotten, which is
+    /// how a program learns what the kernel knows.
     pub fn set(&mut self, signal: Signal, action: Sigaction) -> Sigaction {
         let mask = action.mask.difference(super::UNBLOCKABLE);
-        core::mem::replace(&mut self.0[index(signal)], Sigaction { mask, ..action })
+        let flags = action.flags.intersection(SaFlags::all().difference(SaFlags::SA_UNSUPPORTED));
+        core::mem::replace(&mut self.0[index(signal)], Sigaction { mask, flags, ..action })
     }
 
     /// Whether delivering `signal` would do nothing at all.
