@@ -137,7 +137,8 @@ impl Thread {
             *regs = frame.regs;
         }
         user.set_fp(vec![]);
-        let mut blocked = mask.union(action.mask);
+        // On top of what is blocked now: sigsuspend(2)'s mask, not the one that comes back after the handler.
+        let mut blocked = action.mask;
         if !action.flags.contains(SaFlags::SA_NODEFER) {
             blocked.insert(signal);
         }
