@@ -17,10 +17,10 @@ cases! { "memory":
     advice_throws_away_private_pages, a_buffer_without_permission_is_efault,
 }
 
-const RW: ProtFlags = ProtFlags::PROT_READ.union(ProtFlags::PROT_WRITE);
-const PRIVATE: MapFlags = MapFlags::MAP_PRIVATE.union(MapFlags::MAP_ANONYMOUS);
-const SHARED: MapFlags = MapFlags::MAP_SHARED.union(MapFlags::MAP_ANONYMOUS);
-const PAGE: usize = 4096;
+pub(super) const RW: ProtFlags = ProtFlags::PROT_READ.union(ProtFlags::PROT_WRITE);
+pub(super) const PRIVATE: MapFlags = MapFlags::MAP_PRIVATE.union(MapFlags::MAP_ANONYMOUS);
+pub(super) const SHARED: MapFlags = MapFlags::MAP_SHARED.union(MapFlags::MAP_ANONYMOUS);
+pub(super) const PAGE: usize = 4096;
 
 /// New memory of `len` bytes.
 pub(super) fn map(sys: &dyn Sys, len: usize, flags: MapFlags) -> Result {

@@ -51,13 +51,16 @@ macro_rules! cases {
 mod descriptor;
 mod epoll;
 mod file;
+mod handler;
 mod lock;
 mod machine;
 mod memory;
 mod path;
 mod pipe;
 mod process;
+mod queue;
 mod signal;
+mod time;
 
 /// Every case.
 pub fn all() -> impl Iterator<Item = &'static Case> {
@@ -68,6 +71,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         memory::CASES,
         process::CASES,
         signal::CASES,
+        handler::CASES,
+        queue::CASES,
+        time::CASES,
         pipe::CASES,
         lock::CASES,
         epoll::CASES,

@@ -13,7 +13,8 @@ cases! { "pipe":
     a_full_pipe_says_again, a_pipe_has_no_offset_and_two_directions, a_wild_pair_is_efault, a_child_writes,
 }
 
-fn pipe(sys: &dyn Sys, flags: PipeFlags) -> Result<[Fd; 2]> {
+/// A pipe: the end to read and the end to write.
+pub(super) fn pipe(sys: &dyn Sys, flags: PipeFlags) -> Result<[Fd; 2]> {
     sys.pipe2(sys.page(), flags)?;
     Ok([Fd(sys.load(sys.page())), Fd(sys.load(sys.page() + 4))])
 }

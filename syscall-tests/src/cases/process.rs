@@ -2,6 +2,7 @@
 
 use kernel_abi::flags::WaitOptions;
 use kernel_abi::structs::{status_exited, status_signaled};
+use kernel_abi::sys::ChildFn;
 use kernel_abi::{Calls, Errno, Pid, Result, Signal, Sys};
 
 use super::Outcome;
@@ -18,6 +19,21 @@ pub(super) fn wait(sys: &dyn Sys, pid: usize) -> Result<i32> {
     let got = sys.wait4(pid, status, WaitOptions::empty(), 0)?;
     assert_eq!(got, pid);
     Ok(sys.load(status))
+}
+
+/// Runs `run` in a child that is to end with 0.
+pub(super) fn in_child(sys: &dyn Sys, run: ChildFn, arg: usize) -> Result<()> {
+    let pid = sys.fork_with(run, arg)?;
+    assert_eq!(wait(sys, pid)?, status_exited(0));
+    Ok(())
+}
+
+/// A child's exit status for what it came to.
+pub(super) fn ended(outcome: Outcome) -> i32 {
+    match outcome {
+        Ok(()) => 0,
+        Err(failure) => panic!("{failure}"),
+    }
 }
 
 /// The process that a call named.
@@ -45,7 +61,8 @@ fn a_child_knows_its_parent(sys: &dyn Sys) -> Outcome {
     Ok(())
 }
 
-fn pauses(sys: &dyn Sys, _: usize) -> i32 {
+/// A child that waits for its end.
+pub(super) fn pauses(sys: &dyn Sys, _: usize) -> i32 {
     loop {
         let _ = sys.ppoll(0, 0, 0, 0, 8);
     }

@@ -15,26 +15,47 @@ cases! { "signal":
 /// Where the handlers count.
 const COUNT: usize = 0x6000;
 
-fn counts(sys: &dyn Sys, signal: usize, _: usize, _: usize) {
+/// A handler that counts.
+pub(super) fn counts(sys: &dyn Sys, signal: usize, _: usize, _: usize) {
     let at = sys.page() + COUNT;
     let count: u64 = sys.load(at);
     sys.store(at, &(count + 1));
     sys.store(at + 8, &(signal as u64));
 }
 
-fn handle(sys: &dyn Sys, signal: Signal, run: HandlerFn) -> Result {
-    let handler = sys.handler(run);
-    let flags = if handler.restorer == 0 { SaFlags::empty() } else { SaFlags::SA_RESTORER };
-    act(sys, signal, Sigaction { handler: handler.entry, flags, restorer: handler.restorer, mask: SigSet::EMPTY })
+/// Makes `run` the handler of a signal.
+pub(super) fn handle(sys: &dyn Sys, signal: Signal, run: HandlerFn) -> Result {
+    act(sys, signal, action(sys, run, SaFlags::empty(), SigSet::EMPTY))
 }
 
-fn act(sys: &dyn Sys, signal: Signal, action: Sigaction) -> Result {
+/// An action that runs `run`.
+pub(super) fn action(sys: &dyn Sys, run: HandlerFn, flags: SaFlags, mask: SigSet) -> Sigaction {
+    let handler = sys.handler(run);
+    let flags = if handler.restorer == 0 { flags } else { flags | SaFlags::SA_RESTORER };
+    Sigaction { handler: handler.entry, flags, restorer: handler.restorer, mask }
+}
+
+/// Says what a signal does.
+pub(super) fn act(sys: &dyn Sys, signal: Signal, action: Sigaction) -> Result {
     sys.poke(sys.page(), &action.encode(sys.arch()));
     sys.rt_sigaction(signal, sys.page(), 0, 8)
 }
 
-fn counted(sys: &dyn Sys) -> [u64; 2] {
+/// How often the handler ran, and for which signal last.
+pub(super) fn counted(sys: &dyn Sys) -> [u64; 2] {
     [sys.load(sys.page() + COUNT), sys.load(sys.page() + COUNT + 8)]
+}
+
+/// Changes the mask and gives the one before.
+pub(super) fn mask(sys: &dyn Sys, how: SigHow, signals: &[Signal]) -> Result<SigSet> {
+    let set = sys.store(sys.page() + 0x7f00, &SigSet::of(signals));
+    sys.rt_sigprocmask(how, set, set + 8, 8)?;
+    Ok(sys.load(set + 8))
+}
+
+/// Sends this process a signal.
+pub(super) fn raise(sys: &dyn Sys, signal: Signal) -> Result {
+    sys.kill(sys.getpid()?, signal)
 }
 
 fn a_handler_runs(sys: &dyn Sys) -> Outcome {
