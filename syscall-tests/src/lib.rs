@@ -1,14 +1,18 @@
 //! Linux's behaviour as cases: functions that pass on Linux before they are held against Orrery.
 //!
 //! - [`cases`]: the cases, by family; [`cases::all`] lists them.
-//! - [`native`]: the subject that is the host's kernel.
+//! - [`host`]: the subject that is the host's kernel, and [`native`], how a case is one of its programs.
 //! - [`scripted`]: the subject that is Orrery, with cases as functions of this process.
-//! - [`machine`]: what runs a case on Orrery. [`rows`]: what its calls came to.
+//! - [`elf`]: the subject that is Orrery, with cases as a real program.
+//! - [`machine`]: what runs a case on Orrery. [`rows`]: what its calls came to. [`known`]: where it may differ.
 //!
 //! `tests/cases.rs` makes each case a test per subject; the binary `case` runs one case on the kernel under it. A case
 //! asks nothing of its kernel but a working directory of its own, and adapts to the user that it runs as.
 
 pub mod cases;
+pub mod elf;
+pub mod host;
+pub mod known;
 pub mod machine;
 pub mod native;
 pub mod rows;

@@ -1,85 +1,91 @@
-//! Every case as a test per subject: `host::NAME` is the kernel that this machine runs.
+//! Every case as a test per subject: `host::NAME` on the kernel that this machine runs, `scripted::NAME` and
+//! `ptrace::NAME` on Orrery.
+//!
+//! A machine that refuses ptrace shows its tests as ignored; `ORRERY_REQUIRE_ALL=1` makes that a failure.
 
-use std::fs::{self, File};
-use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use syscall_tests::cases::{self, Case};
-use syscall_tests::{machine, scripted};
+use syscall_tests::known::{self, Known};
+use syscall_tests::{elf, host, machine, scripted};
 
-/// How long a case may take; none sleeps for more than a moment.
-const TIME_MAX: Duration = Duration::from_secs(60);
+/// The binary that runs a case on the kernel under it.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_case");
+const SUBJECTS: [&str; 3] = ["host", "scripted", "ptrace"];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = cases::all().flat_map(|case| {
-        [
-            Trial::test(format!("host::{}", case.name), move || host(case.name)),
-            Trial::test(format!("scripted::{}", case.name), move || scripted(case)),
-        ]
-    });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
-}
-
-/// Runs a case as a scripted program.
-fn scripted(case: &'static Case) -> Result<(), Failed> {
-    let seed = machine::seed();
-    let replay =
-        format!("ORRERY_SEED={seed} cargo test -p syscall-tests --test cases -- --exact scripted::{}", case.name);
-    scripted::run(case, seed).map(drop).map_err(|problem| format!("{problem}\nagain: {replay}").into())
-}
-
-/// Runs a case in a process and a directory of its own.
-fn host(name: &str) -> Result<(), Failed> {
-    let place = Place::new()?;
-    let directory = place.0.join("directory");
-    fs::create_dir(&directory)?;
-    let output = place.0.join("output");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_case"))
-        .arg(name)
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(File::create(&output)?)
-        .spawn()?;
-    let started = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
+    let known = match known::all() {
+        Ok(known) => known,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return ExitCode::FAILURE;
         }
-        if started.elapsed() > TIME_MAX {
-            child.kill()?;
-            child.wait()?;
-            return Err(format!("took more than {TIME_MAX:?}; {}", fs::read_to_string(&output)?).into());
-        }
-        std::thread::sleep(Duration::from_millis(2));
     };
-    if status.success() {
-        return Ok(());
+    let seed = machine::seed();
+    let missing = elf::missing();
+    let mut trials = Vec::new();
+    for case in cases::all() {
+        for subject in SUBJECTS {
+            let excuse = known.iter().find(|known| known.case == case.name && known.subject == subject).cloned();
+            let test = move || judge(run(case, subject, seed), case, subject, seed, excuse.as_ref());
+            let missing = missing.as_ref().filter(|_| subject == "ptrace").cloned();
+            trials.push(trial(format!("{subject}::{}", case.name), missing, test));
+        }
     }
-    let said = String::from_utf8_lossy(&fs::read(&output)?).into_owned();
-    Err(format!("{said}\n{status}; again: cargo test -p syscall-tests --test cases -- --exact host::{name}").into())
+    trials.push(Trial::test("known::every_entry_names_a_case_and_a_subject", move || names_cases(&known)));
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// A directory that goes away.
-struct Place(PathBuf);
-
-impl Place {
-    fn new() -> std::io::Result<Self> {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("orrery-case-{}-{number}", std::process::id()));
-        fs::create_dir(&path)?;
-        Ok(Self(path))
+/// A test; ignored, or a failure, where the machine lacks something.
+fn trial(name: String, missing: Option<String>, test: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
+    match missing {
+        None => Trial::test(name, test),
+        Some(missing) if std::env::var_os("ORRERY_REQUIRE_ALL").is_some() => {
+            Trial::test(name, move || Err(missing.into()))
+        }
+        Some(missing) => Trial::test(format!("{name} ({missing})"), test).with_ignored_flag(true),
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        // What cannot be removed is litter in a temporary directory, not a failure of the case.
-        let _ = fs::remove_dir_all(&self.0);
+fn run(case: &'static Case, subject: &str, seed: u64) -> Result<(), String> {
+    match subject {
+        "scripted" => scripted::run(case, seed).map(drop),
+        "ptrace" => elf::run(case, Path::new(PROGRAM), seed),
+        _ => host::run(case, Path::new(PROGRAM)),
     }
+}
+
+/// What the outcome of a case means, and how to get it again.
+fn judge(
+    outcome: Result<(), String>,
+    case: &Case,
+    subject: &str,
+    seed: u64,
+    excuse: Option<&Known>,
+) -> Result<(), Failed> {
+    match (outcome, excuse) {
+        (Ok(()), None) | (Err(_), Some(_)) => Ok(()),
+        (Ok(()), Some(_)) => Err("passes: take it off known.toml".into()),
+        (Err(problem), None) => {
+            let seed = if subject == "host" { String::new() } else { format!("ORRERY_SEED={seed} ") };
+            let name = case.name;
+            Err(format!(
+                "{problem}\nagain: {seed}cargo test -p syscall-tests --test cases -- --exact {subject}::{name}"
+            )
+            .into())
+        }
+    }
+}
+
+fn names_cases(known: &[Known]) -> Result<(), Failed> {
+    for entry in known {
+        let is_case = cases::all().any(|case| case.name == entry.case);
+        if !is_case || !["scripted", "ptrace"].contains(&entry.subject.as_str()) {
+            return Err(format!("known.toml: there is no {}::{}", entry.subject, entry.case).into());
+        }
+    }
+    Ok(())
 }
