@@ -22,7 +22,7 @@ use crate::credentials::Credentials;
 use crate::error::{OrErrno as _, Result};
 use crate::fs::dev::{self, DeviceTable};
 use crate::fs::initramfs::Archive;
-use crate::fs::memory::MemoryFs;
+use crate::fs::memory::{MemoryFs, NamelessFiles};
 use crate::fs::proc::ProcFs;
 use crate::fs::stream::StreamFile;
 use crate::futex::FutexTable;
@@ -41,6 +41,8 @@ use crate::vfs::{
 const ROOT_DEV: u64 = 0x20;
 const DEV_DEV: u64 = 0x21;
 const PROC_DEV: u64 = 0x22;
+/// And for files that have no name.
+const NAMELESS_DEV: u64 = 0x23;
 /// Permission bits of `/dev`.
 const DEV_MODE: u32 = 0o755;
 
@@ -94,6 +96,7 @@ pub struct Kernel {
     clock: Clock,
     futexes: FutexTable,
     locks: LockTable,
+    nameless: NamelessFiles,
     itimers: syscall::Itimers,
     mounts: Arc<MountTable>,
     processes: Arc<Processes>,
@@ -159,6 +162,7 @@ impl Kernel {
             clock: Clock::new(&machine),
             futexes: FutexTable::new(),
             locks: LockTable::default(),
+            nameless: NamelessFiles::new(&machine, NAMELESS_DEV),
             itimers: syscall::Itimers::default(),
             mounts,
             processes,
@@ -381,6 +385,11 @@ impl Kernel {
     /// Locks on files.
     pub(crate) fn locks(&self) -> &LockTable {
         &self.locks
+    }
+
+    /// Files of memfd_create(2).
+    pub(crate) fn nameless(&self) -> &NamelessFiles {
+        &self.nameless
     }
 
     /// Everybody there is.

@@ -81,7 +81,7 @@ macro_rules! for_each_syscall {
             /// Give an open file a chosen descriptor, perhaps closed on exec.
             dup3                   [ 292   24] = file::dup3(old: Fd, new: Fd, flags: DupFlags);
             /// Ask or change what a descriptor or its open file is.
-            fcntl                  [  72   25] = file::fcntl(file: Fd, command: FcntlCommand, argument: Hex) without "owners, leases";
+            fcntl                  [  72   25] = file::fcntl(file: Fd, command: FcntlCommand, argument: Hex) without "owners, leases; F_SEAL_WRITE does not look for mappings";
             /// Lock a whole file for an open file description.
             flock                  [  73   32] = lock::flock(file: Fd, operation: FlockOperation);
 
@@ -233,17 +233,17 @@ macro_rules! for_each_syscall {
             /// Make a counter that can be polled, with flags.
             eventfd2               [ 290   19] = event::eventfd2(count: u32, flags: EventfdFlags);
             /// Read signals from a descriptor.
-            signalfd               [ 282    -] = later event::signalfd(file: Fd, mask: UserPtr<SigSet>, size: usize);
+            signalfd               [ 282    -] = event::signalfd(file: Fd, mask: UserPtr<SigSet>, size: usize);
             /// Read signals from a descriptor, with flags.
-            signalfd4              [ 289   74] = later event::signalfd4(file: Fd, mask: UserPtr<SigSet>, size: usize, flags: SignalfdFlags);
+            signalfd4              [ 289   74] = event::signalfd4(file: Fd, mask: UserPtr<SigSet>, size: usize, flags: SignalfdFlags);
             /// Make a timer that can be polled.
-            timerfd_create         [ 283   85] = later event::timerfd_create(clock: ClockId, flags: TimerfdFlags);
+            timerfd_create         [ 283   85] = event::timerfd_create(clock: ClockId, flags: TimerfdFlags);
             /// Arm a timer that can be polled.
-            timerfd_settime        [ 286   86] = later event::timerfd_settime(file: Fd, flags: TimerfdSettimeFlags, new: UserPtr<Itimerspec>, old: UserMut<Itimerspec>);
+            timerfd_settime        [ 286   86] = event::timerfd_settime(file: Fd, flags: TimerfdSettimeFlags, new: UserPtr<Itimerspec>, old: UserMut<Itimerspec>) without "TFD_TIMER_CANCEL_ON_SET";
             /// When a timer that can be polled is due.
-            timerfd_gettime        [ 287   87] = later event::timerfd_gettime(file: Fd, into: UserMut<Itimerspec>);
+            timerfd_gettime        [ 287   87] = event::timerfd_gettime(file: Fd, into: UserMut<Itimerspec>);
             /// Make a file that has no path.
-            memfd_create           [ 319  279] = later event::memfd_create(name: UserName, flags: MemfdFlags);
+            memfd_create           [ 319  279] = event::memfd_create(name: UserName, flags: MemfdFlags) without "huge pages";
 
             // ---- Waiting for descriptors.
             /// Wait until a descriptor is ready.

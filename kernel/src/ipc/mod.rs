@@ -3,7 +3,7 @@
 //! - [`pipe`]: pipes and FIFOs; [`ring`]: the pages they keep their bytes in.
 //! - [`fifos`]: which pipe a FIFO's node stands for.
 //! - [`epoll`]: sets of files of which some may be ready.
-//! - [`eventfd`]: a number that can be waited for.
+//! - [`eventfd`]: a number that can be waited for; [`timerfd`]: a timer; [`signalfd`]: signals.
 //!
 //! Lock order: a pipe's state, then page faults of whoever copies. A set's members, a member's wish, the set's list.
 
@@ -12,8 +12,12 @@ pub mod eventfd;
 pub mod fifos;
 pub mod pipe;
 pub mod ring;
+pub mod signalfd;
+pub mod timerfd;
 
 pub use epoll::Epoll;
 pub use eventfd::EventFd;
 pub use fifos::Fifos;
 pub use pipe::{Pipe, PipeEnd};
+pub use signalfd::SignalFd;
+pub use timerfd::TimerFd;

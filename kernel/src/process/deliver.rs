@@ -189,16 +189,18 @@ impl Thread {
         Ok(())
     }
 
+    /// Takes one of `set` that waits, blocked or not.
+    pub fn take_signal_of(&self, set: SigSet) -> Option<(Signal, Siginfo)> {
+        let own = self.signals.lock().pending.take(set.complement());
+        own.or_else(|| self.process.pending.lock().take(set.complement()))
+    }
+
     /// rt_sigtimedwait(2): takes one of `set`, waiting for it until `deadline_ns`.
     pub fn wait_for_signal(&self, set: SigSet, deadline_ns: Option<u64>) -> Result<(Signal, Siginfo)> {
         let set = set.difference(UNBLOCKABLE);
         self.signals.lock().awaited = set;
-        let mut look = || {
-            let own = self.signals.lock().pending.take(set.complement());
-            own.or_else(|| self.process.pending.lock().take(set.complement()))
-        };
         let queue = WaitQueue::new();
-        let taken = queue.wait_until(Sleep::interruptible().until(deadline_ns), &mut look);
+        let taken = queue.wait_until(Sleep::interruptible().until(deadline_ns), || self.take_signal_of(set));
         self.signals.lock().awaited = SigSet::EMPTY;
         taken.map_err(|why| match why {
             ostd::sync::WaitError::Interrupted => Errno::EINTR,

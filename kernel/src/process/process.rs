@@ -58,6 +58,8 @@ pub struct Process {
     /// -20 to 19, plus 20.
     pub(super) nice: AtomicU32,
     pub(super) started_ns: AtomicU64,
+    /// Who wants to know of every signal.
+    watchers: SpinLock<Vec<Weak<WaitQueue>>>,
 }
 
 impl Process {
@@ -83,6 +85,7 @@ impl Process {
             has_left_terminal: AtomicBool::new(false),
             nice: AtomicU32::new(20),
             started_ns: AtomicU64::new(now_ns),
+            watchers: SpinLock::default(),
         }
     }
 
@@ -172,6 +175,22 @@ impl Process {
     /// When it began, on the monotonic clock.
     pub fn started_ns(&self) -> u64 {
         self.started_ns.load()
+    }
+
+    /// Wakes `queue` with every signal that is sent from now on.
+    pub fn watch_signals(&self, queue: &Arc<WaitQueue>) {
+        let mut watchers = self.watchers.lock();
+        if !watchers.iter().any(|watcher| core::ptr::eq(watcher.as_ptr(), Arc::as_ptr(queue))) {
+            watchers.retain(|watcher| watcher.strong_count() > 0);
+            watchers.push(Arc::downgrade(queue));
+        }
+    }
+
+    pub(super) fn tell_watchers(&self) {
+        let watchers: Vec<_> = self.watchers.lock().iter().filter_map(Weak::upgrade).collect();
+        for watcher in watchers {
+            watcher.wake_all();
+        }
     }
 
     /// Signals sent to the process as a whole and not yet delivered.

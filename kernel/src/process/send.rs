@@ -26,6 +26,7 @@ impl Process {
         if let Some(thread) = threads.iter().find(|thread| thread.takes(signal)) {
             thread.interrupt();
         }
+        self.tell_watchers();
         Ok(())
     }
 
@@ -124,6 +125,7 @@ impl Thread {
         if self.takes(signal) {
             self.interrupt();
         }
+        self.process.tell_watchers();
         Ok(())
     }
 

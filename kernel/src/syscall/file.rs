@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use crate::abi::Signal;
 use crate::abi::arg::{Fd, Hex, UserIn, UserInOut, UserIovecsIn, UserIovecsOut, UserOut};
 use crate::abi::flags::{
-    CloseRangeFlags, DupFlags, Fadvice, FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, Resource,
-    RwFlags, SyncRangeFlags, Whence,
+    CloseRangeFlags, DupFlags, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, Fadvice,
+    FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, Resource, RwFlags, SyncRangeFlags, Whence,
 };
 use crate::abi::structs::{Iovec, Siginfo};
 use crate::error::{Errno, Result};
@@ -449,6 +449,17 @@ pub(super) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: FcntlCommand, argumen
         | FcntlCommand::F_OFD_GETLK
         | FcntlCommand::F_OFD_SETLK
         | FcntlCommand::F_OFD_SETLKW => super::lock::record(cx, fd, command, argument.0),
+        FcntlCommand::F_GET_SEALS => Ok(file.file().seals()? as usize),
+        FcntlCommand::F_ADD_SEALS => {
+            const KNOWN: u32 = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+            if !file.is_writable() {
+                return Err(Errno::EPERM);
+            }
+            if argument.0 as u32 & !KNOWN != 0 {
+                return Err(Errno::EINVAL);
+            }
+            file.file().add_seals(argument.0 as u32).map(|()| 0)
+        }
         FcntlCommand::F_GETOWN => Ok(0),
         FcntlCommand::F_SETPIPE_SZ | FcntlCommand::F_GETPIPE_SZ => {
             let pipe = file.file().as_any().downcast_ref::<PipeEnd>().ok_or(Errno::EBADF)?;

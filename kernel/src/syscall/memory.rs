@@ -3,7 +3,7 @@
 use super::Context;
 use crate::abi::Fd;
 use crate::abi::arg::{Hex, UserAddr, UserMut};
-use crate::abi::flags::{Madvice, MapFlags, MremapFlags, MsyncFlags, ProtFlags};
+use crate::abi::flags::{F_SEAL_FUTURE_WRITE, F_SEAL_WRITE, Madvice, MapFlags, MremapFlags, MsyncFlags, ProtFlags};
 use crate::error::{Errno, Result};
 use crate::mm::{Advice, Leave, MapRequest, Move, PAGE_SIZE, Place, Prot, Sharing, Source};
 
@@ -60,6 +60,13 @@ pub(super) fn mmap(
         if sharing == Sharing::Shared && !open.is_writable() {
             if prot.contains(Prot::WRITE) {
                 return Err(Errno::EACCES);
+            }
+            wish.allowed = Prot::READ | Prot::EXECUTE;
+        }
+        let sealed = open.file().seals().unwrap_or(0) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0;
+        if sharing == Sharing::Shared && sealed {
+            if prot.contains(Prot::WRITE) {
+                return Err(Errno::EPERM);
             }
             wish.allowed = Prot::READ | Prot::EXECUTE;
         }

@@ -1,5 +1,6 @@
 //! Where a process is in the tree of files, and what it does to names there.
 
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -8,7 +9,7 @@ use ostd::sync::Mutex;
 
 use super::attributes::{Access, FileKind, Identity};
 use super::file::{Block, File};
-use super::inode::{Make, New};
+use super::inode::{Make, Names, New};
 use super::mount::MountTable;
 use super::open_file::OpenFile;
 use super::path::{Path, Reach};
@@ -118,11 +119,7 @@ impl FsContext {
         if flags.contains(OpenFlags::O_PATH) {
             flags &= OpenFlags::O_PATH | OpenFlags::O_DIRECTORY | OpenFlags::O_NOFOLLOW | OpenFlags::O_CLOEXEC;
         } else if flags.contains(OpenFlags::O_TMPFILE) {
-            return Err(if flags.intersects(OpenFlags::O_WRONLY | OpenFlags::O_RDWR) {
-                Errno::EOPNOTSUPP
-            } else {
-                Errno::EINVAL
-            });
+            return self.open_unnamed(at, path, OpenRequest { flags, mode: request.mode }, who);
         }
         if flags.contains(OpenFlags::O_CREAT | OpenFlags::O_DIRECTORY) {
             return Err(Errno::EINVAL);
@@ -133,6 +130,32 @@ impl FsContext {
         let follow = if flags.contains(OpenFlags::O_NOFOLLOW) { Follow::No } else { Follow::Yes };
         let found = self.resolve(at, path, follow, who)?;
         self.open_place(&found, flags, who)
+    }
+
+    /// Makes a file in the directory that `path` leads to, without a name there: O_TMPFILE.
+    fn open_unnamed(
+        &self,
+        at: Option<&Path>,
+        path: &[u8],
+        request: OpenRequest,
+        who: &Identity,
+    ) -> Result<Arc<OpenFile>> {
+        let flags = request.flags;
+        let writes = flags.intersects(OpenFlags::O_WRONLY | OpenFlags::O_RDWR);
+        if !writes || flags.contains(OpenFlags::O_CREAT) {
+            return Err(Errno::EINVAL);
+        }
+        let dir = self.resolve(at, path, Follow::Yes, who)?;
+        if dir.inode.kind() != FileKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        permit_change(&dir, who)?;
+        let mode = request.mode & 0o7777 & !self.umask();
+        let names = if flags.contains(OpenFlags::O_EXCL) { Names::Never } else { Names::Later };
+        let inode = dir.inode.create_unnamed(&Make { new: New::Regular, mode, uid: who.uid, gid: who.gid }, names)?;
+        let file = Arc::clone(&inode).open(flags)?;
+        let name = format!("#{}", inode.identity().1);
+        Ok(OpenFile::at(dir.child(name.as_bytes(), inode), file, flags))
     }
 
     /// Opens what was found.

@@ -124,6 +124,14 @@ pub trait File: Send + Sync {
     fn punch(&self, _offset: u64, _len: u64) -> Result<()> {
         Err(Errno::EOPNOTSUPP)
     }
+    /// F_GET_SEALS; EINVAL where there are no seals.
+    fn seals(&self) -> Result<u32> {
+        Err(Errno::EINVAL)
+    }
+    /// F_ADD_SEALS.
+    fn add_seals(&self, _seals: u32) -> Result<()> {
+        Err(Errno::EINVAL)
+    }
     /// fsync(2).
     fn sync(&self) -> Result<()> {
         Err(Errno::EINVAL)

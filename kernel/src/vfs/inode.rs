@@ -38,6 +38,15 @@ pub struct Make<'a> {
     pub gid: u32,
 }
 
+/// Whether a file that was made without a name may get one by linkat(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// It may.
+    Later,
+    /// It stays without: O_EXCL.
+    Never,
+}
+
 /// What of an inode is to change; `None` stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {
@@ -83,6 +92,10 @@ pub trait Inode: Send + Sync {
     /// Makes a file called `name`; EEXIST.
     fn create(&self, _name: &[u8], _make: &Make<'_>) -> Result<Arc<dyn Inode>> {
         Err(Errno::EPERM)
+    }
+    /// Makes a file that no name leads to yet: O_TMPFILE.
+    fn create_unnamed(&self, _make: &Make<'_>, _names: Names) -> Result<Arc<dyn Inode>> {
+        Err(Errno::EOPNOTSUPP)
     }
     /// Another name for a file of the same file system.
     fn link(&self, _name: &[u8], _target: &Arc<dyn Inode>) -> Result<()> {

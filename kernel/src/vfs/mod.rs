@@ -20,7 +20,7 @@ pub use attributes::{Access, Attributes, FileKind, Identity, SystemAttributes};
 pub use context::{FsContext, OpenRequest};
 pub use fd_table::{CloseOnExec, DESCRIPTORS_MAX, FdTable};
 pub use file::{Block, Entry, File, IoctlContext, UserMemory};
-pub use inode::{Change, Devices, FileSystem, Inode, Location, Make, New};
+pub use inode::{Change, Devices, FileSystem, Inode, Location, Make, Names, New};
 pub use kernel_abi::flags::PollEvents;
 pub use locks::{Hold, LockTable, Owner, Record};
 pub use mount::{Mount, MountTable};

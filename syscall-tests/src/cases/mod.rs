@@ -50,11 +50,13 @@ macro_rules! cases {
 
 mod descriptor;
 mod epoll;
+mod event;
 mod file;
 mod handler;
 mod lock;
 mod machine;
 mod memory;
+mod nameless;
 mod path;
 mod pipe;
 mod process;
@@ -76,6 +78,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         time::CASES,
         pipe::CASES,
         lock::CASES,
+        event::CASES,
+        nameless::CASES,
         epoll::CASES,
         machine::CASES,
     ];

@@ -6,7 +6,8 @@ use super::Encoded;
 use crate::arch::Arch;
 use crate::arg::UserStruct;
 use crate::flags::{
-    CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, CLD_TRAPPED, SI_KERNEL, SI_TIMER, SIG_DFL, SaFlags,
+    CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, CLD_TRAPPED, SI_KERNEL, SI_TIMER, SI_TKILL,
+    SIG_DFL, SaFlags,
 };
 use crate::signal::{SigSet, Signal};
 
@@ -41,6 +42,32 @@ plain! {
         8 si_code: i32,
         12 pad0: u32,
         16 fields: [u64; 14],
+    }
+
+    /// `struct signalfd_siginfo`: a siginfo as signalfd(2) tells it.
+    SignalfdSiginfo as "signalfd_siginfo", 128 {
+        0 ssi_signo: u32,
+        4 ssi_errno: i32,
+        8 ssi_code: i32,
+        12 ssi_pid: u32,
+        16 ssi_uid: u32,
+        20 ssi_fd: i32,
+        24 ssi_tid: u32,
+        28 ssi_band: u32,
+        32 ssi_overrun: u32,
+        36 ssi_trapno: u32,
+        40 ssi_status: i32,
+        44 ssi_int: i32,
+        48 ssi_ptr: u64,
+        56 ssi_utime: u64,
+        64 ssi_stime: u64,
+        72 ssi_addr: u64,
+        80 ssi_addr_lsb: u16,
+        82 pad0: u16,
+        84 ssi_syscall: i32,
+        88 ssi_call_addr: u64,
+        96 ssi_arch: u32,
+        100 pad1: [u32; 7],
     }
 
     /// `struct sigevent`.
@@ -222,6 +249,42 @@ impl Siginfo {
     /// `si_value` of a queued signal or a timer.
     pub const fn value(&self) -> u64 {
         self.fields[1]
+    }
+}
+
+impl SignalfdSiginfo {
+    /// What a siginfo says, field by field; which of them count depends on signal and code.
+    pub fn of(info: &Siginfo) -> Self {
+        let mut told = Self {
+            ssi_signo: info.si_signo.cast_unsigned(),
+            ssi_errno: info.si_errno,
+            ssi_code: info.si_code,
+            ..Self::default()
+        };
+        let fault = [Signal::SIGILL, Signal::SIGTRAP, Signal::SIGBUS, Signal::SIGFPE, Signal::SIGSEGV];
+        let of_kernel = info.si_code > 0 && info.si_code < SI_KERNEL;
+        match info.signal() {
+            _ if info.si_code == SI_TIMER => {
+                told.ssi_tid = info.fields[0] as u32;
+                told.ssi_overrun = (info.fields[0] >> 32) as u32;
+                (told.ssi_ptr, told.ssi_int) = (info.fields[1], info.fields[1] as i32);
+            }
+            Some(Signal::SIGCHLD) if of_kernel => {
+                (told.ssi_pid, told.ssi_uid) = (info.pid().cast_unsigned(), info.uid());
+                (told.ssi_status, told.ssi_utime, told.ssi_stime) = (info.status(), info.fields[2], info.fields[3]);
+            }
+            Some(Signal::SIGIO) if of_kernel => {
+                (told.ssi_band, told.ssi_fd) = (info.fields[0] as u32, info.fields[1] as i32);
+            }
+            Some(signal) if of_kernel && fault.contains(&signal) => told.ssi_addr = info.fields[0],
+            _ => {
+                (told.ssi_pid, told.ssi_uid) = (info.pid().cast_unsigned(), info.uid());
+                if info.si_code < 0 && info.si_code != SI_TKILL {
+                    (told.ssi_ptr, told.ssi_int) = (info.fields[1], info.fields[1] as i32);
+                }
+            }
+        }
+        told
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct Directory {
     /// The directory above; the root has none.
     parent: Weak<Node>,
     name: Vec<u8>,
-    is_removed: bool,
+    pub(super) is_removed: bool,
     /// Whether names below are still to be listed.
     is_unlisted: bool,
 }
@@ -156,7 +156,11 @@ impl Node {
         }
         self.expect_free(name)?;
         // A file without any name stays without.
-        let node = target.this.upgrade().filter(|node| node.meta.lock().nlink > 0).ok_or(Errno::ENOENT)?;
+        let may = |node: &Arc<Node>| {
+            let meta = node.meta.lock();
+            meta.nlink > 0 || meta.may_be_named
+        };
+        let node = target.this.upgrade().filter(may).ok_or(Errno::ENOENT)?;
         node.count_links(1);
         self.directory()?.lock().insert(name, node);
         self.touch();

@@ -3,7 +3,9 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
+use core::cmp::Ordering;
 
+use kernel_abi::flags::{F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
 use ostd::PAGE_SIZE;
 use ostd::frame::Frame;
 
@@ -65,11 +67,29 @@ impl Node {
         Ok(done)
     }
 
+    fn seals(&self) -> u32 {
+        self.meta.lock().seals
+    }
+
+    /// EPERM where a seal keeps the size.
+    pub(super) fn permit_resize(&self, old: u64, new: u64) -> Result<()> {
+        let seal = match new.cmp(&old) {
+            Ordering::Less => F_SEAL_SHRINK,
+            Ordering::Equal => return Ok(()),
+            Ordering::Greater => F_SEAL_GROW,
+        };
+        if self.seals() & seal != 0 { Err(Errno::EPERM) } else { Ok(()) }
+    }
+
     /// Writes in the caller's turn.
     fn write_at(&self, from: &mut dyn Source, start: u64) -> Result<usize> {
         let (pages, _) = self.regular()?;
         if from.remaining() > 0 && start >= SIZE_MAX {
             return Err(Errno::EFBIG);
+        }
+        let seals = self.seals();
+        if seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 {
+            return Err(Errno::EPERM);
         }
         let mut done = 0;
         while from.remaining() > 0 {
@@ -78,6 +98,9 @@ impl Node {
             let (index, offset, len) = chunk(at, from.remaining().min(room));
             if len == 0 {
                 break;
+            }
+            if seals & F_SEAL_GROW != 0 && at + len as u64 > pages.lock().size {
+                return if done == 0 { Err(Errno::EPERM) } else { Ok(done) };
             }
             let frame = pages.lock().find_or_fill(index, self.lower.as_ref(), &self.tree.machine).map_err(full);
             match frame.and_then(|frame| from.take_into_frame(&frame, offset, len)) {
@@ -147,6 +170,7 @@ impl File for OpenRegular {
         let _turn = turn.lock();
         let mut pages = pages.lock();
         if end > pages.size {
+            self.0.permit_resize(pages.size, end)?;
             pages.truncate(end, self.0.lower.as_ref(), &self.0.tree.machine).map_err(full)?;
         }
         drop(pages);
@@ -157,12 +181,29 @@ impl File for OpenRegular {
     fn punch(&self, offset: u64, len: u64) -> Result<()> {
         let (pages, turn) = self.0.regular()?;
         let _turn = turn.lock();
+        if self.0.seals() & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 {
+            return Err(Errno::EPERM);
+        }
         pages.lock().punch(offset, len, self.0.lower.as_ref(), &self.0.tree.machine)?;
         self.0.touch();
         Ok(())
     }
 
     fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn seals(&self) -> Result<u32> {
+        if self.0.lower.is_some() { Err(Errno::EINVAL) } else { Ok(self.0.seals()) }
+    }
+
+    fn add_seals(&self, seals: u32) -> Result<()> {
+        crate::vfs::File::seals(self)?;
+        let mut meta = self.0.meta.lock();
+        if meta.seals & F_SEAL_SEAL != 0 {
+            return Err(Errno::EPERM);
+        }
+        meta.seals |= seals;
         Ok(())
     }
 

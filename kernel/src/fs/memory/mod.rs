@@ -11,6 +11,7 @@
 mod directory;
 mod file;
 mod lower;
+mod nameless;
 mod node;
 mod pages;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use ostd::sync::atomic::AtomicU64;
 
 use crate::vfs::{FileSystem, Inode, SystemAttributes};
 use lower::{Lower, SeenLinks};
+pub use nameless::{NamelessFiles, Seals};
 use node::Node;
 
 /// A tree in memory.

@@ -4,7 +4,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 
-use kernel_abi::flags::{OpenFlags, RenameFlags};
+use kernel_abi::flags::{F_SEAL_SEAL, OpenFlags, RenameFlags};
 use kernel_abi::structs::Timespec;
 use ostd::device::FolderAttributes;
 use ostd::sync::Mutex;
@@ -15,7 +15,7 @@ use super::file::{OpenDirectory, OpenRegular};
 use super::lower::Lower;
 use super::pages::{Pages, Version, full, time};
 use crate::error::{Errno, Result};
-use crate::vfs::{Attributes, Change, File, FileKind, Inode, Location, Make};
+use crate::vfs::{Attributes, Change, File, FileKind, Inode, Location, Make, Names};
 
 /// A file in the tree.
 pub(super) struct Node {
@@ -39,6 +39,10 @@ pub(super) struct Meta {
     pub(super) mtime: Timespec,
     pub(super) ctime: Timespec,
     pub(super) btime: Timespec,
+    /// `F_SEAL_*`.
+    pub(super) seals: u32,
+    /// Whether a name may lead to it although none does.
+    pub(super) may_be_named: bool,
 }
 
 /// What a kind of file has of its own.
@@ -108,6 +112,8 @@ impl Node {
             mtime: time(found.mtime),
             ctime: time(found.ctime),
             btime: time(found.ctime),
+            seals: F_SEAL_SEAL,
+            may_be_named: false,
         };
         let body = match kind {
             FileKind::Regular => Body::regular(Pages::of_lower(version(found))),
@@ -198,7 +204,18 @@ impl Meta {
     fn new(tree: &Tree, kind: FileKind, mode: u32, uid: u32, gid: u32) -> Self {
         let now = tree.now();
         let nlink = if kind == FileKind::Directory { 2 } else { 1 };
-        Self { mode, uid, gid, nlink, atime: now, mtime: now, ctime: now, btime: now }
+        Self {
+            mode,
+            uid,
+            gid,
+            nlink,
+            atime: now,
+            mtime: now,
+            ctime: now,
+            btime: now,
+            seals: F_SEAL_SEAL,
+            may_be_named: false,
+        }
     }
 }
 
@@ -253,6 +270,18 @@ impl Inode for Node {
         Ok(self.make(name, make)? as Arc<dyn Inode>)
     }
 
+    fn create_unnamed(&self, make: &Make<'_>, names: Names) -> Result<Arc<dyn Inode>> {
+        if self.directory()?.lock().is_removed {
+            return Err(Errno::ENOENT);
+        }
+        let node = Self::new_in(self, b"", make);
+        let mut meta = node.meta.lock();
+        meta.nlink = 0;
+        meta.may_be_named = names == Names::Later;
+        drop(meta);
+        Ok(node)
+    }
+
     fn link(&self, name: &[u8], target: &Arc<dyn Inode>) -> Result<()> {
         self.add_link(name, target.as_any().downcast_ref().ok_or(Errno::EXDEV)?)
     }
@@ -295,6 +324,7 @@ impl Inode for Node {
             return Err(Errno::EFBIG);
         }
         let _turn = turn.lock();
+        self.permit_resize(pages.lock().size, len)?;
         pages.lock().truncate(len, self.lower.as_ref(), &self.tree.machine).map_err(full)?;
         self.touch();
         Ok(())

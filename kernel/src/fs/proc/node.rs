@@ -174,7 +174,11 @@ impl Inode for Node {
                 let thread = self.thread(*pid)?;
                 let file = thread.files().get_place(*fd).map_err(|_| Errno::ENOENT)?;
                 if let Some(path) = file.path() {
-                    return Ok(self.world.asker()?.fs().path_of(path).0);
+                    let mut name = self.world.asker()?.fs().path_of(path).0;
+                    if path.inode.attributes().is_ok_and(|found| found.nlink == 0) {
+                        name.extend_from_slice(b" (deleted)");
+                    }
+                    return Ok(name);
                 }
                 let attributes = file.attributes()?;
                 let kind = match attributes.kind {
