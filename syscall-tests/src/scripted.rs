@@ -13,7 +13,7 @@ use ostd::hosted::scripted::{Guest, Token, image};
 use ostd::hosted::{Engine, HostedConfig};
 use zerocopy::IntoBytes as _;
 
-use crate::cases::{Case, Failure};
+use crate::cases::{self, Case, Failure};
 use crate::machine::{self, Seat};
 use crate::rows::Answers;
 
@@ -21,6 +21,8 @@ use crate::rows::Answers;
 const PROGRAM: &str = "/init";
 /// Its working directory.
 const DIRECTORY: &str = "/tmp";
+/// Arguments that a program looks at.
+const ARGUMENTS_MAX: usize = 3;
 /// Bytes of a thread's stack; its functions run on the engine's own.
 const STACK_BYTES: usize = 64 << 10;
 /// How far below its stack pointer a program keeps what it gives to `clone3`.
@@ -33,6 +35,8 @@ struct Program {
     /// Tokens by what they run; an engine has room for a thousand.
     tokens: Mutex<BTreeMap<(Role, usize, usize), Token>>,
     failure: Mutex<Option<Failure>>,
+    /// The execve that was made last: one that works does not return.
+    executing: Mutex<Option<Call>>,
     answers: Answers,
 }
 
@@ -78,9 +82,21 @@ fn run_here(case: &'static Case, seed: u64, seat: &Seat) -> std::result::Result<
     }
 }
 
-/// The program's start.
+/// The program's start: the case, or what a case executes.
 fn begin(case: &'static Case, guest: &mut Guest, program: &Arc<Program>) {
+    let arguments = arguments(guest);
     let subject = Scripted { guest: RefCell::new(guest), program: Arc::clone(program) };
+    let words: Vec<&str> = arguments.iter().skip(1).filter_map(|word| std::str::from_utf8(word).ok()).collect();
+    if let Some(status) = cases::executed(&subject, &words) {
+        // Only an execve that worked leads here.
+        let executing = program.executing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        executing.into_iter().for_each(|call| program.answers.note_last(call));
+        let _ = subject.exit_group(status as usize);
+    }
+    if program.page.get().is_some() {
+        // Executed in a way that says nothing of what to do.
+        let _ = subject.exit_group(2);
+    }
     let (rw, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS);
     let outcome = subject.mmap(0, PAGE_LEN, rw, flags, Fd(-1), 0).map_err(Failure::from).and_then(|page| {
         let _ = program.page.set(page);
@@ -91,6 +107,31 @@ fn begin(case: &'static Case, guest: &mut Guest, program: &Arc<Program>) {
         *program.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
     }
     let _ = subject.exit_group(status);
+}
+
+/// A program's arguments, from where a kernel puts them: the count, and as many pointers.
+fn arguments(guest: &mut Guest) -> Vec<Vec<u8>> {
+    let sp = guest.stack_pointer();
+    let word = |guest: &mut Guest, at: usize| {
+        let mut bytes = [0; 8];
+        guest.load(at, &mut bytes);
+        usize::from_ne_bytes(bytes)
+    };
+    let count = word(guest, sp).min(ARGUMENTS_MAX);
+    let text = |index: usize| {
+        let mut at = word(guest, sp + 8 + index * 8);
+        let mut text = Vec::new();
+        loop {
+            let mut byte = [0];
+            guest.load(at, &mut byte);
+            if byte == [0] {
+                return text;
+            }
+            text.push(byte[0]);
+            at += 1;
+        }
+    };
+    (0..count).map(text).collect()
 }
 
 impl Scripted<'_> {
@@ -111,6 +152,13 @@ impl Sys for Scripted<'_> {
     }
 
     fn call(&self, number: usize, args: [usize; 6]) -> usize {
+        match Call::lookup(Arch::X86_64, number) {
+            Some(call @ (Call::exit | Call::exit_group)) => self.program.answers.note_last(call),
+            Some(call @ (Call::execve | Call::execveat)) => {
+                *self.program.executing.lock().unwrap_or_else(PoisonError::into_inner) = Some(call);
+            }
+            _ => {}
+        }
         let answer = self.guest.borrow_mut().syscall(number, args).cast_unsigned();
         self.program.answers.note(number, answer);
         answer
@@ -132,6 +180,7 @@ impl Sys for Scripted<'_> {
         let program = Arc::clone(&self.program);
         let token = self.token((Role::Handler, run as usize, 0), move |guest, [signal, info, context]| {
             run(&Scripted { guest: RefCell::new(guest), program: Arc::clone(&program) }, signal, info, context);
+            program.answers.note_last(Call::rt_sigreturn);
         });
         // The engine makes the call that a restorer is for.
         Handler { entry: token.address().as_usize(), restorer: token.address().as_usize() }

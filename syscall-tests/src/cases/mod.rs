@@ -51,6 +51,7 @@ macro_rules! cases {
 mod descriptor;
 mod epoll;
 mod event;
+mod exec;
 mod file;
 mod handler;
 mod lock;
@@ -64,6 +65,8 @@ mod queue;
 mod signal;
 mod time;
 
+pub use exec::executed;
+
 /// Every case.
 pub fn all() -> impl Iterator<Item = &'static Case> {
     let families = [
@@ -72,6 +75,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         path::CASES,
         memory::CASES,
         process::CASES,
+        exec::CASES,
         signal::CASES,
         handler::CASES,
         queue::CASES,
