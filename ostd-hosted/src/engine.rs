@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use ostd_hal::user::x86_64::Regs;
 use ostd_hal::user::{Trap, UserState};
-use ostd_hal::{CpuId, Hal as _, Paddr, Vaddr};
+use ostd_hal::{CpuId, Hal as _, OutsideUse, Paddr, Vaddr};
 
 use crate::config::{HostedConfig, Mode};
 use crate::hosted::Hosted;
@@ -106,6 +106,13 @@ impl AnyEngine {
         match self {
             Self::Scripted(engine) => engine.retire(root),
             Self::Ptrace(engine) => engine.get().retire(root),
+        }
+    }
+
+    pub(crate) fn outside_use(&self) -> OutsideUse {
+        match self {
+            Self::Scripted(engine) => engine.outside_use(),
+            Self::Ptrace(engine) => engine.get().outside_use(),
         }
     }
 

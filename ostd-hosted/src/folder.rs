@@ -213,6 +213,10 @@ impl SharedFolder for HostFolder {
         drop(gone);
     }
 
+    fn held(&self) -> usize {
+        self.nodes.lock().held()
+    }
+
     fn is_writable(&self) -> bool {
         self.writable == Writable::Yes
     }

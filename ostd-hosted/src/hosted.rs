@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ostd_hal::device::OutsideEvent;
 use ostd_hal::hal::{Client, CopyFault, Resumed, RunError, SafePoint};
 use ostd_hal::user::{Access, PageFault, Trap, UserState, x86_64::Regs};
-use ostd_hal::{CpuId, Hal, Interrupt, PAGE_SIZE, Paddr, Vaddr, paging};
+use ostd_hal::{CpuId, Hal, Interrupt, OutsideUse, PAGE_SIZE, Paddr, Vaddr, paging};
 
 use crate::clock::Clock;
 use crate::config::{Engine, HostedConfig, Mode};
@@ -260,6 +260,10 @@ unsafe impl Hal for Hosted {
         context::in_context()
     }
 
+    fn unwinding() -> bool {
+        std::thread::panicking()
+    }
+
     fn monotonic_ns(&self) -> u64 {
         self.clock.now_ns()
     }
@@ -278,6 +282,10 @@ unsafe impl Hal for Hosted {
 
     fn outside_event(&self) -> Option<OutsideEvent> {
         self.runner.outside_event()
+    }
+
+    fn outside_use(&self) -> OutsideUse {
+        self.engine.outside_use()
     }
 
     fn outside_line(&self) -> u32 {

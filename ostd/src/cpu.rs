@@ -23,11 +23,13 @@ pub(crate) struct Cpu {
     current: UnsafeCell<Option<Arc<Task>>>,
     scheduler: UnsafeCell<Option<Arc<dyn Scheduler>>>,
     off_depth: Cell<u32>,
+    /// Spin locks held.
+    spins: Cell<u32>,
     in_interrupt: Cell<bool>,
     resched: AtomicBool,
 }
 
-// SAFETY: `current`, `scheduler`, `off_depth` and `in_interrupt` are used only through `CurrentCpu`, on the
+// SAFETY: `current`, `scheduler`, `off_depth`, `spins` and `in_interrupt` are used only through `CurrentCpu`, on the
 // hardware thread that runs this CPU, or before any CPU runs (`set_scheduler`, `clear_scheduler`); the rest is atomic
 // or locked.
 unsafe impl Sync for Cpu {}
@@ -57,6 +59,13 @@ impl CurrentCpu {
         Self(Backend::cpu_local())
     }
 
+    /// The same, and stands on no CPU until `restore`.
+    pub(crate) fn leave() -> Self {
+        let outer = Self::save();
+        Backend::set_cpu_local(ptr::null());
+        outer
+    }
+
     pub(crate) fn restore(self) {
         Backend::set_cpu_local(self.0);
     }
@@ -66,13 +75,14 @@ impl CurrentCpu {
         Self::with(|cpu| cpu.current().cloned()).flatten()
     }
 
-    /// Offers to interleave here (deterministic machines), but not while interrupts are off: another CPU's loop and its
-    /// interrupt handlers run outside contexts, and could only spin for ever on a spin lock that a suspended one holds.
+    /// Offers to interleave here (deterministic machines), but not under a spin lock: who waits for that may be on no
+    /// context that could give way, an interrupt handler of an idle CPU say, and a task that is ended where it stands
+    /// must not leave one locked.
     #[inline]
     pub(crate) fn safe_point(kind: SafePoint) {
         // The pointers are copied out: the call may suspend this context and come back much later.
-        let here = Self::with(|cpu| (cpu.core.load(Ordering::Relaxed).cast_const(), cpu.id, cpu.off_depth.get()));
-        if let Some((core, id, 0)) = here {
+        let here = Self::with(|cpu| (cpu.core.load(Ordering::Relaxed).cast_const(), cpu.id, cpu.spins.get() == 0));
+        if let Some((core, id, true)) = here {
             // SAFETY: as in `with`; a suspended context's machine outlives the context.
             unsafe { &*core }.backend.safe_point(id, kind);
         }
@@ -108,6 +118,7 @@ impl Cpu {
             current: UnsafeCell::new(None),
             scheduler: UnsafeCell::new(None),
             off_depth: Cell::new(0),
+            spins: Cell::new(0),
             in_interrupt: Cell::new(false),
             resched: AtomicBool::new(false),
         }
@@ -155,6 +166,18 @@ impl Cpu {
         self.off_depth.set(self.off_depth.get() + 1);
     }
 
+    /// Before a spin lock is taken: keeps interrupts away.
+    pub(crate) fn begin_spin(&self) {
+        self.interrupts_off();
+        self.spins.set(self.spins.get() + 1);
+    }
+
+    /// After it was given back.
+    pub(crate) fn end_spin(&self) {
+        self.spins.set(self.spins.get() - 1);
+        self.interrupts_on();
+    }
+
     fn interrupts_on(&self) {
         let depth = self.off_depth.get();
         debug_assert!(depth > 0, "interrupts were let in more often than kept away");
@@ -168,7 +191,7 @@ impl Cpu {
 
     /// Handles whatever is pending, on machines whose interrupts come at safe points.
     pub(crate) fn take_interrupts(&self) {
-        if self.in_interrupt.get() || self.core().poisoned() {
+        if self.in_interrupt.get() || self.core().over() {
             return;
         }
         while let Some(interrupt) = self.core().backend.poll_interrupt(self.id) {
@@ -195,6 +218,8 @@ impl Cpu {
         {
             if scheduler.should_yield(self.id, task) {
                 self.resched.store(true, Ordering::Relaxed);
+                // A deadline that has passed would interrupt again at once, for ever where time is virtual.
+                self.timers.end_slice();
             } else {
                 self.timers.begin_slice(now + scheduler.slice_ns(task));
             }
@@ -202,9 +227,19 @@ impl Cpu {
         self.timers.rearm(&core.backend, self.id);
     }
 
+    /// Asks the current task to give way on its way to user mode.
+    pub(crate) fn ask_to_give_way(&self) {
+        self.resched.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the current task has been asked to give way.
     pub(crate) fn resched_is_due(&self) -> bool {
         self.resched.load(Ordering::Relaxed)
+    }
+
+    /// Takes the task that was left in the middle of its turn, when no CPU runs.
+    pub(crate) fn abandon(&self) -> Option<Arc<Task>> {
+        self.set_current(None)
     }
 
     /// One turn: go on with the interleaved task, or pick one, and run it until it gives way.
@@ -223,7 +258,7 @@ impl Cpu {
             task.resumed_on(self.id);
             self.timers.begin_slice(backend.monotonic_ns() + scheduler.slice_ns(&task));
             self.timers.rearm(backend, self.id);
-            self.resched.store(false, Ordering::Relaxed);
+            self.resched.store(core.is_stopping(), Ordering::Relaxed);
             self.set_current(Some(task));
         }
         let task = Arc::clone(self.current().expect("set just above"));
@@ -284,6 +319,9 @@ impl Cpu {
 pub(crate) fn make_runnable(task: Arc<Task>, why: Enqueue) {
     // The machine is reached through the task: the caller may be on no CPU at all.
     let machine = task.machine().clone();
+    if machine.0.over() {
+        return;
+    }
     if let Some(scheduler) = machine.0.scheduler() {
         let here = CurrentCpu::with(|cpu| (cpu.id, cpu.core.load(Ordering::Relaxed).cast_const()));
         let off = crate::irq::InterruptsOff::new();

@@ -5,11 +5,13 @@
 //! when the last frame is.
 #![expect(unsafe_code, reason = "frame metadata is shared memory laid out by hand")]
 
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cell::UnsafeCell;
 use core::mem::ManuallyDrop;
 use core::ops::Range;
+use core::panic::Location;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
@@ -45,7 +47,8 @@ struct Slot {
     core: AtomicPtr<Core>,
     /// In a chunk's head: the index of the frame of its second slot.
     first_frame: AtomicUsize,
-    _reserved: UnsafeCell<usize>,
+    /// In a frame's slot, on a machine with checkers: who asked for it.
+    place: AtomicPtr<Location<'static>>,
 }
 
 /// A counted frame of memory that users may be given. Its bytes may change under the reader at any time, so they are
@@ -213,6 +216,7 @@ pub struct Frames<'a>(pub(crate) &'a Arc<Core>);
 
 impl Frames<'_> {
     /// A frame of zeros.
+    #[track_caller]
     pub fn alloc(&self) -> Result<Frame, Error> {
         let frame = self.alloc_dirty()?;
         frame.fill(0..PAGE_SIZE, 0);
@@ -220,11 +224,13 @@ impl Frames<'_> {
     }
 
     /// A frame that holds whatever its last owner left: only for who overwrites all of it.
+    #[track_caller]
     pub fn alloc_dirty(&self) -> Result<Frame, Error> {
         self.0.frames.take(Kind::UNTYPED).map(Frame)
     }
 
     /// `count` frames of zeros that follow one another in memory, or none.
+    #[track_caller]
     pub fn alloc_run(&self, count: usize) -> Result<Vec<Frame>, Error> {
         let run = self.0.frames.take_run(Kind::UNTYPED, count)?;
         let frames: Vec<_> = run.into_iter().map(Frame).collect();
@@ -244,6 +250,11 @@ impl Frames<'_> {
         self.0.frames.outstanding.load(Ordering::Relaxed)
     }
 
+    /// Who asked for the frames that are in use, at most `limit` of them, one line each. Looks at every frame.
+    pub fn users(&self, limit: usize) -> Vec<String> {
+        self.0.frames.users(limit)
+    }
+
     /// Frames that are free.
     pub fn free(&self) -> usize {
         self.total() - self.used()
@@ -256,6 +267,7 @@ impl Frames<'_> {
 }
 
 impl Core {
+    #[track_caller]
     pub(crate) fn alloc_table(&self) -> Result<TableFrame, Error> {
         let frame = Frame(self.frames.take(Kind::TABLE)?);
         frame.fill(0..PAGE_SIZE, 0);
@@ -268,6 +280,8 @@ pub(crate) struct FramePool {
     slots: NonNull<u8>,
     first: usize,
     total: usize,
+    /// Whether frames remember who asked for them.
+    checks: bool,
     outstanding: AtomicUsize,
     /// Counts down to an allocation that fails on request; 0 is off.
     fail_in: AtomicUsize,
@@ -280,7 +294,7 @@ unsafe impl Sync for FramePool {}
 unsafe impl Send for FramePool {}
 
 impl FramePool {
-    pub(crate) fn new(backend: &Backend) -> Self {
+    pub(crate) fn new(backend: &Backend, checks: bool) -> Self {
         let memory = backend.memory();
         let (first, end) = (memory.start.as_usize() >> PAGE_SHIFT, memory.end.as_usize() >> PAGE_SHIFT);
         let total = end - first;
@@ -292,6 +306,7 @@ impl FramePool {
             slots,
             first,
             total,
+            checks,
             outstanding: AtomicUsize::new(0),
             fail_in: AtomicUsize::new(0),
             core: AtomicPtr::new(ptr::null_mut()),
@@ -318,13 +333,15 @@ impl FramePool {
         unsafe { self.slots.byte_add(offset) }.cast()
     }
 
+    #[track_caller]
     fn take(&self, kind: u32) -> Result<NonNull<Slot>, Error> {
         self.fail_on_request()?;
         let index = self.buddy.lock().alloc(1).ok_or(Error::NoMemory)?;
         self.count_out(1);
-        Ok(self.claim(index, kind))
+        Ok(self.claim(index, kind, Location::caller()))
     }
 
+    #[track_caller]
     fn take_run(&self, kind: u32, count: usize) -> Result<Vec<NonNull<Slot>>, Error> {
         self.fail_on_request()?;
         if count == 0 || count > self.total {
@@ -339,7 +356,8 @@ impl FramePool {
         }
         drop(buddy);
         self.count_out(count);
-        Ok((start..start + count).map(|index| self.claim(index, kind)).collect())
+        let place = Location::caller();
+        Ok((start..start + count).map(|index| self.claim(index, kind, place)).collect())
     }
 
     fn fail_on_request(&self) -> Result<(), Error> {
@@ -349,14 +367,42 @@ impl FramePool {
         Ok(())
     }
 
-    fn claim(&self, index: usize, kind: u32) -> NonNull<Slot> {
+    fn claim(&self, index: usize, kind: u32, place: &'static Location<'static>) -> NonNull<Slot> {
         let pointer = self.slot(Paddr::new(index << PAGE_SHIFT));
         // SAFETY: inside the metadata, and the frame is ours since the allocator gave it out.
         let slot = unsafe { pointer.as_ref() };
         debug_assert_eq!(slot.kind.load(Ordering::Relaxed), Kind::FREE, "a frame was given out twice");
         slot.kind.store(kind, Ordering::Relaxed);
         slot.refs.store(1, Ordering::Relaxed);
+        if self.checks {
+            slot.place.store(ptr::from_ref(place).cast_mut(), Ordering::Relaxed);
+        }
         pointer
+    }
+
+    fn users(&self, limit: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        for index in self.first..self.first + self.total {
+            // SAFETY: inside the metadata that the backend promised, for `index` is a frame's.
+            let slot = unsafe { self.slot(Paddr::new(index << PAGE_SHIFT)).as_ref() };
+            let kind = match slot.kind.load(Ordering::Relaxed) {
+                Kind::FREE => continue,
+                Kind::TABLE => "page table",
+                _ => "memory",
+            };
+            if found.len() == limit {
+                found.push(String::from("..."));
+                break;
+            }
+            let (at, refs) = (Paddr::new(index << PAGE_SHIFT), slot.refs.load(Ordering::Relaxed));
+            // SAFETY: only ever null or a `&'static Location`; with the checkers on this machine wrote it itself.
+            let place = unsafe { slot.place.load(Ordering::Relaxed).as_ref() }.filter(|_| self.checks);
+            found.push(match place {
+                Some(place) => format!("frame {at} ({kind}, held {refs} times), asked for at {place}"),
+                None => format!("frame {at} ({kind}, held {refs} times)"),
+            });
+        }
+        found
     }
 
     /// The first frame out takes one count of the machine, which the last one back gives up.
@@ -384,6 +430,7 @@ impl FramePool {
 
 impl Machine {
     /// A frame of zeros: short for `frames().alloc()`.
+    #[track_caller]
     pub fn frame(&self) -> Result<Frame, Error> {
         self.frames().alloc()
     }

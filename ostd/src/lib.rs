@@ -5,6 +5,7 @@
 //! - [`vm`]: page-table trees ([`vm::VmSpace`]), range cursors, flush tokens, copies to and from user memory.
 //! - [`task`] and [`sched`]: kernel tasks, and the scheduler that the kernel provides.
 //! - [`sync`]: locks and wait queues; every sleep says whether a signal may end it.
+//! - [`census`]: counting a kernel's objects, to name those that outlive it.
 //! - [`timer`]: clocks and one-shot timers.
 //! - [`user`]: user mode.
 //!
@@ -33,6 +34,7 @@ pub use ostd_hosted as hosted;
 #[cfg(all(target_os = "none", feature = "baremetal"))]
 pub use ostd_baremetal as baremetal;
 
+pub mod census;
 mod cpu;
 pub mod error;
 pub mod frame;

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use ostd_hal::{Client, CpuId, Hal, Interrupt, RunError, Step};
 
 use crate::Backend;
+use crate::census::Census;
 use crate::cpu::{Cpu, CurrentCpu};
 use crate::frame::FramePool;
 use crate::irq::Lines;
@@ -69,11 +71,15 @@ pub(crate) struct Core {
     pub(crate) cpus: Box<[Cpu]>,
     pub(crate) lines: Lines,
     pub(crate) checks: bool,
+    pub(crate) census: Census,
     scheduler: SpinLock<Option<Arc<dyn Scheduler>>>,
     tasks: SpinLock<BTreeMap<u64, Weak<Task>>>,
     next_task: AtomicU64,
     stopping: AtomicBool,
     poisoned: AtomicBool,
+    /// No task will run again.
+    over: AtomicBool,
+    running: AtomicBool,
     panic: SpinLock<Option<Box<dyn Any + Send>>>,
     // Last: everything above may still reach into its memory while it is dropped.
     pub(crate) backend: Backend,
@@ -82,17 +88,21 @@ pub(crate) struct Core {
 impl Machine {
     /// A machine on `backend`, with nothing running.
     pub fn new(backend: Backend, config: MachineConfig) -> Self {
+        let checks = Backend::CHECKS && config.checks;
         let cpus = (0..backend.cpu_count()).map(|id| Cpu::new(CpuId(id))).collect();
         let core = Arc::new(Core {
-            frames: FramePool::new(&backend),
+            frames: FramePool::new(&backend, checks),
             cpus,
             lines: Lines::default(),
-            checks: Backend::CHECKS && config.checks,
+            checks,
+            census: Census::default(),
             scheduler: SpinLock::new(None),
             tasks: SpinLock::new(BTreeMap::new()),
             next_task: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            running: AtomicBool::new(false),
             panic: SpinLock::new(None),
             backend,
         });
@@ -120,13 +130,16 @@ impl Machine {
     /// Lends the CPUs to the machine's tasks until [`stop`](Self::stop). On a hosted deterministic machine everything
     /// happens on the calling thread.
     pub fn run(&self) -> Result<(), RunEnd> {
-        if self.0.poisoned.load(Ordering::Acquire) {
-            return Err(RunEnd::Panicked(Box::new("the machine is poisoned by an earlier panic")));
+        if self.0.over() {
+            return Err(RunEnd::Panicked(Box::new("the machine is over, by a panic or because its tasks were ended")));
         }
+        assert!(!self.0.running.swap(true, Ordering::AcqRel), "a machine is run by one caller at a time");
         self.0.stopping.store(false, Ordering::Release);
         let outer = CurrentCpu::save();
         let end = self.0.backend.run(&*self.0);
+        self.0.finish_turns();
         outer.restore();
+        self.0.running.store(false, Ordering::Release);
         if let Some(payload) = self.0.panic.lock().take() {
             return Err(RunEnd::Panicked(payload));
         }
@@ -137,6 +150,8 @@ impl Machine {
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
         for cpu in &self.0.cpus {
+            // A program that runs alone would never have to.
+            cpu.ask_to_give_way();
             self.0.backend.ipi(cpu.id);
         }
     }
@@ -189,6 +204,39 @@ impl Machine {
         drop(scheduler);
     }
 
+    /// Ends every task that is left, where it stands: its stack is unwound, on no CPU and without checkers, and it wakes
+    /// nobody. Returns who they were and where they waited, one line each. No task runs on this machine afterwards.
+    ///
+    /// Destructors on those stacks must not wait for a lock that another of these tasks holds.
+    ///
+    /// Panics while the machine runs.
+    pub fn end_tasks(&self) -> Vec<String> {
+        assert!(!self.0.running.load(Ordering::Acquire), "tasks of a running machine end by themselves");
+        self.0.over.store(true, Ordering::Release);
+        let tasks: Vec<_> = self.0.tasks.lock().values().filter_map(Weak::upgrade).collect();
+        let lines = tasks.iter().map(line_of).collect();
+        // Whoever was left in the middle of a turn may hold locks that others' destructors take: first.
+        let abandoned: Vec<_> = self.0.cpus.iter().filter_map(Cpu::abandon).collect();
+        abandoned.iter().chain(&tasks).for_each(|task| task.unwind());
+        lines
+    }
+
+    /// What the kernel counts (see [`Presence`](crate::census::Presence)) and still exists: how many, and at most
+    /// `limit` of them, one line each; without checkers no lines.
+    pub fn present(&self, limit: usize) -> (usize, Vec<String>) {
+        self.0.census.list(limit)
+    }
+
+    /// What programs hold outside the machine.
+    pub fn outside_use(&self) -> ostd_hal::OutsideUse {
+        self.0.backend.outside_use()
+    }
+
+    /// Whether the checkers run.
+    pub fn checks(&self) -> bool {
+        self.0.checks
+    }
+
     /// Tasks that exist, running or not.
     pub fn task_count(&self) -> usize {
         self.0.tasks.lock().len()
@@ -199,10 +247,7 @@ impl Machine {
         let tasks: Vec<_> = self.0.tasks.lock().values().filter_map(Weak::upgrade).collect();
         let mut report = String::new();
         for task in tasks {
-            let _ = match task.waits_at() {
-                Some(place) => writeln!(report, "  task {} `{}` waits at {place}", task.id(), task.name()),
-                None => writeln!(report, "  task {} `{}` does not wait", task.id(), task.name()),
-            };
+            let _ = writeln!(report, "  {}", line_of(&task));
         }
         report
     }
@@ -217,6 +262,11 @@ impl Machine {
         self.0.backend.boot_realtime_ns()
     }
 
+    /// Whether the caller's stack is being unwound by a panic already.
+    pub fn is_unwinding() -> bool {
+        Backend::unwinding()
+    }
+
     /// Whether a kernel panic ended this machine.
     pub fn is_poisoned(&self) -> bool {
         self.0.poisoned.load(Ordering::Acquire)
@@ -229,6 +279,14 @@ impl core::fmt::Debug for Machine {
     }
 }
 
+/// A task and where it waits.
+fn line_of(task: &Arc<Task>) -> String {
+    match task.waits_at() {
+        Some(place) => format!("task {} `{}` waits at {place}", task.id(), task.name()),
+        None => format!("task {} `{}` does not wait", task.id(), task.name()),
+    }
+}
+
 impl Core {
     pub(crate) fn scheduler(&self) -> Option<Arc<dyn Scheduler>> {
         self.scheduler.lock().clone()
@@ -236,6 +294,30 @@ impl Core {
 
     pub(crate) fn poisoned(&self) -> bool {
         self.poisoned.load(Ordering::Relaxed)
+    }
+
+    /// Whether no kernel code runs any more: after a panic, or because the tasks were ended.
+    pub(crate) fn over(&self) -> bool {
+        self.poisoned() || self.over.load(Ordering::Relaxed)
+    }
+
+    /// Whether a checker should speak up now.
+    pub(crate) fn checks_now(&self) -> bool {
+        self.checks && !self.over() && !Backend::unwinding()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// CPUs that were left in the middle of a turn, when the machine was stopped, come to its end: so a task that said
+    /// `stop` last has really ended.
+    fn finish_turns(&self) {
+        while !self.over() && self.cpus.iter().any(|cpu| cpu.current().is_some()) {
+            for cpu in self.cpus.iter().filter(|cpu| cpu.current().is_some()) {
+                cpu.step(self);
+            }
+        }
     }
 
     pub(crate) fn poison(&self, payload: Box<dyn Any + Send>) {
@@ -269,7 +351,7 @@ impl Client for Core {
     }
 
     fn stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        self.is_stopping()
     }
 }
 

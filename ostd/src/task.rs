@@ -196,6 +196,17 @@ impl Task {
         backend.context_resume(context.as_mut().expect("a finished task is on no queue"))
     }
 
+    /// Ends a task that will not run again where it stands: the destructors of what is on its stack run, on no CPU.
+    /// Must not be called while a CPU may run it.
+    pub(crate) fn unwind(&self) {
+        // SAFETY: the machine is not running, so no CPU uses the context.
+        let context = unsafe { &mut *self.context.get() }.take();
+        let outer = CurrentCpu::leave();
+        drop(context);
+        outer.restore();
+        self.machine.0.strike(self.id);
+    }
+
     /// Frees the stack of a task whose entry has returned.
     pub(crate) fn finished(&self) {
         // SAFETY: as in `resume`; the context is not running any more.
@@ -208,7 +219,11 @@ impl Task {
 impl Drop for Task {
     /// A task dropped before its entry returned (its machine ended first) is unwound by its context.
     fn drop(&mut self) {
-        self.machine.0.strike(self.id);
+        if self.context.get_mut().is_some() {
+            self.unwind();
+        } else {
+            self.machine.0.strike(self.id);
+        }
     }
 }
 

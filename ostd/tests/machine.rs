@@ -27,6 +27,7 @@ fn spawn(machine: &Machine, name: &str, entry: impl FnOnce() + Send + 'static) {
 
 /// Leaves nothing behind.
 fn end(machine: Machine) {
+    machine.end_tasks();
     machine.detach();
     assert_eq!((machine.task_count(), machine.frames().used()), (0, 0));
 }
@@ -87,6 +88,8 @@ fn a_deadlock_is_reported_with_who_waits_where() {
     });
     let Err(RunEnd::Deadlock(report)) = machine.run() else { panic!("no deadlock was found") };
     assert!(report.contains("`forever` waits at") && report.contains("machine.rs"), "{report}");
+    assert_eq!(machine.end_tasks().len(), 1);
+    end(machine);
 }
 
 #[test]
@@ -223,4 +226,59 @@ fn a_deadline_that_is_past_when_it_is_set_ends_the_sleep_all_the_same() {
         machine.run().expect("it stops");
         end(machine);
     }
+}
+
+#[test]
+fn a_machine_that_was_told_to_stop_leaves_nobody_in_the_middle_of_a_turn() {
+    for seed in 0..50 {
+        let machine =
+            machine_with(&HostedConfig { cpus: 2, mode: Mode::Deterministic { seed }, ..HostedConfig::default() });
+        let ended = Arc::new(AtomicU32::new(0));
+        let (handle, count) = (machine.clone(), Arc::clone(&ended));
+        spawn(&machine, "last", move || {
+            handle.stop();
+            // Each of these may leave the CPU to the other one, which sees that the machine is to stop.
+            (0..100).for_each(|_| drop(ostd::sync::SpinLock::new(()).lock()));
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        machine.run().expect("it stops");
+        assert_eq!((ended.load(Ordering::SeqCst), machine.task_count()), (1, 0), "seed {seed}");
+        end(machine);
+    }
+}
+
+#[test]
+fn a_slice_that_is_over_interrupts_once_and_a_program_that_runs_alone_hears_of_a_stop() {
+    let machine = machine();
+    let engine = machine.backend().scripted();
+    let entry = engine.register(|guest, _| {
+        loop {
+            guest.syscall(39, [0; 6]);
+        }
+    });
+    let image = scripted::image(entry);
+    let calls = Arc::new(AtomicU32::new(0));
+    for name in ["one", "other"] {
+        let (handle, image, calls) = (machine.clone(), image.clone(), Arc::clone(&calls));
+        spawn(&machine, name, move || {
+            let space = VmSpace::new(&handle).expect("memory");
+            let page = entry.address().page_floor();
+            let frame = handle.frame().expect("memory");
+            frame.write(0, &image[page.as_usize() - scripted::IMAGE_BASE..][..PAGE_SIZE]);
+            space.cursor(page..page + PAGE_SIZE).map(frame, PageFlags::EXECUTE).expect("memory");
+            let mut regs = Regs::default();
+            regs.set_ip(entry.address().as_usize());
+            let mut user = UserContext::new(&handle, regs);
+            // Two slices of ten milliseconds at 200 ns a call, and a bit.
+            while calls.fetch_add(1, Ordering::SeqCst) < 120_000 {
+                assert_eq!(user.execute(&space), Trap::Syscall);
+                user.set_syscall_return(0);
+            }
+            handle.stop();
+            user.execute(&space);
+        });
+    }
+    machine.run().expect("it stops");
+    machine.end_tasks();
+    end(machine);
 }

@@ -256,6 +256,11 @@ impl Nodes {
         gone
     }
 
+    /// How many nodes there are besides the root.
+    pub(super) fn held(&self) -> usize {
+        self.nodes.len().saturating_sub(1)
+    }
+
     /// How many nodes there are, and how many of them have a descriptor, the root counted in both.
     #[cfg(test)]
     pub(super) fn counts(&self) -> (usize, usize) {

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use libc::{pid_t, user_regs_struct};
 use ostd_hal::user::SyscallFrame;
 use ostd_hal::user::x86_64::Regs;
-use ostd_hal::{Access, Exception, Paddr, PageFault, Trap, UserState, Vaddr};
+use ostd_hal::{Access, Exception, OutsideUse, Paddr, PageFault, Trap, UserState, Vaddr};
 
 use super::commands::CommandFile;
 use super::fault::{self, Space, Verdict};
@@ -150,6 +150,13 @@ impl PtraceEngine {
     /// hold their initial values and no other part is in use.
     pub fn fp_initial() -> Vec<u8> {
         initial_xstate(emulate::xstate_len())
+    }
+
+    /// What is held on behalf of guests: stubs with an address space, and guest threads that have run.
+    pub fn outside_use(&self) -> OutsideUse {
+        let inner = self.inner.borrow();
+        let processes = inner.stubs.iter().flatten().filter(|stub| stub.root.is_some()).count();
+        OutsideUse { processes, programs: inner.homes.len() }
     }
 
     /// Shows every live stub to `visit`.

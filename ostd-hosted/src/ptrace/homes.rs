@@ -51,6 +51,11 @@ impl Homes {
         self.homes.get(&home).map(|home| (home.root, &home.place))
     }
 
+    /// How many have a name.
+    pub(super) fn len(&self) -> usize {
+        self.homes.len()
+    }
+
     /// Notes where the registers of `home` are now.
     pub(super) fn put(&mut self, home: u64, place: Place) {
         if let Some(home) = self.homes.get_mut(&home) {

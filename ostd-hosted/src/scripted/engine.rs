@@ -2,11 +2,12 @@
 #![expect(unsafe_code, reason = "a program's fiber is named by a pointer in its state")]
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ostd_hal::user::x86_64::Regs;
 use ostd_hal::user::{Access, Exception, SyscallFrame, Trap, UserState};
-use ostd_hal::{CpuId, Paddr, Vaddr};
+use ostd_hal::{CpuId, OutsideUse, Paddr, Vaddr};
 
 use super::guest::{Guest, GuestFiber, Order, Outcome};
 use super::tlb::Tlb;
@@ -33,6 +34,8 @@ pub struct Scripted {
     functions: RwLock<Vec<Function>>,
     failures: RwLock<Vec<Failure>>,
     tlbs: Box<[CpuTlb]>,
+    /// Fibers that exist.
+    programs: AtomicUsize,
 }
 
 /// A TLB is used by the host thread that runs its CPU.
@@ -44,6 +47,7 @@ impl Scripted {
             functions: RwLock::new(Vec::new()),
             failures: RwLock::new(Vec::new()),
             tlbs: (0..cpus).map(|_| CpuTlb(std::sync::Mutex::new(Tlb::new()))).collect(),
+            programs: AtomicUsize::new(0),
         }
     }
 
@@ -126,6 +130,7 @@ impl Scripted {
         let args = [regs.rdi, regs.rsi, regs.rdx].map(|arg| arg as usize);
         if state.home == 0 {
             let fiber = GuestFiber::new().ok_or(Trap::Exception(Exception::InvalidInstruction))?;
+            self.programs.fetch_add(1, Ordering::Relaxed);
             state.home = Box::into_raw(Box::new(fiber)).expose_provenance() as u64;
         }
         Ok(Order::Call { function, args, ip, sp: regs.rsp as usize, rax: regs.rax as usize })
@@ -135,10 +140,15 @@ impl Scripted {
         if state.home != 0 {
             let fiber = std::ptr::with_exposed_provenance_mut::<GuestFiber>(state.home as usize);
             state.home = 0;
+            self.programs.fetch_sub(1, Ordering::Relaxed);
             // SAFETY: `order` made it by `Box::into_raw` for this state alone; it is not running, for its kernel task
             // is here.
             drop(unsafe { Box::from_raw(fiber) });
         }
+    }
+
+    pub(crate) fn outside_use(&self) -> OutsideUse {
+        OutsideUse { processes: 0, programs: self.programs.load(Ordering::Relaxed) }
     }
 
     pub(crate) fn with_tlb<R>(&self, cpu: CpuId, f: impl FnOnce(&Tlb) -> R) -> R {

@@ -159,6 +159,11 @@ pub trait SharedFolder: Send + Sync {
     /// Undoes one lookup or making of the node, which will not be named again after the last.
     fn forget(&self, node: FolderNode);
 
+    /// Nodes besides the root that were looked up or made more often than forgotten.
+    fn held(&self) -> usize {
+        0
+    }
+
     /// Whether the calls below can succeed at all.
     fn is_writable(&self) -> bool {
         false

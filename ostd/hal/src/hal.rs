@@ -90,6 +90,15 @@ pub struct CopyFault {
     pub fault: PageFault,
 }
 
+/// What of a machine's surroundings is held on behalf of its programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct OutsideUse {
+    /// Processes of the host that hold an address space.
+    pub processes: usize,
+    /// Programs whose registers or stacks an engine keeps.
+    pub programs: usize,
+}
+
 /// A machine.
 ///
 /// # Safety
@@ -215,6 +224,10 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
     fn context_suspend(&self);
     /// Whether the caller runs in a context.
     fn in_context(&self) -> bool;
+    /// Whether the caller's stack is being unwound: a checker that found something would only hide the cause.
+    fn unwinding() -> bool {
+        false
+    }
 
     // ---- time ----
 
@@ -231,6 +244,10 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
 
     /// Takes the next event from outside.
     fn outside_event(&self) -> Option<crate::device::OutsideEvent>;
+    /// What of the machine's surroundings programs still hold; nothing on metal.
+    fn outside_use(&self) -> OutsideUse {
+        OutsideUse::default()
+    }
     /// The interrupt line raised when there is an outside event.
     fn outside_line(&self) -> u32;
 }

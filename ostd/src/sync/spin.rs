@@ -2,13 +2,13 @@
 #![expect(unsafe_code, reason = "a lock's guard hands out the only reference to its contents")]
 
 use core::cell::UnsafeCell;
+use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
 use ostd_hal::{Hal, SafePoint};
 
 use super::raw::RawSpin;
-use crate::cpu::CurrentCpu;
-use crate::irq::InterruptsOff;
+use crate::cpu::{Cpu, CurrentCpu};
 
 /// Mutual exclusion by spinning, with interrupts off on the holder's CPU: so interrupt handlers may take it too.
 /// Sleeping, giving way and copying user memory under it are bugs, and panic.
@@ -40,15 +40,19 @@ impl<T: ?Sized> SpinLock<T> {
     /// Taking it twice on one CPU never ends on metal; a hosted machine panics.
     pub fn lock(&self) -> SpinLockGuard<'_, T> {
         CurrentCpu::safe_point(SafePoint::LockAcquire);
-        let off = InterruptsOff::new();
+        CurrentCpu::with(Cpu::begin_spin);
         self.raw.lock(relax);
-        SpinLockGuard { lock: self, off: Some(off) }
+        SpinLockGuard { lock: self, _not_send: PhantomData }
     }
 
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Option<SpinLockGuard<'_, T>> {
-        let off = InterruptsOff::new();
-        self.raw.try_lock().then(|| SpinLockGuard { lock: self, off: Some(off) })
+        CurrentCpu::with(Cpu::begin_spin);
+        if self.raw.try_lock() {
+            return Some(SpinLockGuard { lock: self, _not_send: PhantomData });
+        }
+        CurrentCpu::with(Cpu::end_spin);
+        None
     }
 
     /// The value, by exclusive access.
@@ -77,8 +81,8 @@ impl<T: ?Sized> core::fmt::Debug for SpinLock<T> {
 #[must_use]
 pub struct SpinLockGuard<'a, T: ?Sized> {
     lock: &'a SpinLock<T>,
-    /// Also keeps the guard on its CPU (it is not Send).
-    off: Option<InterruptsOff>,
+    // A guard belongs to the CPU that made it.
+    _not_send: PhantomData<*const ()>,
 }
 
 impl<T: ?Sized> Deref for SpinLockGuard<'_, T> {
@@ -99,7 +103,7 @@ impl<T: ?Sized> DerefMut for SpinLockGuard<'_, T> {
 impl<T: ?Sized> Drop for SpinLockGuard<'_, T> {
     fn drop(&mut self) {
         self.lock.raw.unlock();
-        drop(self.off.take());
+        CurrentCpu::with(Cpu::end_spin);
         CurrentCpu::safe_point(SafePoint::LockRelease);
     }
 }

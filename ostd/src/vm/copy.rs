@@ -75,7 +75,7 @@ impl VmSpace {
 
     fn about_to_copy(&self) {
         CurrentCpu::safe_point(SafePoint::UserCopy);
-        if self.core().checks
+        if self.core().checks_now()
             && let Some(why) = CurrentCpu::atomic_context()
         {
             panic!("user memory was copied {why}");

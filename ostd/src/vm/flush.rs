@@ -66,7 +66,7 @@ impl<'a> Flush<'a> {
 impl Drop for Flush<'_> {
     fn drop(&mut self) {
         if self.range.is_some() {
-            let checks = self.space.core().checks && !self.space.core().poisoned();
+            let checks = self.space.core().checks_now();
             let range = self.range.clone();
             // Flushed even so: the report is about the caller, not a reason to corrupt memory.
             self.flush();
