@@ -72,6 +72,9 @@ fn run(options: &Options) -> Result<u8, String> {
     let boot = Boot { root, stdio, strace: options.strace.clone() };
     let kernel = Kernel::boot(machine, boot).map_err(|errno| format!("cannot boot: {errno}"))?;
     let ending = kernel.run(&program);
+    if let Err(leaks) = kernel.shutdown() {
+        tracing::error!("{leaks}");
+    }
     let code = match ending {
         Ok(Ending::Exited(code)) => code,
         Ok(Ending::Killed(signal)) => 128_u8.wrapping_add(signal),

@@ -1,4 +1,6 @@
-//! `Kernel`: one of everything, its boot and its end.
+//! `Kernel`: one of everything, its boot; its end is in `kernel/end.rs`.
+
+mod end;
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -36,6 +38,8 @@ use crate::vfs::{
     CloseOnExec, FdTable, File, FileSystem as _, Follow, FsContext, LockTable, Make, MountTable, New, OpenFile,
     OpenRequest, SliceSource, Source as _,
 };
+
+pub use end::{Booted, Leaks, Report};
 
 /// Device numbers that stat(2) shows for the mounts a kernel begins with.
 const ROOT_DEV: u64 = 0x20;
@@ -90,7 +94,7 @@ pub enum Ending {
     Stopped,
 }
 
-/// One Linux, on one machine.
+/// One Linux, on one machine. [`Kernel::boot`] gives it with the duty to end it, as a [`Booted`].
 pub struct Kernel {
     machine: Machine,
     clock: Clock,
@@ -106,6 +110,9 @@ pub struct Kernel {
     missing: SpinLock<BTreeSet<String>>,
     anonymous: AtomicU64,
     stopped: AtomicBool,
+    answers: Arc<Answers>,
+    /// What lies below the root, to be asked at the end whether all of it was given back.
+    folder: Option<Arc<dyn SharedFolder>>,
 }
 
 /// What processes call; it knows its kernel without keeping it.
@@ -151,14 +158,18 @@ impl Foreground for Jobs {
 
 impl Kernel {
     /// Boots on `machine`: mounts, devices, standard streams; no program runs yet.
-    pub fn boot(machine: Machine, boot: Boot) -> Result<Arc<Self>> {
+    pub fn boot(machine: Machine, boot: Boot) -> Result<Booted> {
         machine.set_scheduler(Arc::new(RoundRobin::new(machine.cpu_count())));
         let console = Self::console(&machine, &boot.stdio)?;
         let mounts = Self::mount(&machine, &boot.root, console.as_ref())?;
         let stdio = Self::streams(&machine, &boot.stdio, console.as_ref(), &mounts)?;
         let answers = Arc::new(Answers::default());
         let processes = Processes::new(&machine, Arc::clone(&answers) as Arc<dyn Calls>)?;
-        let kernel = Arc::new(Self {
+        let folder = match boot.root {
+            Root::Folder(folder) => Some(folder),
+            _ => None,
+        };
+        let kernel = Booted::new(Self {
             clock: Clock::new(&machine),
             futexes: FutexTable::new(),
             locks: LockTable::default(),
@@ -172,11 +183,12 @@ impl Kernel {
             missing: SpinLock::default(),
             anonymous: AtomicU64::new(1),
             stopped: AtomicBool::new(false),
+            answers,
+            folder,
             machine,
         });
-        *answers.0.lock() = Arc::downgrade(&kernel);
         kernel.mount_proc()?;
-        kernel.connect();
+        kernel.share().connect();
         Ok(kernel)
     }
 
@@ -223,8 +235,7 @@ impl Kernel {
         }
     }
 
-    /// Runs `program` and everything it starts, until it ends. Call it once.
-    pub fn run(self: &Arc<Self>, program: &Program) -> core::result::Result<Ending, RunEnd> {
+    fn run(self: &Arc<Self>, program: &Program) -> core::result::Result<Ending, RunEnd> {
         let ending = Arc::new(SpinLock::new(Ending::Stopped));
         let (kernel, program, told) = (Arc::clone(self), program.clone(), Arc::clone(&ending));
         let init = move || {

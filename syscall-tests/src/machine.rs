@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use kernel::kernel::{Ending, Kernel, Program};
+use kernel::kernel::{Booted, Ending, Program};
 use ostd::device::ByteChannel;
 use ostd::hosted::stdio::Captured;
 use ostd::hosted::watch::Watch;
@@ -87,15 +87,17 @@ pub fn stdio() -> ([Arc<dyn ByteChannel>; 3], Captured) {
     (channels, far)
 }
 
-/// Runs the kernel's program to its end, which is to be exit code 0.
-pub fn run(kernel: &Arc<Kernel>, arguments: &[&str], directory: &str) -> Result<(), String> {
+/// Runs the kernel's program to its end, which is to be exit code 0, and ends the kernel, which is to leave nothing.
+pub fn run(kernel: Booted, arguments: &[&str], directory: &str) -> Result<(), String> {
     let program = Program {
         arguments: arguments.iter().map(|word| word.as_bytes().to_vec()).collect(),
         environment: Vec::new(),
         directory: directory.as_bytes().to_vec(),
     };
-    match kernel.run(&program) {
-        Ok(Ending::Exited(0)) => Ok(()),
+    let ending = kernel.run(&program);
+    let rest = kernel.shutdown();
+    match ending {
+        Ok(Ending::Exited(0)) => rest.map(|_| ()).map_err(|leaks| leaks.to_string()),
         Ok(Ending::Stopped) => Err("stopped, having taken too long".into()),
         Ok(ending) => Err(format!("the program ended: {ending:?}")),
         Err(end) => Err(format!("{end:?}")),

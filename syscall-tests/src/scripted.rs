@@ -73,7 +73,7 @@ fn run_here(case: &'static Case, seed: u64, seat: &Seat) -> std::result::Result<
     kernel
         .install(PROGRAM.as_bytes(), 0o755, &image(entry))
         .map_err(|errno| format!("the program cannot be installed: {errno:?}"))?;
-    let ended = machine::run(&kernel, &[PROGRAM], DIRECTORY);
+    let ended = machine::run(kernel, &[PROGRAM], DIRECTORY);
     let failure = program.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
     match (ended, failure) {
         (Ok(()), None) => Ok(program.answers.clone()),

@@ -23,6 +23,9 @@ pub const KERNEL_PID: i32 = 1;
 /// The program the machine was started for.
 pub const PROGRAM_PID: i32 = 2;
 
+/// How long those who were killed have before they are killed again.
+const KILL_AGAIN_NS: u64 = 10_000_000;
+
 /// The first program.
 pub struct Program {
     /// Its file's path.
@@ -112,13 +115,28 @@ impl Processes {
     pub fn wait_for_program(&self) -> i32 {
         let over = || *self.program_status.lock();
         let status = self.ended.wait_until(Sleep::uninterruptible(), over).unwrap_or(0);
-        for process in self.all() {
-            let info = Siginfo::kernel(Signal::SIGKILL);
-            let _ = process.send(Signal::SIGKILL, info);
-        }
-        let alone = || (self.tree.lock().len() == 1).then_some(());
-        let _ = self.ended.wait_until(Sleep::uninterruptible(), alone);
+        self.kill_all(u64::MAX);
         status
+    }
+
+    /// Kills everybody and sleeps until they are gone, at most until `deadline_ns`. Call it in a task.
+    pub fn kill_all(&self, deadline_ns: u64) {
+        let alone = || self.is_alone().then_some(());
+        // Again and again: somebody may just have been forked.
+        while !self.is_alone() && self.machine.monotonic_ns() < deadline_ns {
+            for process in self.all() {
+                let info = Siginfo::kernel(Signal::SIGKILL);
+                let _ = process.send(Signal::SIGKILL, info);
+            }
+            let look_again_ns = self.machine.monotonic_ns().saturating_add(KILL_AGAIN_NS);
+            let sleep = Sleep::uninterruptible().until(Some(deadline_ns.min(look_again_ns)));
+            let _ = self.ended.wait_until(sleep, alone);
+        }
+    }
+
+    /// Whether nobody is there but the kernel.
+    pub fn is_alone(&self) -> bool {
+        self.tree.lock().len() == 1
     }
 
     /// The first program's status word, once it has ended.

@@ -6,6 +6,7 @@ use core::any::Any;
 
 use kernel_abi::flags::{F_SEAL_SEAL, OpenFlags, RenameFlags};
 use kernel_abi::structs::Timespec;
+use ostd::census::Presence;
 use ostd::device::FolderAttributes;
 use ostd::sync::Mutex;
 
@@ -27,6 +28,7 @@ pub(super) struct Node {
     pub(super) lower: Option<Lower>,
     pub(super) meta: Mutex<Meta>,
     pub(super) body: Body,
+    _presence: Presence,
 }
 
 /// What can change of any file.
@@ -140,8 +142,9 @@ impl Node {
         meta: Meta,
         body: Body,
     ) -> Arc<Self> {
+        let _presence = Presence::new(&tree.machine, "inode", ino);
         let (tree, meta) = (Arc::clone(tree), Mutex::new(meta));
-        Arc::new_cyclic(|this| Self { tree, this: this.clone(), ino, kind, rdev, lower, meta, body })
+        Arc::new_cyclic(|this| Self { tree, this: this.clone(), ino, kind, rdev, lower, meta, body, _presence })
     }
 
     /// Contents have changed now.

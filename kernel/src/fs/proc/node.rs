@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 
 use kernel_abi::flags::OpenFlags;
+use ostd::census::Presence;
 
 use super::{World, process, system};
 use crate::error::{Errno, Result};
@@ -32,6 +33,7 @@ pub(super) enum What {
 pub(super) struct Node {
     world: Arc<World>,
     what: What,
+    _presence: Presence,
 }
 
 /// Names under `/proc` that are links to the asker's own directory.
@@ -39,7 +41,7 @@ const OWN: &[&str] = &["self", "thread-self"];
 
 impl Node {
     pub(super) fn new(world: &Arc<World>, what: What) -> Self {
-        Self { world: Arc::clone(world), what }
+        Self { world: Arc::clone(world), what, _presence: Presence::new(&world.machine, "inode of /proc", 0) }
     }
 
     fn child(&self, what: What) -> Arc<dyn Inode> {

@@ -1,0 +1,253 @@
+//! The life of a kernel: booted, run, ended, a thousand times over; and what it says when something is left behind.
+
+use std::any::Any;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kernel::kernel::{Boot, Booted, Ending, Kernel, Program, Root};
+use ostd::device::ByteChannel;
+use ostd::hosted::scripted::{Guest, image};
+use ostd::hosted::stdio::Captured;
+use ostd::hosted::watch::Watch;
+use ostd::hosted::{Hosted, HostedConfig, Mode};
+use ostd::sync::{Sleep, WaitQueue};
+use ostd::task::Task;
+use ostd::{Machine, MachineConfig, RunEnd};
+
+const GETPID: usize = 39;
+const FORK: usize = 57;
+const WAIT4: usize = 61;
+const PAUSE: usize = 34;
+const EXIT_GROUP: usize = 231;
+
+/// A kernel of a megabyte or `config`'s size, with `/dev` and `/proc` and nothing on its standard streams.
+fn boot_on(config: &HostedConfig) -> Booted {
+    let watch = Watch::new();
+    let config = HostedConfig { watch: Some(Arc::clone(&watch)), ..config.clone() };
+    let machine = Machine::new(Hosted::new(&config).expect("the host has memory"), MachineConfig::default());
+    let streams = Captured::new(b"");
+    let stdio: [Arc<dyn ByteChannel>; 3] = [1, 2, 3].map(|line| streams.channel(&watch, line));
+    Kernel::boot(machine, Boot { root: Root::Empty, stdio, strace: None }).expect("it boots")
+}
+
+fn boot() -> Booted {
+    boot_on(&HostedConfig { memory: 4 << 20, ..HostedConfig::default() })
+}
+
+/// Makes `main` the program `/program`.
+fn install(kernel: &Booted, main: impl Fn(&mut Guest) + Send + Sync + 'static) {
+    let entry = kernel.machine().backend().scripted().register(move |guest, _| main(guest));
+    kernel.install(b"/program", 0o755, &image(entry)).expect("there is room");
+}
+
+fn run(kernel: &Booted) -> Result<Ending, RunEnd> {
+    let arguments = vec![b"/program".to_vec()];
+    kernel.run(&Program { arguments, environment: Vec::new(), directory: b"/".to_vec() })
+}
+
+/// A program with a child, which both end well.
+fn parent_and_child(guest: &mut Guest) {
+    let child = guest.engine().register(|guest, _| {
+        guest.syscall(EXIT_GROUP, [3, 0, 0, 0, 0, 0]);
+    });
+    let pid = guest.syscall_with_child(FORK, [0; 6], child);
+    assert!(pid > 2, "{pid}");
+    assert_eq!(guest.syscall(WAIT4, [usize::MAX, 0, 0, 0, 0, 0]), pid);
+    assert_eq!(guest.syscall(GETPID, [0; 6]), 2);
+    guest.syscall(EXIT_GROUP, [7, 0, 0, 0, 0, 0]);
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").expect("this process has descriptors").count()
+}
+
+/// Kilobytes that this process has in memory.
+fn resident_kib() -> usize {
+    let status = fs::read_to_string("/proc/self/status").expect("this process has a status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("memory is told");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// Tests that look at the whole process take turns.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn messages(leaks: &kernel::kernel::Leaks) -> String {
+    leaks.lines().join("\n")
+}
+
+#[test]
+fn a_thousand_kernels_one_after_another_leave_nothing_behind() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let life = || {
+        let kernel = boot();
+        install(&kernel, parent_and_child);
+        assert_eq!(run(&kernel).expect("no deadlock"), Ending::Exited(7));
+        let machine = kernel.machine().clone();
+        kernel.shutdown().expect("nothing is left");
+        assert_eq!((machine.task_count(), machine.frames().used()), (0, 0));
+    };
+    // Pools fill, allocators settle.
+    (0..200).for_each(|_| life());
+    let (files, memory) = (descriptors(), resident_kib());
+    (0..1000).for_each(|_| life());
+    assert_eq!(descriptors(), files);
+    let grown = resident_kib().saturating_sub(memory);
+    assert!(grown < 1000, "a kilobyte or more per kernel: {grown} KiB");
+}
+
+#[test]
+fn three_hundred_kernels_live_at_once() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let files = descriptors();
+    let kernels: Vec<_> = (0..300).map(|_| boot()).collect();
+    for kernel in &kernels {
+        install(kernel, parent_and_child);
+    }
+    for kernel in &kernels {
+        assert_eq!(run(kernel).expect("no deadlock"), Ending::Exited(7));
+    }
+    for kernel in kernels {
+        kernel.shutdown().expect("nothing is left");
+    }
+    assert_eq!(descriptors(), files);
+}
+
+#[test]
+fn programs_that_do_not_end_are_killed_on_one_cpu_and_on_four() {
+    for (cpus, seed) in [(1, 0), (4, 1), (4, 2), (4, 3)] {
+        let config = HostedConfig { cpus, mode: Mode::Deterministic { seed }, ..HostedConfig::default() };
+        let kernel = boot_on(&config);
+        install(&kernel, |guest| {
+            let child = guest.engine().register(|guest, _| {
+                loop {
+                    guest.syscall(GETPID, [0; 6]);
+                }
+            });
+            guest.syscall_with_child(FORK, [0; 6], child);
+            let bystander = guest.engine().register(|guest, _| {
+                guest.syscall(PAUSE, [0; 6]);
+            });
+            guest.syscall_with_child(FORK, [0; 6], bystander);
+            guest.syscall(PAUSE, [0; 6]);
+        });
+        let machine = kernel.machine().clone();
+        let stop = machine.clone();
+        Task::spawn(&machine, "stopper", Box::new(()), move || {
+            let nap = Sleep::uninterruptible().until(Some(2_000_000));
+            let _ = WaitQueue::new().wait_until(nap, || None::<()>);
+            stop.stop();
+        })
+        .expect("a stack");
+        assert_eq!(run(&kernel).expect("it is stopped"), Ending::Stopped);
+        assert!(kernel.processes().all().len() >= 3);
+        kernel.shutdown().expect("nothing is left");
+        assert_eq!((machine.task_count(), machine.frames().used()), (0, 0), "{cpus} CPUs, seed {seed}");
+    }
+}
+
+#[test]
+fn a_kept_frame_is_named_by_who_asked_for_it() {
+    let kernel = boot();
+    let line = line!() + 1;
+    let kept: Box<dyn Any> = Box::new(kernel.machine().frame().expect("memory"));
+    let leaks = kernel.shutdown().expect_err("the frame is kept");
+    let place = format!("tests/life.rs:{line}");
+    assert!(messages(&leaks).contains("1 frames") && messages(&leaks).contains(&place), "{leaks}");
+    drop(kept);
+}
+
+#[test]
+fn a_kept_inode_is_named() {
+    let kernel = boot();
+    let kept = kernel.mounts().root().inode;
+    let leaks = kernel.shutdown().expect_err("the inode is kept");
+    assert!(messages(&leaks).contains("inode 1"), "{leaks}");
+    drop(kept);
+}
+
+#[test]
+fn a_task_that_never_ends_is_named_and_ended_all_the_same() {
+    let kernel = boot();
+    let machine = kernel.machine().clone();
+    let (held, memory) = (Arc::new(()), machine.clone());
+    let on_stack = Arc::clone(&held);
+    let line = line!() + 3;
+    Task::spawn(&machine, "forever", Box::new(()), move || {
+        let _here = (on_stack, memory.frame());
+        let _ = WaitQueue::new().wait_until(Sleep::uninterruptible(), || None::<()>);
+    })
+    .expect("a stack");
+    let leaks = kernel.shutdown().expect_err("the task does not end");
+    let said = messages(&leaks);
+    assert!(said.contains("`forever` waits at") && said.contains(&format!("life.rs:{line}")), "{leaks}");
+    assert_eq!(leaks.lines().len(), 1, "{leaks}");
+    assert_eq!((Arc::strong_count(&held), machine.frames().used(), machine.task_count()), (1, 0, 0));
+}
+
+#[test]
+fn a_kernel_that_somebody_keeps_is_a_leak() {
+    let kernel = boot();
+    let kept = Arc::clone(kernel.share());
+    let leaks = kernel.shutdown().expect_err("the kernel is kept");
+    assert!(messages(&leaks).contains("the kernel itself"), "{leaks}");
+    drop(kept);
+}
+
+#[test]
+#[should_panic(expected = "a kernel left behind:\n  1 frames")]
+fn a_dropped_kernel_panics_if_something_is_left() {
+    let kernel = boot();
+    let _kept = kernel.machine().frame().expect("memory");
+    drop(kernel);
+}
+
+#[test]
+#[should_panic(expected = "the test's own")]
+fn a_kernel_dropped_by_a_panic_keeps_quiet() {
+    let kernel = boot();
+    let _kept = kernel.machine().frame().expect("memory");
+    // Dropped before the frame: a second panic would end the process.
+    let _kernel = kernel;
+    panic!("the test's own");
+}
+
+#[test]
+fn a_kernel_panic_is_told_once_and_poisons_its_own_machine_only() {
+    for cpus in [1, 4] {
+        let bystander = boot();
+        let kernel = boot_on(&HostedConfig { cpus, ..HostedConfig::default() });
+        install(&kernel, |guest| {
+            let child = guest.engine().register(|guest, _| {
+                guest.syscall(PAUSE, [0; 6]);
+            });
+            guest.syscall_with_child(FORK, [0; 6], child);
+            loop {
+                guest.syscall(GETPID, [0; 6]);
+            }
+        });
+        let machine = kernel.machine().clone();
+        let (held, memory) = (Arc::new(()), machine.clone());
+        let on_stack = Arc::clone(&held);
+        Task::spawn(&machine, "buggy", Box::new(()), move || {
+            let nap = Sleep::uninterruptible().until(Some(1_000_000));
+            let _here = (on_stack, memory.frame());
+            let _ = WaitQueue::new().wait_until(nap, || None::<()>);
+            panic!("on purpose");
+        })
+        .expect("a stack");
+        let Err(end) = run(&kernel) else { panic!("the panic was lost") };
+        assert!(format!("{end:?}").contains("on purpose"));
+        assert!(machine.is_poisoned());
+        assert!(kernel.shutdown().expect("a poisoned machine has told its panic").poisoned);
+        // Unwound all the same.
+        assert_eq!((Arc::strong_count(&held), machine.task_count()), (1, 0));
+        // A stack that was left at the safe point in a destructor loses what its function was about to return
+        // (rust-lang/rust#47949); on one CPU none is.
+        let left = machine.frames().users(9);
+        assert!(cpus > 1 || left.is_empty(), "{left:#?}");
+
+        install(&bystander, parent_and_child);
+        assert_eq!(run(&bystander).expect("it has no part in it"), Ending::Exited(7));
+        assert!(!bystander.shutdown().expect("nothing is left").poisoned);
+    }
+}
