@@ -33,6 +33,6 @@ fn run_here(case: &Case, program: &Path, directory: &Path, seed: u64, seat: &Sea
     let boot = Boot { root: Root::Folder(Arc::new(folder)), stdio, strace: machine::strace() };
     let kernel = Kernel::boot(machine, boot).map_err(|errno| format!("the kernel does not boot: {errno:?}"))?;
     let [program, directory] = [program, directory].map(|path| path.to_string_lossy().into_owned());
-    machine::run(&kernel, &[&program, case.name], &directory)
+    machine::run(kernel, &[&program, case.name], &directory)
         .map_err(|problem| format!("{problem}\n{}", output.output_text()))
 }
