@@ -98,7 +98,7 @@ pub enum Ending {
 pub struct Kernel {
     machine: Machine,
     clock: Clock,
-    futexes: FutexTable,
+    futexes: Arc<FutexTable>,
     locks: LockTable,
     nameless: NamelessFiles,
     itimers: syscall::Itimers,
@@ -171,7 +171,7 @@ impl Kernel {
         };
         let kernel = Booted::new(Self {
             clock: Clock::new(&machine),
-            futexes: FutexTable::new(),
+            futexes: Arc::new(FutexTable::new()),
             locks: LockTable::default(),
             nameless: NamelessFiles::new(&machine, NAMELESS_DEV),
             itimers: syscall::Itimers::default(),
@@ -389,7 +389,7 @@ impl Kernel {
     }
 
     /// Who waits for which word of memory.
-    pub fn futexes(&self) -> &FutexTable {
+    pub fn futexes(&self) -> &Arc<FutexTable> {
         &self.futexes
     }
 

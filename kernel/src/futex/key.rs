@@ -25,10 +25,18 @@ pub struct Key {
 /// What keys are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Name {
-    /// An address in an address space.
-    Private(u64, usize),
+    /// An address in an address space, and whether its callers promised to be alone: those who did and those who did
+    /// not never meet.
+    Private(u64, usize, Alone),
     /// A byte of the machine's memory.
     Shared(usize),
+}
+
+/// Whether a caller said that its address space is the only one that uses the word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alone {
+    Yes,
+    No,
 }
 
 impl Key {
@@ -40,14 +48,14 @@ impl Key {
         if at >= space.end() {
             return Err(Errno::EFAULT);
         }
-        let private = Self { name: Name::Private(space.id(), at), _frame: None };
+        let private = |alone| Self { name: Name::Private(space.id(), at, alone), _frame: None };
         if scope == Scope::Private {
-            return Ok(private);
+            return Ok(private(Alone::Yes));
         }
         loop {
             space.load32(at)?;
             if space.area_at(at).is_some_and(|area| area.is_private()) {
-                return Ok(private);
+                return Ok(private(Alone::No));
             }
             // Somebody may take the page away between the two.
             if let Some(mapped) = space.vm().query(Vaddr::new(at)) {

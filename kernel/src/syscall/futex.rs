@@ -1,10 +1,14 @@
 //! Waiting on words of memory, and what a thread leaves behind.
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
 use super::Context;
-use crate::abi::flags::{FUTEX_BITSET_MATCH_ANY, FutexOp};
+use crate::abi::flags::{ClockId, FutexOp};
 use crate::abi::types::{RobustListHead, Timespec, UserMut, UserPtr};
 use crate::error::{Errno, Result};
-use crate::futex::Scope;
+use crate::futex::{ANY, FutexTable, Operation, Scope};
+use crate::process::Thread;
 
 pub(super) fn futex(
     cx: &mut Context<'_>,
@@ -15,46 +19,83 @@ pub(super) fn futex(
     addr2: UserMut<u32>,
     value3: u32,
 ) -> Result {
-    let flags = FutexOp::FUTEX_PRIVATE_FLAG.0 | FutexOp::FUTEX_CLOCK_REALTIME.0;
+    let options = FutexOp::FUTEX_PRIVATE_FLAG.0 | FutexOp::FUTEX_CLOCK_REALTIME.0;
     let scope = if op.0 & FutexOp::FUTEX_PRIVATE_FLAG.0 != 0 { Scope::Private } else { Scope::Shared };
+    let command = FutexOp(op.0 & !options);
+    let waits = matches!(command, FutexOp::FUTEX_WAIT | FutexOp::FUTEX_WAIT_BITSET);
+    let time = if waits && !timeout.is_null() {
+        Some(cx.space().read_value::<Timespec>(timeout.addr)?.to_ns().ok_or(Errno::EINVAL)?)
+    } else {
+        None
+    };
+    let clock = if op.0 & FutexOp::FUTEX_CLOCK_REALTIME.0 == 0 {
+        ClockId::CLOCK_MONOTONIC
+    } else if command == FutexOp::FUTEX_WAIT_BITSET {
+        ClockId::CLOCK_REALTIME
+    } else {
+        return Err(Errno::ENOSYS);
+    };
     let space = cx.space();
     let table = cx.kernel.futexes();
-    match FutexOp(op.0 & !flags) {
-        waits @ (FutexOp::FUTEX_WAIT | FutexOp::FUTEX_WAIT_BITSET) => {
-            let relative = waits == FutexOp::FUTEX_WAIT;
-            let bits = if relative { FUTEX_BITSET_MATCH_ANY } else { value3 };
-            if bits == 0 {
-                return Err(Errno::EINVAL);
-            }
-            let mut deadline = None;
-            if !timeout.is_null() {
-                let time: Timespec = space.read_value(timeout.addr)?;
-                if time.tv_sec < 0 || !(0..1_000_000_000).contains(&time.tv_nsec) {
-                    return Err(Errno::EINVAL);
-                }
-                let at = (time.tv_sec as u64).saturating_mul(1_000_000_000).saturating_add(time.tv_nsec as u64);
-                let machine = space.machine();
-                deadline = Some(if relative {
-                    machine.monotonic_ns().saturating_add(at)
-                } else if op.0 & FutexOp::FUTEX_CLOCK_REALTIME.0 != 0 {
-                    at.saturating_sub(machine.boot_realtime_ns())
-                } else {
-                    at
-                });
-            }
-            let waited = table.wait(&space, addr.addr, scope, value, bits, deadline);
-            // A relative timeout would begin anew: such a wait is not repeated.
-            let repeat = if relative && deadline.is_some() { Errno::EINTR } else { Errno::ERESTARTSYS };
-            waited.map(|()| 0).map_err(|errno| if errno == Errno::EINTR { repeat } else { errno })
+    let clocks = cx.kernel.clock();
+    // What is a timeout for waiters is a second count for the others.
+    let count_second = timeout.addr as u32;
+    match command {
+        FutexOp::FUTEX_WAIT => {
+            let deadline = time.map(|span| clocks.monotonic_ns().saturating_add(span));
+            wait(table, cx.thread, Wait { at: addr.addr, scope, value, bits: ANY, deadline })
         }
-        FutexOp::FUTEX_WAKE => table.wake(&space, addr.addr, scope, value as usize, FUTEX_BITSET_MATCH_ANY),
-        FutexOp::FUTEX_WAKE_BITSET if value3 == 0 => Err(Errno::EINVAL),
-        FutexOp::FUTEX_WAKE_BITSET => table.wake(&space, addr.addr, scope, value as usize, value3),
-        _ => {
-            let _ = addr2;
-            Err(Errno::ENOSYS)
+        FutexOp::FUTEX_WAIT_BITSET | FutexOp::FUTEX_WAKE_BITSET if value3 == 0 => Err(Errno::EINVAL),
+        FutexOp::FUTEX_WAIT_BITSET => {
+            let deadline = time.map(|at| clocks.monotonic_deadline(clock, at));
+            wait(table, cx.thread, Wait { at: addr.addr, scope, value, bits: value3, deadline })
         }
+        FutexOp::FUTEX_WAKE => table.wake(&space, addr.addr, scope, at_least_one(value), ANY),
+        FutexOp::FUTEX_WAKE_BITSET => table.wake(&space, addr.addr, scope, at_least_one(value), value3),
+        FutexOp::FUTEX_REQUEUE | FutexOp::FUTEX_CMP_REQUEUE => {
+            let counts = (no_less_than_none(value)?, no_less_than_none(count_second)?);
+            let expected = (command == FutexOp::FUTEX_CMP_REQUEUE).then_some(value3);
+            table.requeue(&space, (addr.addr, addr2.addr), scope, counts, expected)
+        }
+        FutexOp::FUTEX_WAKE_OP => {
+            let counts = (at_least_one(value), at_least_one(count_second));
+            table.wake_op(&space, (addr.addr, addr2.addr), scope, counts, Operation(value3))
+        }
+        _ => Err(Errno::ENOSYS),
     }
+}
+
+/// What a thread waits for.
+#[derive(Clone, Copy)]
+struct Wait {
+    at: usize,
+    scope: Scope,
+    value: u32,
+    bits: u32,
+    deadline: Option<u64>,
+}
+
+/// Waits; after a signal without a handler it goes on until the same moment, after a handler only without a deadline.
+fn wait(table: &Arc<FutexTable>, thread: &Arc<Thread>, what: Wait) -> Result {
+    let waited = table.wait(&thread.space(), what.at, what.scope, what.value, what.bits, what.deadline);
+    match waited {
+        Err(Errno::EINTR) if what.deadline.is_none() => Err(Errno::ERESTARTSYS),
+        Err(Errno::EINTR) => {
+            let table = Arc::clone(table);
+            thread.set_restart(Box::new(move |thread| wait(&table, thread, what)));
+            Err(Errno::ERESTART_RESTARTBLOCK)
+        }
+        other => other.map(|()| 0),
+    }
+}
+
+/// How many a wake-up wakes: Linux looks at the count after the first.
+fn at_least_one(count: u32) -> usize {
+    usize::try_from(count.cast_signed()).unwrap_or(0).max(1)
+}
+
+fn no_less_than_none(count: u32) -> Result {
+    usize::try_from(count.cast_signed()).or(Err(Errno::EINVAL))
 }
 
 pub(super) fn set_robust_list(cx: &mut Context<'_>, head: UserPtr<RobustListHead>, len: usize) -> Result {
