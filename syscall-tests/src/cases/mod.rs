@@ -53,7 +53,9 @@ mod epoll;
 mod event;
 mod exec;
 mod file;
+mod futex;
 mod handler;
+mod interrupt;
 mod lock;
 mod machine;
 mod memory;
@@ -63,7 +65,9 @@ mod pipe;
 mod process;
 mod queue;
 mod signal;
+mod thread;
 mod time;
+mod wait;
 
 pub use exec::executed;
 
@@ -79,6 +83,10 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         signal::CASES,
         handler::CASES,
         queue::CASES,
+        interrupt::CASES,
+        wait::CASES,
+        thread::CASES,
+        futex::CASES,
         time::CASES,
         pipe::CASES,
         lock::CASES,
