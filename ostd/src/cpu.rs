@@ -255,8 +255,9 @@ impl Cpu {
                 }
                 return Step::Idle;
             };
-            task.resumed_on(self.id);
-            self.timers.begin_slice(backend.monotonic_ns() + scheduler.slice_ns(&task));
+            let now = backend.monotonic_ns();
+            task.resumed_on(self.id, now);
+            self.timers.begin_slice(now + scheduler.slice_ns(&task));
             self.timers.rearm(backend, self.id);
             self.resched.store(core.is_stopping(), Ordering::Relaxed);
             self.set_current(Some(task));
@@ -267,6 +268,7 @@ impl Cpu {
             return Step::Busy;
         }
         self.set_current(None);
+        task.paused(backend.monotonic_ns());
         match resumed {
             Resumed::Interleaved => {}
             Resumed::Suspended => match task.switch_reason() {

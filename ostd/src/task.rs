@@ -8,7 +8,7 @@ use core::any::Any;
 use core::cell::UnsafeCell;
 use core::panic::Location;
 use core::ptr;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use ostd_hal::hal::Resumed;
 use ostd_hal::{CpuId, Hal};
@@ -40,6 +40,10 @@ pub struct Task {
     interrupted: AtomicBool,
     cpu: AtomicUsize,
     waits_at: AtomicPtr<Location<'static>>,
+    /// Time on CPUs up to when it last left one.
+    ran_ns: AtomicU64,
+    /// Since when it runs; `u64::MAX` while it does not.
+    since_ns: AtomicU64,
 }
 
 // SAFETY: `context` is used only by the CPU that runs the task: `Parker` and the scheduler's contract (a
@@ -71,6 +75,8 @@ impl Task {
                 interrupted: AtomicBool::new(false),
                 cpu: AtomicUsize::new(0),
                 waits_at: AtomicPtr::new(ptr::null_mut()),
+                ran_ns: AtomicU64::new(0),
+                since_ns: AtomicU64::new(u64::MAX),
             })
         });
         make_runnable(Arc::clone(&task), Enqueue::Spawned);
@@ -112,6 +118,12 @@ impl Task {
     /// The CPU it runs on, or ran on last.
     pub fn last_cpu(&self) -> CpuId {
         CpuId(self.cpu.load(Ordering::Relaxed))
+    }
+
+    /// How long it has had a CPU, its programs' time included.
+    pub fn cpu_ns(&self) -> u64 {
+        let (ran, since) = (self.ran_ns.load(Ordering::Relaxed), self.since_ns.load(Ordering::Relaxed));
+        if since == u64::MAX { ran } else { ran + self.machine.monotonic_ns().saturating_sub(since) }
     }
 
     /// Asks the task to come out of its interruptible sleep, now or at its next one. Stays in force until
@@ -185,9 +197,17 @@ impl Task {
         }
     }
 
-    pub(crate) fn resumed_on(&self, cpu: CpuId) {
+    /// Its turn on `cpu` begins at `now_ns`.
+    pub(crate) fn resumed_on(&self, cpu: CpuId, now_ns: u64) {
+        self.since_ns.store(now_ns, Ordering::Relaxed);
         self.parker.resumed();
         self.cpu.store(cpu.0, Ordering::Relaxed);
+    }
+
+    /// Its turn has ended.
+    pub(crate) fn paused(&self, now_ns: u64) {
+        let since = self.since_ns.swap(u64::MAX, Ordering::Relaxed);
+        self.ran_ns.fetch_add(now_ns.saturating_sub(since), Ordering::Relaxed);
     }
 
     pub(crate) fn resume(&self, backend: &Backend) -> Resumed {

@@ -400,7 +400,7 @@ macro_rules! for_each_syscall {
             /// Set the clock.
             settimeofday           [ 164  170] = later time::settimeofday(from: UserPtr<Timeval>, zone: UserPtr<Timezone>);
             /// What a clock shows.
-            clock_gettime          [ 228  113] = time::clock_gettime(clock: ClockId, into: UserMut<Timespec>) without "CPU clocks: all time since the process began counts";
+            clock_gettime          [ 228  113] = time::clock_gettime(clock: ClockId, into: UserMut<Timespec>);
             /// Set a clock.
             clock_settime          [ 227  112] = time::clock_settime(clock: ClockId, from: UserPtr<Timespec>);
             /// How fine a clock is.
@@ -426,7 +426,7 @@ macro_rules! for_each_syscall {
             /// Delete a timer.
             timer_delete           [ 226  111] = later time::timer_delete(timer: i32);
             /// The CPU time of this process and its children, in clock ticks.
-            times                  [ 100  153] = time::times(into: UserMut<Tms>) without "CPU time: all time since the process began counts as its own";
+            times                  [ 100  153] = time::times(into: UserMut<Tms>);
 
             // ---- Users and groups.
             /// The real user.
@@ -474,7 +474,7 @@ macro_rules! for_each_syscall {
             /// Ask or change a process's limit.
             prlimit64              [ 302  261] = limit::prlimit64(who: Pid, resource: Resource, new: UserPtr<Rlimit>, old: UserMut<Rlimit>);
             /// What was used so far.
-            getrusage              [  98  165] = limit::getrusage(who: RusageWho, into: UserMut<Rusage>);
+            getrusage              [  98  165] = limit::getrusage(who: RusageWho, into: UserMut<Rusage>) without "switches, blocks, major faults; ru_maxrss is what is in memory now";
             /// How nice a process is.
             getpriority            [ 140  141] = later sched::getpriority(which: PriorityWhich, who: Pid);
             /// Set how nice a process is.

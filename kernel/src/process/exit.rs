@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use ostd::sync::Sleep;
 
-use super::{KERNEL_PID, PROGRAM_PID, Process, Processes, Thread};
+use super::{KERNEL_PID, PROGRAM_PID, Process, Processes, Thread, ticks};
 use crate::abi::Signal;
 use crate::abi::structs::{ChildChange, Siginfo, status_exited};
 use crate::error::{Errno, Result};
@@ -45,7 +45,9 @@ impl Thread {
         let process = &self.process;
         // One status for the group; without exit_group(2), the first thread's.
         let own = *self.status.lock();
+        let spent = self.spent();
         let last = processes.strike(self);
+        *process.spent_by_dead.lock() += spent;
         if self.tid() == process.pid() || last {
             process.leader_status(own);
         }
@@ -142,7 +144,9 @@ impl Process {
             drop(gone);
         }
         if let Some(signal) = Signal::from_number(exit_signal) {
-            let info = Siginfo::child(self.pid(), self.credentials().user.real, change, 0, 0);
+            let spent = self.spent();
+            let (user, system) = (ticks(spent.user_ns), ticks(spent.system_ns));
+            let info = Siginfo::child(self.pid(), self.credentials().user.real, change, user, system);
             let _ = parent.send(signal, Siginfo { si_signo: signal.number(), ..info });
         }
         parent.children_changed.wake_all();

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use ostd::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use ostd::sync::{SpinLock, WaitQueue};
 
-use super::{Limits, Processes, Session, Thread};
+use super::{Limits, Processes, Session, Spent, Thread};
 use crate::abi::Signal;
 use crate::abi::flags::Resource;
 use crate::credentials::Credentials;
@@ -58,6 +58,8 @@ pub struct Process {
     /// -20 to 19, plus 20.
     pub(super) nice: AtomicU32,
     pub(super) started_ns: AtomicU64,
+    pub(super) spent_by_dead: SpinLock<Spent>,
+    pub(super) spent_by_children: SpinLock<Spent>,
     /// Who wants to know of every signal.
     watchers: SpinLock<Vec<Weak<WaitQueue>>>,
 }
@@ -85,6 +87,8 @@ impl Process {
             has_left_terminal: AtomicBool::new(false),
             nice: AtomicU32::new(20),
             started_ns: AtomicU64::new(now_ns),
+            spent_by_dead: SpinLock::default(),
+            spent_by_children: SpinLock::default(),
             watchers: SpinLock::default(),
         }
     }

@@ -51,7 +51,9 @@ fn run(processes: &Processes, thread: &Arc<Thread>, mut user: UserContext) {
     let mut next = thread.deliver(&mut user, None);
     while next == Next::GoOn {
         let space = thread.space();
+        let began_ns = task.cpu_ns();
         let trap = user.execute(space.vm());
+        thread.meter.user_ns.fetch_add(task.cpu_ns().saturating_sub(began_ns));
         let mut interrupted = None;
         match trap {
             Trap::Syscall => {
@@ -63,6 +65,7 @@ fn run(processes: &Processes, thread: &Arc<Thread>, mut user: UserContext) {
                     result.err().filter(|errno| errno.is_restart()).map(|errno| Interrupted { errno, number, first });
             }
             Trap::PageFault(fault) => {
+                thread.meter.faults.fetch_add(1);
                 if let Err(refusal) = space.fault(fault) {
                     tracing::debug!(ip = user.regs().ip(), ?fault, ?refusal, "a fault was refused");
                     refused(thread, fault, refusal);

@@ -9,6 +9,7 @@ use ostd::sync::{SpinLock, WaitQueue};
 use ostd::task::Task;
 
 use super::Process;
+use super::spent::Meter;
 use crate::abi::SigSet;
 use crate::credentials::Credentials;
 use crate::error::Result;
@@ -56,6 +57,7 @@ pub struct Thread {
     pub(super) set_child_tid: AtomicUsize,
     pub(super) leaving: AtomicBool,
     pub(super) status: SpinLock<i32>,
+    pub(super) meter: Meter,
     /// Set when it no longer uses the memory of a parent in vfork(2).
     pub(super) released: AtomicBool,
     pub(super) release: WaitQueue,
@@ -86,6 +88,7 @@ impl Thread {
             set_child_tid: AtomicUsize::new(0),
             leaving: AtomicBool::new(false),
             status: SpinLock::new(0),
+            meter: Meter::default(),
             released: AtomicBool::new(false),
             release: WaitQueue::new(),
         })

@@ -6,6 +6,7 @@ use ostd::sync::Sleep;
 
 use super::{Process, Thread};
 use crate::abi::flags::WaitOptions;
+use crate::abi::structs::{STATUS_CONTINUED, status_stopped};
 use crate::error::{Errno, Result};
 
 /// Which children.
@@ -48,7 +49,13 @@ impl Thread {
         let mut look = || match processes.find_child(pid, who, options) {
             Ok(None) if options.contains(WaitOptions::WNOHANG) => Some(Ok(None)),
             Ok(None) => None,
-            Ok(Some((found, Some(child)))) => Some(Ok(Some((found, child)))),
+            Ok(Some((found, Some(child)))) => {
+                let is_dead = found.status & 0xff != status_stopped(0) && found.status != STATUS_CONTINUED;
+                if is_dead && !options.contains(WaitOptions::WNOWAIT) {
+                    process.inherit_spent(&child);
+                }
+                Some(Ok(Some((found, child))))
+            }
             Ok(Some((_, None))) => Some(Err(Errno::ECHILD)),
             Err(errno) => Some(Err(errno)),
         };

@@ -5,10 +5,10 @@ use alloc::sync::Arc;
 use super::Context;
 use crate::abi::Pid;
 use crate::abi::flags::{Resource, RusageWho};
-use crate::abi::types::{Rlimit, Rusage, UserMut, UserPtr};
+use crate::abi::types::{Rlimit, Rusage, Timeval, UserMut, UserPtr};
 use crate::credentials::CAP_SYS_RESOURCE;
 use crate::error::{Errno, Result};
-use crate::process::Process;
+use crate::process::{Process, Spent};
 
 pub(super) fn getrlimit(cx: &mut Context<'_>, resource: Resource, into: UserMut<Rlimit>) -> Result {
     let limit = cx.process().limits().of(resource)?;
@@ -61,14 +61,23 @@ pub(super) fn prlimit64(
 }
 
 pub(super) fn getrusage(cx: &mut Context<'_>, who: RusageWho, into: UserMut<Rusage>) -> Result {
-    let mut usage = Rusage::default();
-    match who {
-        RusageWho::RUSAGE_SELF | RusageWho::RUSAGE_THREAD => {
-            usage.ru_maxrss = ((cx.space().usage().resident_pages * ostd::PAGE_SIZE) >> 10) as i64;
-        }
-        RusageWho::RUSAGE_CHILDREN => {}
+    let resident = || ((cx.space().usage().resident_pages * ostd::PAGE_SIZE) >> 10) as i64;
+    let (spent, ru_maxrss) = match who {
+        RusageWho::RUSAGE_SELF => (cx.process().spent(), resident()),
+        RusageWho::RUSAGE_THREAD => (cx.thread.spent(), resident()),
+        RusageWho::RUSAGE_CHILDREN => (cx.process().spent_by_children(), 0),
         _ => return Err(Errno::EINVAL),
-    }
-    cx.space().write_value(into.addr, &usage)?;
+    };
+    cx.space().write_value(into.addr, &Rusage { ru_maxrss, ..usage_of(spent) })?;
     Ok(0)
+}
+
+/// What getrusage(2) and wait4(2) say of what was used.
+pub(super) fn usage_of(spent: Spent) -> Rusage {
+    Rusage {
+        ru_utime: Timeval::from_ns(spent.user_ns),
+        ru_stime: Timeval::from_ns(spent.system_ns),
+        ru_minflt: spent.faults.cast_signed(),
+        ..Rusage::default()
+    }
 }

@@ -15,7 +15,7 @@ use crate::abi::types::{ChildChange, Rusage, Siginfo, UserMut, UserPtr};
 use crate::abi::{Fd, Pid, Signal};
 use crate::error::{Errno, Result};
 use crate::process::exec::stack::{STRING_LEN_MAX, STRINGS_LEN_MAX};
-use crate::process::{CloneRequest, Found, Process, Processes, Who};
+use crate::process::{CloneRequest, Found, Process, Processes, Who, ticks};
 
 /// The low byte of clone's flags.
 const EXIT_SIGNAL: u64 = 0xff;
@@ -209,10 +209,11 @@ pub(super) fn wait4(
         group if group < 0 => Who::Group(-group),
         pid => Who::Pid(pid),
     };
-    let Some((found, _)) = cx.thread.wait_for_child(who, options | WaitOptions::WEXITED)? else { return Ok(0) };
+    let found = cx.thread.wait_for_child(who, options | WaitOptions::WEXITED)?;
+    let Some((found, child)) = found else { return Ok(0) };
     let space = cx.space();
     if !usage.is_null() {
-        space.write_value(usage.addr, &Rusage::default())?;
+        space.write_value(usage.addr, &usage_of_child(&child))?;
     }
     if !status.is_null() {
         space.write_value(status.addr, &found.status)?;
@@ -231,7 +232,12 @@ fn told(found: Found, child: &Process) -> Siginfo {
         number if status & 0x80 != 0 => ChildChange::Dumped(signal(number)),
         number => ChildChange::Killed(signal(number)),
     };
-    Siginfo::child(found.pid, child.credentials().user.real, change, 0, 0)
+    let spent = child.spent();
+    Siginfo::child(found.pid, child.credentials().user.real, change, ticks(spent.user_ns), ticks(spent.system_ns))
+}
+
+fn usage_of_child(child: &Process) -> Rusage {
+    super::limit::usage_of(child.spent() + child.spent_by_children())
 }
 
 pub(super) fn waitid(
@@ -262,8 +268,8 @@ pub(super) fn waitid(
     };
     let found = cx.thread.wait_for_child(who, options)?;
     let space = cx.space();
-    if !usage.is_null() && found.is_some() {
-        space.write_value(usage.addr, &Rusage::default())?;
+    if let Some((_, child)) = found.as_ref().filter(|_| !usage.is_null()) {
+        space.write_value(usage.addr, &usage_of_child(child))?;
     }
     if !info.is_null() {
         let told = found.map_or_else(Siginfo::default, |(found, child)| told(found, &child));

@@ -7,27 +7,44 @@ use ostd::Machine;
 use ostd::sync::{Sleep, WaitError, WaitQueue};
 
 use crate::abi::arg::{UserMut, UserPtr};
-use crate::abi::flags::{CAP_SYS_TIME, ClockId, TimerFlags, USER_HZ};
+use crate::abi::flags::{CAP_SYS_TIME, ClockId, TimerFlags};
 use crate::abi::structs::{Timespec, Timeval, Timezone, Tms};
 use crate::error::{Errno, Result};
-use crate::process::Thread;
+use crate::process::{Thread, ticks};
 use crate::syscall::Context;
 use crate::time::clock::{may_sleep_by, resolution_ns};
 
 pub(super) use super::itimer::{alarm, getitimer, setitimer};
 
 const NS_PER_SEC: u64 = 1_000_000_000;
-const NS_PER_TICK: u64 = NS_PER_SEC / USER_HZ as u64;
 
-/// What `clock` shows. CPU clocks show the time since the process began: time is not accounted to threads yet.
+/// Time spent by the process or thread that a CPU clock belongs to: clock_getcpuclockid(3) and its kin make the numbers.
+fn cpu_ns(cx: &Context<'_>, clock: ClockId) -> Result<u64> {
+    const PER_THREAD: i32 = 4;
+    match clock {
+        ClockId::CLOCK_PROCESS_CPUTIME_ID => return Ok(cx.process().spent().total_ns()),
+        ClockId::CLOCK_THREAD_CPUTIME_ID => return Ok(cx.thread.spent().total_ns()),
+        _ => {}
+    }
+    let who = !(clock.0 >> 3);
+    let spent = match (clock.0 & PER_THREAD != 0, who) {
+        (true, 0) => cx.thread.spent(),
+        (false, 0) => cx.process().spent(),
+        (true, tid) => cx.kernel.processes().find_thread(tid).ok_or(Errno::EINVAL)?.spent(),
+        (false, pid) => cx.kernel.processes().find(pid).ok_or(Errno::EINVAL)?.spent(),
+    };
+    match clock.0 & 3 {
+        0 | 2 => Ok(spent.total_ns()),
+        1 => Ok(spent.user_ns),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// What `clock` shows.
 fn now_ns(cx: &Context<'_>, clock: ClockId) -> Result<u64> {
-    if clock.0 >= 0 && clock != ClockId::CLOCK_PROCESS_CPUTIME_ID && clock != ClockId::CLOCK_THREAD_CPUTIME_ID {
-        return cx.kernel.clock().now_ns(clock);
-    }
-    if clock.0 < 0 && clock.0 & 3 == 3 {
-        return Err(Errno::EINVAL);
-    }
-    Ok(cx.kernel.clock().monotonic_ns().saturating_sub(cx.process().started_ns()))
+    let is_cpu_clock =
+        clock.0 < 0 || matches!(clock, ClockId::CLOCK_PROCESS_CPUTIME_ID | ClockId::CLOCK_THREAD_CPUTIME_ID);
+    if is_cpu_clock { cpu_ns(cx, clock) } else { cx.kernel.clock().now_ns(clock) }
 }
 
 pub(super) fn clock_gettime(cx: &mut Context<'_>, clock: ClockId, into: UserMut<Timespec>) -> Result {
@@ -77,11 +94,16 @@ pub(super) fn gettimeofday(cx: &mut Context<'_>, into: UserMut<Timeval>, zone: U
 pub(super) fn times(cx: &mut Context<'_>, into: UserMut<Tms>) -> Result {
     let now = cx.kernel.clock().monotonic_ns();
     if !into.is_null() {
-        let used = now.saturating_sub(cx.process().started_ns()) / NS_PER_TICK;
-        let shown = Tms { tms_utime: used.cast_signed(), tms_stime: 0, tms_cutime: 0, tms_cstime: 0 };
+        let (own, children) = (cx.process().spent(), cx.process().spent_by_children());
+        let shown = Tms {
+            tms_utime: ticks(own.user_ns),
+            tms_stime: ticks(own.system_ns),
+            tms_cutime: ticks(children.user_ns),
+            tms_cstime: ticks(children.system_ns),
+        };
         cx.space().write_value(into.addr, &shown)?;
     }
-    Ok((now / NS_PER_TICK) as usize)
+    Ok(ticks(now) as usize)
 }
 
 pub(super) fn nanosleep(cx: &mut Context<'_>, request: UserPtr<Timespec>, remain: UserMut<Timespec>) -> Result {

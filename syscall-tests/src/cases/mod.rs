@@ -65,6 +65,7 @@ mod pipe;
 mod process;
 mod queue;
 mod signal;
+mod spent;
 mod thread;
 mod time;
 mod wait;
@@ -92,6 +93,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         lock::CASES,
         event::CASES,
         nameless::CASES,
+        spent::CASES,
         epoll::CASES,
         machine::CASES,
     ];

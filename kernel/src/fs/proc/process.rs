@@ -12,7 +12,7 @@ use ostd::PAGE_SIZE;
 use super::World;
 use crate::error::{Errno, Result};
 use crate::mm::Prot;
-use crate::process::{Process, State, Thread};
+use crate::process::{Process, State, Thread, ticks};
 
 /// Text.
 pub(super) const FILES: &[&str] =
@@ -22,8 +22,6 @@ pub(super) const LINKS: &[&str] = &["cwd", "exe", "root"];
 
 /// Bytes of arguments or environment that are shown.
 const STRINGS_MAX: usize = 1 << 20;
-/// Clock ticks per second, as programs count them.
-const TICKS: u64 = 100;
 
 pub(super) fn text(world: &World, process: &Arc<Process>, name: &str) -> Result<Vec<u8>> {
     let thread = process.threads().into_iter().next();
@@ -142,9 +140,14 @@ fn stat(world: &World, process: &Arc<Process>, thread: Option<&Arc<Thread>>) -> 
     let (device, foreground) = terminal.map_or((0, -1), |terminal| (terminal.device(), terminal.foreground()));
     let usage = thread.map(|thread| thread.space().usage()).unwrap_or_default();
     let nice = process.nice();
-    let started = process.started_ns() / (1_000_000_000 / TICKS);
+    let (own, children) = (process.spent(), process.spent_by_children());
+    let (faults, child_faults) = (own.faults, children.faults);
+    let (user, system) = (ticks(own.user_ns), ticks(own.system_ns));
+    let (child_user, child_system) = (ticks(children.user_ns), ticks(children.system_ns));
+    let started = ticks(process.started_ns());
     Ok(format!(
-        "{} ({}) {letter} {parent} {group} {session} {device} {foreground} 0 0 0 0 0 0 0 0 0 {} {nice} {} 0 {started} {} {} \
+        "{} ({}) {letter} {parent} {group} {session} {device} {foreground} 0 {faults} {child_faults} 0 0 {user} {system} \
+         {child_user} {child_system} {} {nice} {} 0 {started} {} {} \
          18446744073709551615 0 0 {} 0 0 0 0 0 0 0 0 0 17 {} 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
         process.pid(),
         lossy(&command(process)),
