@@ -112,11 +112,18 @@ fn root(options: &Options) -> Result<Root, String> {
     let refuse = |problem: &dyn std::fmt::Display| format!("--root {}: {problem}", path.display());
     let found = std::fs::metadata(path).map_err(|problem| refuse(&problem))?;
     if found.is_dir() {
-        let folder = HostFolder::open(path, Writable::No).map_err(|problem| refuse(&problem))?;
+        if is_host && options.rw {
+            return Err("--rw: needs a --root DIR of its own; the host's root stays as it is".into());
+        }
+        let writable = if options.rw { Writable::Yes } else { Writable::No };
+        let folder = HostFolder::open(path, writable).map_err(|problem| refuse(&problem))?;
         return Ok(Root::Folder(Arc::new(folder)));
     }
     if !found.is_file() {
         return Err(refuse(&"neither a directory nor an archive"));
+    }
+    if options.rw {
+        return Err("--rw: needs --root DIR; an archive is only read".into());
     }
     if found.len() > options.memory as u64 {
         return Err(refuse(&"larger than the machine's memory"));

@@ -21,6 +21,10 @@ pub(crate) struct Options {
     #[arg(long, default_value = "host", value_name = "DIR|CPIO|host")]
     pub(crate) root: PathBuf,
 
+    /// Let the guest's writes through to the directory that --root names.
+    #[arg(long)]
+    pub(crate) rw: bool,
+
     /// RAM of the machine, such as 512M or 2G.
     #[arg(long, default_value = "2G", value_parser = parse_memory)]
     pub(crate) memory: usize,

@@ -137,6 +137,8 @@ impl HostFolder {
         let (fd, access) = match mode & libc::S_IFMT {
             libc::S_IFREG => (host::create_file(&parent, name)?, Access::Both),
             libc::S_IFDIR => (host::create_directory(&parent, name)?, Access::Path),
+            // Nobody here opens these; they are names for the guest's own.
+            libc::S_IFIFO | libc::S_IFSOCK => (host::create_name(&parent, name, mode)?, Access::Path),
             _ => return Err(Failure(libc::EPERM)),
         };
         // Whatever this process's umask took away.
@@ -275,6 +277,11 @@ impl SharedFolder for HostFolder {
             return Err(FolderError(libc::EOPNOTSUPP));
         }
         Ok(host::set_mode(&*self.path(node)?, Mode::from_bits_truncate(mode & 0o7777))?)
+    }
+
+    fn set_owner(&self, node: FolderNode, uid: Option<u32>, gid: Option<u32>) -> Result<(), FolderError> {
+        self.check_writable()?;
+        Ok(host::set_owner(&*self.path(node)?, uid, gid)?)
     }
 
     fn set_times(&self, node: FolderNode, atime: (i64, u32), mtime: (i64, u32)) -> Result<(), FolderError> {

@@ -1,5 +1,6 @@
 //! Advice and questions about ranges: madvise(2), msync(2), mincore(2), mlock(2).
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ostd::user::{Access, PageFault};
@@ -59,15 +60,26 @@ impl AddressSpace {
         if whole { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
-    /// Whether every page of a range is in some area: ENOMEM otherwise. Shared pages are their file's own, so there is
-    /// nothing for msync(2) to copy.
+    /// Brings what was stored in shared pages of a range to where their files keep it. ENOMEM if it has holes.
     pub fn sync(&self, at: usize, len: usize) -> Result<()> {
         if !at.is_multiple_of(PAGE_SIZE) {
             return Err(Errno::EINVAL);
         }
         let len = len.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
         let end = at.checked_add(len).filter(|end| *end <= self.end()).ok_or(Errno::ENOMEM)?;
-        if self.state.lock().areas.covers(at, end) { Ok(()) } else { Err(Errno::ENOMEM) }
+        let (covers, shared) = {
+            let state = self.state.lock();
+            let source = |area: &Area| match &area.source {
+                Source::Backed(backing, _) if !area.is_private() => Some(Arc::clone(backing)),
+                _ => None,
+            };
+            let shared: Vec<_> = state.areas.overlapping(at, end).filter_map(source).collect();
+            (state.areas.covers(at, end), shared)
+        };
+        for backing in shared {
+            backing.sync()?;
+        }
+        if covers { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
     /// One byte per page: 1 if it is in memory. ENOMEM if the range has holes.

@@ -32,6 +32,11 @@ pub trait Backing: Send + Sync {
     /// A shared mapping is about to make page `index` writable.
     fn note_write(&self, index: u64);
 
+    /// Brings what was stored in shared mappings to where it is kept, if that is not its pages themselves: msync(2).
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Device and inode.
     fn identity(&self) -> (u64, u64);
 

@@ -195,6 +195,7 @@ impl FsContext {
         }
         match found.inode.kind() {
             FileKind::Regular | FileKind::Directory => Arc::clone(&found.inode).open(flags),
+            FileKind::Fifo | FileKind::Char | FileKind::Block if found.inode.is_outside() => Err(Errno::ENXIO),
             kind @ (FileKind::Char | FileKind::Block) => self.mounts.devices()?.open_device(kind, rdev, flags),
             FileKind::Fifo => self.mounts.devices()?.open_fifo(&found.inode, flags),
             FileKind::Socket | FileKind::Symlink => Err(Errno::ENXIO),

@@ -112,6 +112,15 @@ pub trait File: Send + Sync {
     fn len(&self) -> Result<u64> {
         Err(Errno::ESPIPE)
     }
+    /// The first byte at or behind `from` that is no hole; ENXIO. Where nothing is known of holes, all is data.
+    fn seek_data(&self, from: u64) -> Result<u64> {
+        if from < self.len()? { Ok(from) } else { Err(Errno::ENXIO) }
+    }
+    /// The first byte at or behind `from` in a hole, which the end is; ENXIO.
+    fn seek_hole(&self, from: u64) -> Result<u64> {
+        let len = self.len()?;
+        if from < len { Ok(len) } else { Err(Errno::ENXIO) }
+    }
     /// ftruncate(2).
     fn truncate(&self, _len: u64) -> Result<()> {
         Err(Errno::EINVAL)

@@ -133,6 +133,10 @@ pub trait Inode: Send + Sync {
     fn truncate(&self, _len: u64) -> Result<()> {
         Err(Errno::EINVAL)
     }
+    /// Whether what a FIFO or device node names is outside the machine: shown, and not opened (ENXIO).
+    fn is_outside(&self) -> bool {
+        false
+    }
     /// Opens a regular file or a directory.
     fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>>;
     /// Where this directory is now.

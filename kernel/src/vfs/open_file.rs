@@ -167,12 +167,10 @@ impl OpenFile {
             Whence::SEEK_CUR => offset.cast_signed(),
             Whence::SEEK_END => self.file.len()?.cast_signed(),
             _ => {
-                // All of a file is data, and a hole begins at its end, as lseek(2) allows.
-                let len = self.file.len()?;
-                if by < 0 || by.cast_unsigned() >= len {
-                    return Err(Errno::ENXIO);
-                }
-                *offset = if whence == Whence::SEEK_DATA { by.cast_unsigned() } else { len };
+                let from = u64::try_from(by).ok().filter(|from| self.file.len().is_ok_and(|len| *from < len));
+                let from = from.ok_or(Errno::ENXIO)?;
+                let is_data = whence == Whence::SEEK_DATA;
+                *offset = if is_data { self.file.seek_data(from)? } else { self.file.seek_hole(from)? };
                 return Ok(*offset);
             }
         };

@@ -74,6 +74,10 @@ impl Backing for Mapped {
         self.pages.note_write(index);
     }
 
+    fn sync(&self) -> Result<()> {
+        self.pages.sync()
+    }
+
     fn identity(&self) -> (u64, u64) {
         self.pages.identity()
     }

@@ -9,8 +9,9 @@ use std::os::unix::fs::PermissionsExt;
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat, readlinkat};
-use nix::sys::stat::{Mode, UtimensatFlags, fstatat, mkdirat, utimensat};
+use nix::sys::stat::{Mode, SFlag, UtimensatFlags, fstatat, mkdirat, mknodat, utimensat};
 use nix::sys::time::TimeSpec;
+use nix::unistd::{Gid, Uid, fchownat};
 use ostd_hal::device::{FolderAttributes, FolderEntry, FolderError};
 
 /// The host's errno.
@@ -85,6 +86,12 @@ pub(super) fn create_directory(dir: &File, name: &[u8]) -> Result<File> {
     open_path(dir, name, OFlag::O_DIRECTORY)
 }
 
+/// Makes a FIFO or a socket's name, by the type bits of `mode`, and opens its path. The umask is not asked for.
+pub(super) fn create_name(dir: &File, name: &[u8], mode: u32) -> Result<File> {
+    mknodat(dir, name, SFlag::from_bits_truncate(mode & libc::S_IFMT), Mode::S_IRUSR | Mode::S_IWUSR, 0)?;
+    open_path(dir, name, OFlag::empty())
+}
+
 /// What the host says of an entry, following nothing.
 pub(super) fn stat_at(dir: &File, name: &[u8]) -> Result<libc::stat> {
     Ok(fstatat(dir, name, AtFlags::AT_SYMLINK_NOFOLLOW)?)
@@ -103,6 +110,12 @@ pub(super) fn link_target(path: &File) -> Result<Vec<u8>> {
 /// fchmod(2) refuses a descriptor whose path alone is open, so by name.
 pub(super) fn set_mode(fd: &File, mode: Mode) -> Result<()> {
     Ok(fs::set_permissions(proc_path(fd), Permissions::from_mode(mode.bits()))?)
+}
+
+/// Sets owner and group of what the path leads to, a symbolic link included.
+pub(super) fn set_owner(fd: &File, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+    let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+    Ok(fchownat(fd, b"".as_slice(), uid, gid, AtFlags::AT_EMPTY_PATH)?)
 }
 
 /// Sets times to the nanosecond; `UTIME_NOW` and `UTIME_OMIT` pass through.

@@ -176,7 +176,7 @@ pub trait SharedFolder: Send + Sync {
     fn truncate(&self, _node: FolderNode, _size: u64) -> Result<(), FolderError> {
         Err(READ_ONLY)
     }
-    /// Makes a regular file or a directory, by the type bits of `mode`.
+    /// Makes a regular file, a directory, a FIFO or a socket's name, by the type bits of `mode`.
     fn create(
         &self,
         _dir: FolderNode,
@@ -208,6 +208,10 @@ pub trait SharedFolder: Send + Sync {
     }
     /// Sets permission bits.
     fn set_mode(&self, _node: FolderNode, _mode: u32) -> Result<(), FolderError> {
+        Err(READ_ONLY)
+    }
+    /// Sets owner and group, where given; of a symbolic link its own.
+    fn set_owner(&self, _node: FolderNode, _uid: Option<u32>, _gid: Option<u32>) -> Result<(), FolderError> {
         Err(READ_ONLY)
     }
     /// Sets access and modification time, seconds and nanoseconds since 1970.

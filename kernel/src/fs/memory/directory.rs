@@ -1,15 +1,15 @@
 //! Directories: names, whiteouts, and names that have only been seen below.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
-use kernel_abi::flags::RenameFlags;
+use ostd::device::FolderAttributes;
 
 use super::lower::Lower;
 use super::node::Node;
 use crate::error::{Errno, Result};
-use crate::vfs::{Entry, FileKind, Location, Make};
+use crate::vfs::{Entry, FileKind, Location};
 
 /// A directory's names.
 pub(super) struct Directory {
@@ -18,21 +18,42 @@ pub(super) struct Directory {
     order: BTreeMap<u64, Vec<u8>>,
     next_place: u64,
     /// The directory above; the root has none.
-    parent: Weak<Node>,
-    name: Vec<u8>,
+    pub(super) parent: Weak<Node>,
+    pub(super) name: Vec<u8>,
     pub(super) is_removed: bool,
-    /// Whether names below are still to be listed.
-    is_unlisted: bool,
+    /// Whether names here are no longer what is below, for good.
+    pub(super) is_changed: bool,
+    /// What the directory below looked like when its names were read.
+    listed: Option<Listed>,
 }
+
+type Listed = ((i64, u32), (i64, u32), u64);
 
 /// What stands behind a name.
 enum Slot {
     /// A node, and its place in the listing.
-    Node(Arc<Node>, u64),
+    Node(Arc<Node>, u64, Origin),
     /// Seen in a listing below.
     Below { ino: u64, kind: u8, place: u64 },
     /// Removed here, though it may be there below.
     Whiteout,
+}
+
+/// Where a name's node comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was found below by this name.
+    Below,
+    /// It was made or moved here.
+    Here,
+}
+
+/// What a directory knows of a name.
+pub(super) enum Known {
+    Node(Arc<Node>, Origin),
+    /// It is below, and would have this inode number.
+    Below(Option<u64>),
+    Removed,
 }
 
 /// Places of `.` and `..` in a listing; names follow.
@@ -47,13 +68,9 @@ impl Directory {
             parent,
             name: name.to_vec(),
             is_removed: false,
-            is_unlisted: false,
+            is_changed: false,
+            listed: None,
         }
-    }
-
-    /// One that has names below.
-    pub(super) fn over(parent: Weak<Node>, name: &[u8]) -> Self {
-        Self { is_unlisted: true, ..Self::new(parent, name) }
     }
 
     /// Names that are known.
@@ -71,12 +88,27 @@ impl Directory {
         }
     }
 
-    fn insert(&mut self, name: &[u8], node: Arc<Node>) {
+    pub(super) fn known(&self, name: &[u8]) -> Known {
+        match self.slots.get(name) {
+            Some(Slot::Node(node, _, origin)) => Known::Node(Arc::clone(node), *origin),
+            Some(Slot::Below { ino, .. }) => Known::Below(Some(*ino)),
+            Some(Slot::Whiteout) => Known::Removed,
+            None => Known::Below(None),
+        }
+    }
+
+    /// Nodes that are known.
+    pub(super) fn nodes(&self) -> Vec<Arc<Node>> {
+        let node = |slot: &Slot| if let Slot::Node(node, ..) = slot { Some(Arc::clone(node)) } else { None };
+        self.slots.values().filter_map(node).collect()
+    }
+
+    pub(super) fn insert(&mut self, name: &[u8], node: Arc<Node>, origin: Origin) {
         let place = match self.slots.get(name) {
-            Some(Slot::Node(_, place) | Slot::Below { place, .. }) => *place,
+            Some(Slot::Node(_, place, _) | Slot::Below { place, .. }) => *place,
             _ => self.new_place(name),
         };
-        self.slots.insert(name.to_vec(), Slot::Node(node, place));
+        self.slots.insert(name.to_vec(), Slot::Node(node, place, origin));
     }
 
     fn new_place(&mut self, name: &[u8]) -> u64 {
@@ -86,189 +118,76 @@ impl Directory {
         place
     }
 
-    fn take(&mut self, name: &[u8], lower: Option<&Lower>) {
-        if let Some(Slot::Node(_, place) | Slot::Below { place, .. }) = self.slots.remove(name) {
-            self.order.remove(&place);
-        }
-        if lower.is_some() {
-            self.slots.insert(name.to_vec(), Slot::Whiteout);
+    /// Forgets a name: if it is below, it is found there again.
+    pub(super) fn forget(&mut self, name: &[u8]) -> Option<Arc<Node>> {
+        match self.slots.remove(name)? {
+            Slot::Node(node, place, _) => {
+                self.order.remove(&place);
+                Some(node)
+            }
+            Slot::Below { place, .. } => {
+                self.order.remove(&place);
+                None
+            }
+            Slot::Whiteout => None,
         }
     }
 
-    /// Learns all names below, once.
+    /// Forgets a name for good, whatever is below.
+    pub(super) fn cover(&mut self, name: &[u8]) {
+        self.forget(name);
+        self.slots.insert(name.to_vec(), Slot::Whiteout);
+    }
+
+    /// Learns the names below, again if they have changed there. A node stays while it differs from what was below.
     fn list(&mut self, node: &Node) -> Result<()> {
-        let Some(lower) = node.lower.as_ref().filter(|_| self.is_unlisted) else { return Ok(()) };
-        for entry in lower.entries()? {
+        let Some(lower) = node.lower.as_ref().filter(|_| !self.is_removed) else { return Ok(()) };
+        let version = |found: &FolderAttributes| (found.mtime, found.ctime, found.size);
+        let now = match lower.attributes() {
+            Ok(found) => version(&found),
+            // What was listed stays when the directory below is gone.
+            Err(_) if self.listed.is_some() => return Ok(()),
+            Err(errno) => return Err(errno),
+        };
+        if self.listed == Some(now) {
+            return Ok(());
+        }
+        let entries = lower.entries()?;
+        if self.listed.is_some() {
+            let names: BTreeSet<&[u8]> = entries.iter().map(|entry| entry.name.as_slice()).collect();
+            let is_gone = |(name, slot): &(&Vec<u8>, &Slot)| match slot {
+                Slot::Node(node, _, Origin::Below) => !names.contains(name.as_slice()) && node.is_as_below(),
+                Slot::Below { .. } => !names.contains(name.as_slice()),
+                _ => false,
+            };
+            let gone: Vec<Vec<u8>> = self.slots.iter().filter(is_gone).map(|(name, _)| name.clone()).collect();
+            for name in gone {
+                self.forget(&name);
+            }
+        }
+        for entry in entries {
             if !self.slots.contains_key(&entry.name) {
                 let place = self.new_place(&entry.name);
                 let slot = Slot::Below { ino: node.tree.new_ino(), kind: entry.kind, place };
                 self.slots.insert(entry.name, slot);
             }
         }
-        self.is_unlisted = false;
+        self.listed = Some(now);
         Ok(())
     }
-}
 
-/// Which call removes a name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Removal {
-    /// unlink(2).
-    File,
-    /// rmdir(2).
-    Directory,
+    /// ENOTEMPTY if there is a name.
+    pub(super) fn expect_empty(&mut self, node: &Node) -> Result<()> {
+        self.list(node)?;
+        if self.order.is_empty() { Ok(()) } else { Err(Errno::ENOTEMPTY) }
+    }
 }
 
 impl Node {
-    /// What `name` is, found below if need be.
-    pub(super) fn find(&self, name: &[u8]) -> Result<Arc<Self>> {
+    /// Whether anybody may read the names: EACCES where the folder below does not let us.
+    pub(super) fn open_listing(&self) -> Result<()> {
         let mut directory = self.directory()?.lock();
-        let ino = match directory.slots.get(name) {
-            Some(Slot::Node(node, _)) => return Ok(Arc::clone(node)),
-            Some(Slot::Whiteout) => return Err(Errno::ENOENT),
-            Some(Slot::Below { ino, .. }) => Some(*ino),
-            None => None,
-        };
-        let lower = self.lower.as_ref().filter(|_| !directory.is_removed).ok_or(Errno::ENOENT)?;
-        let (below, found) = lower.lookup(name)?;
-        let ino = ino.unwrap_or_else(|| self.tree.new_ino());
-        let node = Self::adopt(&self.tree, ino, below, &found, Some((self.this.clone(), name)))?;
-        directory.insert(name, Arc::clone(&node));
-        Ok(node)
-    }
-
-    pub(super) fn make(&self, name: &[u8], make: &Make<'_>) -> Result<Arc<Self>> {
-        let _names = self.tree.names.lock();
-        self.expect_free(name)?;
-        let node = Self::new_in(self, name, make);
-        self.directory()?.lock().insert(name, Arc::clone(&node));
-        if node.kind == FileKind::Directory {
-            self.count_links(1);
-        }
-        self.touch();
-        Ok(node)
-    }
-
-    pub(super) fn add_link(&self, name: &[u8], target: &Self) -> Result<()> {
-        let _names = self.tree.names.lock();
-        if target.tree.dev != self.tree.dev {
-            return Err(Errno::EXDEV);
-        }
-        self.expect_free(name)?;
-        // A file without any name stays without.
-        let may = |node: &Arc<Node>| {
-            let meta = node.meta.lock();
-            meta.nlink > 0 || meta.may_be_named
-        };
-        let node = target.this.upgrade().filter(may).ok_or(Errno::ENOENT)?;
-        node.count_links(1);
-        self.directory()?.lock().insert(name, node);
-        self.touch();
-        Ok(())
-    }
-
-    pub(super) fn remove(&self, name: &[u8], removal: Removal) -> Result<()> {
-        let _names = self.tree.names.lock();
-        let node = self.find(name)?;
-        match (removal, node.kind == FileKind::Directory) {
-            (Removal::File, true) => return Err(Errno::EISDIR),
-            (Removal::Directory, false) => return Err(Errno::ENOTDIR),
-            _ => {}
-        }
-        node.retire()?;
-        if node.kind == FileKind::Directory {
-            self.count_links(-1);
-        }
-        self.directory()?.lock().take(name, self.lower.as_ref());
-        self.touch();
-        Ok(())
-    }
-
-    pub(super) fn move_name(&self, name: &[u8], to: &Self, new_name: &[u8], how: RenameFlags) -> Result<()> {
-        if how.contains(RenameFlags::RENAME_WHITEOUT) {
-            return Err(Errno::EINVAL);
-        }
-        let _names = self.tree.names.lock();
-        if to.tree.dev != self.tree.dev {
-            return Err(Errno::EXDEV);
-        }
-        let node = self.find(name)?;
-        if to.directory()?.lock().is_removed {
-            return Err(Errno::ENOENT);
-        }
-        let target = match to.find(new_name) {
-            Ok(target) => Some(target),
-            Err(Errno::ENOENT) => None,
-            Err(errno) => return Err(errno),
-        };
-        if target.as_ref().is_some_and(|target| target.ino == node.ino) {
-            return Ok(());
-        }
-        if let Some(target) = target.clone().filter(|_| how.contains(RenameFlags::RENAME_EXCHANGE)) {
-            self.place(name, target)?;
-            to.place(new_name, node)?;
-            return Ok(());
-        }
-        if let Some(target) = target {
-            match (node.kind == FileKind::Directory, target.kind == FileKind::Directory) {
-                (true, false) => return Err(Errno::ENOTDIR),
-                (false, true) => return Err(Errno::EISDIR),
-                _ => {}
-            }
-            target.retire()?;
-            if target.kind == FileKind::Directory {
-                to.count_links(-1);
-            }
-        }
-        to.place(new_name, Arc::clone(&node))?;
-        self.directory()?.lock().take(name, self.lower.as_ref());
-        if node.kind == FileKind::Directory {
-            self.count_links(-1);
-            to.count_links(1);
-        }
-        node.count_links(0);
-        self.touch();
-        to.touch();
-        Ok(())
-    }
-
-    /// Puts a node behind a name, whatever was there, and tells a directory where it is now.
-    fn place(&self, name: &[u8], node: Arc<Self>) -> Result<()> {
-        if let Ok(moved) = node.directory() {
-            let mut moved = moved.lock();
-            moved.parent = self.this.clone();
-            moved.name = name.to_vec();
-        }
-        self.directory()?.lock().insert(name, node);
-        Ok(())
-    }
-
-    /// Takes one name away from a node; a directory must be empty, and is nowhere from then on.
-    fn retire(&self) -> Result<()> {
-        if let Ok(directory) = self.directory() {
-            let mut directory = directory.lock();
-            directory.list(self)?;
-            if !directory.order.is_empty() {
-                return Err(Errno::ENOTEMPTY);
-            }
-            directory.is_removed = true;
-            drop(directory);
-            self.count_links(i32::MIN);
-        } else {
-            self.count_links(-1);
-        }
-        Ok(())
-    }
-
-    fn expect_free(&self, name: &[u8]) -> Result<()> {
-        if self.directory()?.lock().is_removed {
-            return Err(Errno::ENOENT);
-        }
-        match self.find(name) {
-            Ok(_) => Err(Errno::EEXIST),
-            Err(Errno::ENOENT) => Ok(()),
-            Err(errno) => Err(errno),
-        }
+        if directory.listed.is_none() { directory.list(self) } else { Ok(()) }
     }
 
     /// Up to `count_max` lines of the listing, from a place.
@@ -277,7 +196,9 @@ impl Node {
         if directory.is_removed {
             return Err(Errno::ENOENT);
         }
-        directory.list(self)?;
+        if from == 0 {
+            directory.list(self)?;
+        }
         let mut lines = Vec::new();
         let dots =
             [(b".".as_slice(), self.ino), (b"..".as_slice(), directory.parent.upgrade().map_or(self.ino, |up| up.ino))];
@@ -289,12 +210,21 @@ impl Node {
         }
         for (place, name) in directory.order.range(from..).take(count_max) {
             let (ino, kind) = match directory.slots.get(name) {
-                Some(Slot::Node(node, _)) => (node.ino, node.kind.entry_type()),
+                Some(Slot::Node(node, ..)) => (node.ino, node.kind.entry_type()),
                 Some(Slot::Below { ino, kind, .. }) => (*ino, *kind),
                 _ => continue,
             };
             lines.push(Entry { name: name.clone(), ino, kind, next: place + 1 });
         }
         Ok(lines)
+    }
+}
+
+/// A name's node below, found anew.
+pub(super) fn found_below(lower: &Lower, name: &[u8]) -> Result<Option<(Lower, FolderAttributes)>> {
+    match lower.lookup(name) {
+        Ok(found) => Ok(Some(found)),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(errno) => Err(errno),
     }
 }

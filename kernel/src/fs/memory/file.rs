@@ -20,8 +20,30 @@ const SIZE_MAX: u64 = i64::MAX as u64;
 /// Lines of a listing that are gathered under the lock at a time.
 const LINES_MAX: usize = 128;
 
+/// What is written below at a time.
+const BELOW_MAX: usize = 16 * PAGE_SIZE;
+
 /// An open regular file.
-pub(super) struct OpenRegular(pub(super) Arc<Node>);
+pub(super) struct OpenRegular(Arc<Node>);
+
+impl OpenRegular {
+    pub(super) fn new(node: Arc<Node>) -> Self {
+        if let Body::Regular { pages, .. } = &node.body {
+            pages.lock().note_open();
+        }
+        Self(node)
+    }
+}
+
+impl Drop for OpenRegular {
+    fn drop(&mut self) {
+        // A mapping keeps its file open, so this is also where the last one ends. Whoever wants to know calls msync(2).
+        let _ = self.0.write_back();
+        if let Body::Regular { pages, .. } = &self.0.body {
+            pages.lock().note_closed();
+        }
+    }
+}
 
 /// Where a byte is: its page, its offset there, and how many of `len` follow in the page.
 fn chunk(at: u64, len: usize) -> (u64, usize, usize) {
@@ -92,6 +114,7 @@ impl Node {
             return Err(Errno::EPERM);
         }
         let mut done = 0;
+        let mut below = Vec::new();
         while from.remaining() > 0 {
             let at = start + done as u64;
             let room = usize::try_from(SIZE_MAX - at).unwrap_or(usize::MAX);
@@ -103,12 +126,25 @@ impl Node {
                 return if done == 0 { Err(Errno::EPERM) } else { Ok(done) };
             }
             let frame = pages.lock().find_or_fill(index, self.lower.as_ref(), &self.tree.machine).map_err(full);
-            match frame.and_then(|frame| from.take_into_frame(&frame, offset, len)) {
+            let taken = frame.and_then(|frame| {
+                let count = from.take_into_frame(&frame, offset, len)?;
+                if self.through().is_some() {
+                    let had = below.len();
+                    below.resize(had + count, 0);
+                    frame.read(offset, &mut below[had..]);
+                }
+                Ok(count)
+            });
+            match taken {
                 Ok(count) => {
                     done += count;
                     let mut pages = pages.lock();
                     pages.note_write();
                     pages.size = pages.size.max(at + count as u64);
+                    drop(pages);
+                    if below.len() >= BELOW_MAX {
+                        self.write_below(start + (done - below.len()) as u64, &mut below)?;
+                    }
                     if count < len {
                         break;
                     }
@@ -117,8 +153,14 @@ impl Node {
                 Err(_) => break,
             }
         }
+        if !below.is_empty() {
+            self.write_below(start + (done - below.len()) as u64, &mut below)?;
+        }
         if done > 0 {
             self.touch();
+            if self.through().is_some() {
+                return Ok(done);
+            }
             // A write by anybody takes away the right to run as the owner.
             let mut meta = self.meta.lock();
             if meta.mode & 0o6000 != 0 && meta.uid != 0 {
@@ -126,6 +168,18 @@ impl Node {
             }
         }
         Ok(done)
+    }
+
+    /// Writes what a program wrote here below as well. If that cannot be, what is here is read again.
+    fn write_below(&self, at: u64, bytes: &mut Vec<u8>) -> Result<()> {
+        let Some(lower) = self.through() else { return Ok(()) };
+        let written = lower.write(at, bytes);
+        bytes.clear();
+        if written.is_err() {
+            self.regular()?.0.lock().distrust();
+            self.revalidate();
+        }
+        written
     }
 }
 
@@ -171,6 +225,9 @@ impl File for OpenRegular {
         let mut pages = pages.lock();
         if end > pages.size {
             self.0.permit_resize(pages.size, end)?;
+            if let Some(lower) = self.0.through() {
+                lower.truncate(end)?;
+            }
             pages.truncate(end, self.0.lower.as_ref(), &self.0.tree.machine).map_err(full)?;
         }
         drop(pages);
@@ -184,13 +241,29 @@ impl File for OpenRegular {
         if self.0.seals() & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 {
             return Err(Errno::EPERM);
         }
+        if let Some(lower) = self.0.through() {
+            let end = offset.saturating_add(len).min(pages.lock().size);
+            for at in (offset..end).step_by(BELOW_MAX) {
+                lower.write(at, &[0; BELOW_MAX][..BELOW_MAX.min((end - at) as usize)])?;
+            }
+        }
         pages.lock().punch(offset, len, self.0.lower.as_ref(), &self.0.tree.machine)?;
         self.0.touch();
         Ok(())
     }
 
     fn sync(&self) -> Result<()> {
-        Ok(())
+        self.0.write_back()
+    }
+
+    fn seek_data(&self, from: u64) -> Result<u64> {
+        let pages = self.0.regular()?.0.lock();
+        pages.seek(from, true).ok_or(Errno::ENXIO)
+    }
+
+    fn seek_hole(&self, from: u64) -> Result<u64> {
+        let pages = self.0.regular()?.0.lock();
+        pages.seek(from, false).ok_or(Errno::ENXIO)
     }
 
     fn seals(&self) -> Result<u32> {
@@ -236,11 +309,18 @@ impl Backing for Node {
         }
     }
 
-    fn note_write(&self, _index: u64) {
-        if let Body::Regular { pages, .. } = &self.body {
+    fn note_write(&self, index: u64) {
+        let Body::Regular { pages, .. } = &self.body else { return };
+        if self.through().is_some() {
+            pages.lock().note_mapped(index);
+        } else {
             pages.lock().note_write();
             self.touch();
         }
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.write_back()
     }
 
     fn identity(&self) -> (u64, u64) {

@@ -3,7 +3,11 @@
 //! Without a folder it is tmpfs. With one it is an overlay: names are looked up below when they are first asked for,
 //! and from then on are nodes like any other; pages are read when first touched; nothing is ever written below. A node
 //! keeps its inode number for as long as anybody can see it, and moves whole when it is renamed. A name that was
-//! removed, and would show through from below, is a whiteout.
+//! removed, and would show through from below, is a whiteout. What nobody changed here follows what is below: looked
+//! at again whenever a path leads to it.
+//!
+//! A folder that is writable is written through: the same tree, but each change is done below first, and nothing here
+//! differs from it for longer than a mapping keeps what was stored there.
 //!
 //! Lock order: the tree (whoever adds or removes names), a file's turn to write, then one node's lock at a time.
 //! Only the turn to write is held while a program's memory is touched.
@@ -12,10 +16,12 @@ mod directory;
 mod file;
 mod lower;
 mod nameless;
+mod names;
 mod node;
 mod pages;
 #[cfg(test)]
 mod tests;
+mod through;
 
 use alloc::sync::Arc;
 
@@ -44,12 +50,18 @@ struct Tree {
     /// Held while names are added or removed.
     names: Mutex<()>,
     seen: SeenLinks,
+    /// Whether there is a folder below.
+    is_over: bool,
+    /// Whether it is to have each change.
+    writes_through: bool,
 }
 
 impl Tree {
-    fn new(machine: &Machine, dev: u64) -> Arc<Self> {
-        let next_ino = AtomicU64::new(1);
-        Arc::new(Self { machine: machine.clone(), dev, next_ino, names: Mutex::new(()), seen: SeenLinks::default() })
+    fn new(machine: &Machine, dev: u64, folder: Option<&dyn SharedFolder>) -> Arc<Self> {
+        let (machine, next_ino) = (machine.clone(), AtomicU64::new(1));
+        let (is_over, writes_through) = (folder.is_some(), folder.is_some_and(SharedFolder::is_writable));
+        let (names, seen) = (Mutex::new(()), SeenLinks::default());
+        Arc::new(Self { machine, dev, next_ino, names, seen, is_over, writes_through })
     }
 
     fn new_ino(&self) -> u64 {
@@ -65,13 +77,13 @@ impl Tree {
 impl MemoryFs {
     /// An empty tree whose root has these permission bits. `dev` is the device number stat(2) shows.
     pub fn new(machine: &Machine, dev: u64, mode: u32) -> Arc<Self> {
-        Arc::new(Self { root: Node::new_root(&Tree::new(machine, dev), mode) })
+        Arc::new(Self { root: Node::new_root(&Tree::new(machine, dev, None), mode) })
     }
 
-    /// A tree that begins as what `folder` shows.
+    /// A tree that begins as what `folder` shows, and writes through to it if it is writable.
     pub fn over(machine: &Machine, dev: u64, folder: &Arc<dyn SharedFolder>) -> crate::error::Result<Arc<Self>> {
         let (lower, found) = Lower::root(folder)?;
-        let tree = Tree::new(machine, dev);
+        let tree = Tree::new(machine, dev, Some(&**folder));
         let ino = tree.new_ino();
         Ok(Arc::new(Self { root: Node::adopt(&tree, ino, lower, &found, None)? }))
     }

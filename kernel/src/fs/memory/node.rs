@@ -14,7 +14,9 @@ use super::Tree;
 use super::directory::Directory;
 use super::file::{OpenDirectory, OpenRegular};
 use super::lower::Lower;
-use super::pages::{Pages, Version, full, time};
+use super::names::Removal;
+use super::pages::{Pages, full, time};
+use super::through::version;
 use crate::error::{Errno, Result};
 use crate::vfs::{Attributes, Change, File, FileKind, Inode, Location, Make, Names};
 
@@ -45,6 +47,12 @@ pub(super) struct Meta {
     pub(super) seals: u32,
     /// Whether a name may lead to it although none does.
     pub(super) may_be_named: bool,
+    /// Whether any of this is no longer what is below.
+    pub(super) is_own: bool,
+    /// Bytes that a directory takes below.
+    pub(super) size_below: u64,
+    /// 512-byte blocks that what is no regular file takes below.
+    pub(super) blocks_below: u64,
 }
 
 /// What a kind of file has of its own.
@@ -116,12 +124,15 @@ impl Node {
             btime: time(found.ctime),
             seals: F_SEAL_SEAL,
             may_be_named: false,
+            is_own: false,
+            size_below: found.size,
+            blocks_below: found.blocks,
         };
         let body = match kind {
-            FileKind::Regular => Body::regular(Pages::of_lower(version(found))),
+            FileKind::Regular => Body::regular(Pages::of_lower(version(found), found.blocks)),
             FileKind::Directory => {
                 let (parent, name) = place.unwrap_or((Weak::new(), b""));
-                Body::Directory(Mutex::new(Directory::over(parent, name)))
+                Body::Directory(Mutex::new(Directory::new(parent, name)))
             }
             FileKind::Symlink => Body::Symlink(None),
             _ => Body::Special,
@@ -149,10 +160,14 @@ impl Node {
 
     /// Contents have changed now.
     pub(super) fn touch(&self) {
+        if self.through().is_some() {
+            return self.settle();
+        }
         let now = self.tree.now();
         let mut meta = self.meta.lock();
         meta.mtime = now;
         meta.ctime = now;
+        meta.is_own = true;
     }
 
     /// The number of names has changed by this.
@@ -161,6 +176,7 @@ impl Node {
         let mut meta = self.meta.lock();
         meta.nlink = meta.nlink.saturating_add_signed(by);
         meta.ctime = now;
+        meta.is_own |= self.through().is_none();
     }
 
     pub(super) fn directory(&self) -> Result<&Mutex<Directory>> {
@@ -178,24 +194,22 @@ impl Node {
         }
     }
 
-    /// Looks again at what is below, if this still shows it.
-    fn revalidate(&self) {
-        let (Some(lower), Body::Regular { pages, .. }) = (&self.lower, &self.body) else { return };
-        if !pages.lock().is_clean() {
-            return;
-        }
-        let Ok(found) = lower.attributes() else { return };
-        if pages.lock().revalidate(version(&found)) {
-            let mut meta = self.meta.lock();
-            meta.mtime = time(found.mtime);
-            meta.ctime = time(found.ctime);
+    /// Bytes and blocks that stat(2) shows for a directory.
+    fn directory_size(&self, directory: &Directory) -> (u64, u64) {
+        match (&self.lower, self.tree.is_over) {
+            (Some(_), _) => {
+                let meta = self.meta.lock();
+                (meta.size_below, meta.blocks_below)
+            }
+            // As beside it.
+            (None, true) => (DIRECTORY_SIZE, DIRECTORY_SIZE / 512),
+            (None, false) => (directory.len() as u64 * 20 + 40, 0),
         }
     }
 }
 
-fn version(found: &FolderAttributes) -> Version {
-    Version { size: found.size, mtime: found.mtime, ctime: found.ctime }
-}
+/// What a small directory takes on the file systems that folders come from.
+const DIRECTORY_SIZE: u64 = 4096;
 
 impl Body {
     fn regular(pages: Pages) -> Self {
@@ -218,6 +232,9 @@ impl Meta {
             btime: now,
             seals: F_SEAL_SEAL,
             may_be_named: false,
+            is_own: true,
+            size_below: 0,
+            blocks_below: 0,
         }
     }
 }
@@ -226,12 +243,13 @@ impl Inode for Node {
     fn attributes(&self) -> Result<Attributes> {
         let (size, blocks) = match &self.body {
             Body::Regular { pages, .. } => {
+                self.revalidate();
                 let pages = pages.lock();
                 (pages.size, pages.blocks())
             }
-            Body::Directory(directory) => (directory.lock().len() as u64 * 20 + 40, 0),
+            Body::Directory(directory) => self.directory_size(&directory.lock()),
             Body::Symlink(Some(target)) => (target.len() as u64, 0),
-            Body::Symlink(None) => (self.read_link()?.len() as u64, 0),
+            Body::Symlink(None) => (self.read_link()?.len() as u64, self.meta.lock().blocks_below),
             Body::Special => (0, 0),
         };
         let meta = self.meta.lock();
@@ -274,6 +292,9 @@ impl Inode for Node {
     }
 
     fn create_unnamed(&self, make: &Make<'_>, names: Names) -> Result<Arc<dyn Inode>> {
+        if self.through().is_some() {
+            return Err(Errno::EOPNOTSUPP);
+        }
         if self.directory()?.lock().is_removed {
             return Err(Errno::ENOENT);
         }
@@ -290,11 +311,11 @@ impl Inode for Node {
     }
 
     fn unlink(&self, name: &[u8]) -> Result<()> {
-        self.remove(name, super::directory::Removal::File)
+        self.remove(name, Removal::File)
     }
 
     fn rmdir(&self, name: &[u8]) -> Result<()> {
-        self.remove(name, super::directory::Removal::Directory)
+        self.remove(name, Removal::Directory)
     }
 
     fn rename(&self, name: &[u8], to: &Arc<dyn Inode>, new_name: &[u8], how: RenameFlags) -> Result<()> {
@@ -310,8 +331,14 @@ impl Inode for Node {
     }
 
     fn set_attributes(&self, change: &Change) -> Result<()> {
+        if let Some(lower) = self.through() {
+            lower.change(change)?;
+            self.settle();
+            return Ok(());
+        }
         let now = self.tree.now();
         let mut meta = self.meta.lock();
+        meta.is_own = true;
         meta.mode = change.mode.unwrap_or(meta.mode) & 0o7777;
         meta.uid = change.uid.unwrap_or(meta.uid);
         meta.gid = change.gid.unwrap_or(meta.gid);
@@ -328,20 +355,31 @@ impl Inode for Node {
         }
         let _turn = turn.lock();
         self.permit_resize(pages.lock().size, len)?;
+        if let Some(lower) = self.through() {
+            lower.truncate(len)?;
+        }
         pages.lock().truncate(len, self.lower.as_ref(), &self.tree.machine).map_err(full)?;
         self.touch();
         Ok(())
     }
 
-    fn open(self: Arc<Self>, _flags: OpenFlags) -> Result<Arc<dyn File>> {
+    fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>> {
         match &self.body {
             Body::Regular { .. } => {
+                self.permit_below(flags)?;
                 self.revalidate();
-                Ok(Arc::new(OpenRegular(self)))
+                Ok(Arc::new(OpenRegular::new(self)))
             }
-            Body::Directory(_) => Ok(Arc::new(OpenDirectory(self))),
+            Body::Directory(_) => {
+                self.open_listing()?;
+                Ok(Arc::new(OpenDirectory(self)))
+            }
             _ => Err(Errno::ENXIO),
         }
+    }
+
+    fn is_outside(&self) -> bool {
+        self.lower.is_some() && !self.tree.writes_through
     }
 
     fn location(&self) -> Location {

@@ -1,6 +1,7 @@
 //! A regular file's contents: pages in frames, holes, and pages that still lie below.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 
 use kernel_abi::structs::Timespec;
@@ -24,17 +25,35 @@ pub(super) struct Pages {
     frames: BTreeMap<u64, Frame>,
     /// Bytes of the file below that still count.
     below: u64,
-    /// What is below, until something was written here.
+    /// What is below, until something was written here alone.
     version: Option<Version>,
+    /// 512-byte blocks in use below.
+    blocks_below: u64,
+    /// Pages that mappers of a file that is written through may store to.
+    mapped: BTreeSet<u64>,
+    /// Open files of it.
+    open: usize,
 }
+
+/// Pages that are read from below together, as many as one fault maps.
+const READ_TOGETHER: u64 = 16;
 
 impl Pages {
     pub(super) fn empty() -> Self {
-        Self { size: 0, frames: BTreeMap::new(), below: 0, version: None }
+        Self {
+            size: 0,
+            frames: BTreeMap::new(),
+            below: 0,
+            version: None,
+            blocks_below: 0,
+            mapped: BTreeSet::new(),
+            open: 0,
+        }
     }
 
-    pub(super) fn of_lower(version: Version) -> Self {
-        Self { size: version.size, frames: BTreeMap::new(), below: version.size, version: Some(version) }
+    pub(super) fn of_lower(version: Version, blocks: u64) -> Self {
+        let size = version.size;
+        Self { size, below: size, version: Some(version), blocks_below: blocks, ..Self::empty() }
     }
 
     /// From now on the contents are our own.
@@ -48,12 +67,56 @@ impl Pages {
     }
 
     /// Forgets what was read if it has changed below. Frames that are mapped keep what they hold.
-    pub(super) fn revalidate(&mut self, now: Version) -> bool {
-        if self.version.is_none_or(|then| then == now) {
-            return false;
+    pub(super) fn revalidate(&mut self, now: Version, blocks: u64) {
+        if self.version.is_some() {
+            self.blocks_below = blocks;
         }
-        *self = Self::of_lower(now);
-        true
+        if self.version.is_none_or(|then| then == now) {
+            return;
+        }
+        let mapped = core::mem::take(&mut self.mapped);
+        self.frames.retain(|index, _| mapped.contains(index));
+        (self.size, self.below, self.version, self.mapped) = (now.size, now.size, Some(now), mapped);
+    }
+
+    /// What is below now is what is here.
+    pub(super) fn settle(&mut self, now: Version) {
+        self.version = Some(now);
+    }
+
+    /// What is below is not known any more: [`revalidate`](Self::revalidate) will read it again.
+    pub(super) fn distrust(&mut self) {
+        let never = (i64::MIN, 0);
+        self.version = Some(Version { size: u64::MAX, mtime: never, ctime: never });
+    }
+
+    /// A mapper may store to a page from now on, until nobody has the file open.
+    pub(super) fn note_mapped(&mut self, index: u64) {
+        self.mapped.insert(index);
+    }
+
+    pub(super) fn is_mapped_for_writing(&self) -> bool {
+        !self.mapped.is_empty()
+    }
+
+    /// The pages that mappers may have stored to, below the end.
+    pub(super) fn mapped_for_writing(&self) -> impl Iterator<Item = (u64, &Frame)> {
+        let end = self.size.div_ceil(PAGE_SIZE as u64);
+        self.mapped
+            .range(..end)
+            .filter_map(|index| self.frames.get_key_value(index))
+            .map(|(index, frame)| (*index, frame))
+    }
+
+    pub(super) fn note_open(&mut self) {
+        self.open += 1;
+    }
+
+    pub(super) fn note_closed(&mut self) {
+        self.open -= 1;
+        if self.open == 0 {
+            self.mapped.clear();
+        }
     }
 
     /// The frame of a page, if it is in memory or below; `None` is a hole.
@@ -63,10 +126,21 @@ impl Pages {
         }
         let start = index * PAGE_SIZE as u64;
         let Some(lower) = lower.filter(|_| start < self.below) else { return Ok(None) };
-        let mut bytes = vec![0; (self.below - start).min(PAGE_SIZE as u64) as usize];
-        lower.read(start, &mut bytes)?;
+        let first = index / READ_TOGETHER * READ_TOGETHER;
+        let from = first * PAGE_SIZE as u64;
+        let mut bytes = vec![0; (self.below - from).min(READ_TOGETHER * PAGE_SIZE as u64) as usize];
+        lower.read(from, &mut bytes)?;
         let frame = machine.frame().or_errno()?;
-        frame.write(0, &bytes);
+        for (other, part) in (first..).zip(bytes.chunks(PAGE_SIZE)) {
+            if other == index {
+                frame.write(0, part);
+            } else if let Entry::Vacant(vacant) = self.frames.entry(other)
+                && let Ok(frame) = machine.frame()
+            {
+                frame.write(0, part);
+                vacant.insert(frame);
+            }
+        }
         self.frames.insert(index, frame.clone());
         Ok(Some(frame))
     }
@@ -122,8 +196,26 @@ impl Pages {
         Ok(())
     }
 
+    /// The first data (or hole) at or behind `from`, which is below the end. The end is a hole.
+    pub(super) fn seek(&self, from: u64, data: bool) -> Option<u64> {
+        let page = PAGE_SIZE as u64;
+        let below = self.below.div_ceil(page);
+        let is_data = |index: u64| index < below || self.frames.contains_key(&index);
+        let first = from / page;
+        let found = if data {
+            if is_data(first) { Some(first) } else { self.frames.range(first..).next().map(|(index, _)| *index) }
+        } else {
+            (first.max(if first < below { below } else { first })..).find(|index| !is_data(*index))
+        };
+        let at = found.map(|index| from.max(index * page));
+        if data { at.filter(|at| *at < self.size) } else { at.map(|at| at.min(self.size)) }
+    }
+
     /// 512-byte blocks in use.
     pub(super) fn blocks(&self) -> u64 {
+        if self.version.is_some() {
+            return self.blocks_below;
+        }
         let pages = (self.frames.len() as u64).max(self.below.div_ceil(PAGE_SIZE as u64));
         pages * (PAGE_SIZE as u64 / 512)
     }

@@ -1,11 +1,13 @@
 //! The tree by itself and over a folder that remembers what was asked of it.
 
+mod host;
+
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use ostd::sync::SpinLock;
 
-use kernel_abi::flags::{OpenFlags, RenameFlags};
+use kernel_abi::flags::{OpenFlags, RenameFlags, Whence};
 use ostd::device::{FolderAttributes, FolderEntry, FolderError, FolderNode, SharedFolder};
 use ostd::hosted::{Hosted, HostedConfig};
 use ostd::{Machine, MachineConfig};
@@ -114,8 +116,11 @@ impl World {
     }
 
     fn overlay(folder: &Arc<Folder>) -> Self {
+        Self::over(Arc::clone(folder) as Arc<dyn SharedFolder>)
+    }
+
+    fn over(folder: Arc<dyn SharedFolder>) -> Self {
         let machine = machine();
-        let folder = Arc::clone(folder) as Arc<dyn SharedFolder>;
         let tree = MemoryFs::over(&machine, 1, &folder).expect("a root");
         Self { fs: FsContext::new(&MountTable::new(tree, b"host")), machine, who: Identity::root() }
     }
@@ -285,6 +290,25 @@ fn holes_are_zeros_and_take_no_frames() {
     assert_eq!(file.pread(&mut SliceSink::new(&mut bytes), 1 << 30), Ok(6));
     assert_eq!((bytes, world.machine.frames().used()), ([0; 6], before));
     assert_eq!(file.pwrite(&mut SliceSource::new(b"x"), i64::MAX), Err(Errno::EFBIG));
+}
+
+#[test]
+fn seeking_finds_data_and_holes() {
+    let world = World::tmpfs();
+    let file = world.open("/sparse", OpenFlags::O_CREAT | OpenFlags::O_RDWR).expect("made");
+    assert_eq!(file.pwrite(&mut SliceSource::new(b"data"), 2 * 4096 + 10), Ok(4));
+    assert_eq!(file.truncate(5 * 4096 + 1), Ok(()));
+    for (from, data, hole) in [
+        (0, Ok(8192), Ok(0)),
+        (8191, Ok(8192), Ok(8191)),
+        (8200, Ok(8200), Ok(12_288)),
+        (12_288, Err(Errno::ENXIO), Ok(12_288)),
+        (20_480, Err(Errno::ENXIO), Ok(20_480)),
+        (20_481, Err(Errno::ENXIO), Err(Errno::ENXIO)),
+        (-1, Err(Errno::ENXIO), Err(Errno::ENXIO)),
+    ] {
+        assert_eq!((file.seek(from, Whence::SEEK_DATA), file.seek(from, Whence::SEEK_HOLE)), (data, hole), "{from}");
+    }
 }
 
 #[test]
