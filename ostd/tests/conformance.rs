@@ -1,0 +1,128 @@
+//! The waist's conformance suite on hosted machines: both engines, both modes.
+
+extern crate alloc;
+
+#[path = "conformance/mod.rs"]
+mod conformance;
+
+use std::process::ExitCode;
+
+use conformance::{Checks, Code, Program, Subject};
+use libtest_mimic::{Arguments, Failed, Trial};
+use ostd::Vaddr;
+use ostd::hosted::scripted::{self, Guest};
+use ostd::hosted::{Engine, Hosted, HostedConfig, Log, Mode};
+
+fn main() -> ExitCode {
+    let mut trials = Vec::new();
+    for (name, mode) in [("deterministic", Mode::Deterministic { seed: 7 }), ("parallel", Mode::Parallel)] {
+        trials.extend(suite(&format!("scripted_{name}"), move || Scripted(machine(Engine::Scripted, mode))));
+        trials.extend(suite(&format!("ptrace_{name}"), move || Ptrace(machine(Engine::Ptrace, mode))));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Each check as a test, on a machine of its own.
+fn suite<S: Subject + 'static>(name: &str, subject: impl Fn() -> S + Copy + Send + 'static) -> Vec<Trial> {
+    let trial = |(check, run): &(&'static str, fn(&S))| {
+        let run = *run;
+        Trial::test(format!("{name}::{check}"), move || -> Result<(), Failed> {
+            run(&subject());
+            Ok(())
+        })
+    };
+    Checks::<S>::ALL.iter().map(trial).collect()
+}
+
+fn machine(engine: Engine, mode: Mode) -> Hosted {
+    let config =
+        HostedConfig { memory: 8 << 20, cpus: 2, mode, engine, log: Log::captured().0, ..HostedConfig::default() };
+    Hosted::new(&config).expect("the host has memory, and allows ptrace")
+}
+
+const DATA: usize = 0x60_0000;
+
+/// A machine whose programs are Rust functions.
+struct Scripted(Hosted);
+
+impl Subject for Scripted {
+    type Machine = Hosted;
+
+    fn machine(&self) -> &Hosted {
+        &self.0
+    }
+
+    fn program(&self, program: Program) -> Option<Code> {
+        let token = match program {
+            Program::Calls => self.0.scripted().register(calls),
+            Program::Loads => self.0.scripted().register(loads),
+            Program::Stores => self.0.scripted().register(stores),
+            // A function cannot go elsewhere, but a program can begin there.
+            Program::Jumps | Program::Breaks => self.0.scripted().register(|_, _| {}),
+            Program::Spins => return None,
+        };
+        let at = Vaddr::new(token.address().page_floor().as_usize());
+        let offset = at.as_usize() - scripted::IMAGE_BASE;
+        let mut bytes = scripted::image(token)[offset..offset + ostd::PAGE_SIZE].to_vec();
+        if program == Program::Breaks {
+            bytes.fill(0x90);
+        }
+        let entry = if program == Program::Jumps { Vaddr::new(DATA) } else { token.address() };
+        Some(Code { at, bytes, entry })
+    }
+}
+
+fn calls(guest: &mut Guest, _: [usize; 3]) {
+    let args = [7, 0, 0, 0, 0, 9];
+    let mut number = 39;
+    loop {
+        number = guest.syscall(number, args).cast_unsigned();
+    }
+}
+
+fn loads(guest: &mut Guest, _: [usize; 3]) {
+    loop {
+        let mut word = [0; 4];
+        guest.load(DATA, &mut word);
+        guest.syscall(1, [u32::from_ne_bytes(word) as usize, 0, 0, 0, 0, 0]);
+    }
+}
+
+fn stores(guest: &mut Guest, _: [usize; 3]) {
+    loop {
+        guest.store(DATA, &[0x5a; 4]);
+        guest.syscall(2, [0; 6]);
+    }
+}
+
+/// A machine that runs x86-64 code.
+struct Ptrace(Hosted);
+
+impl Subject for Ptrace {
+    type Machine = Hosted;
+
+    fn machine(&self) -> &Hosted {
+        &self.0
+    }
+
+    fn program(&self, program: Program) -> Option<Code> {
+        const AT: Vaddr = Vaddr::new(0x40_0000);
+        let bytes: &[u8] = match program {
+            // mov eax, 39; mov edi, 7; mov r9d, 9; syscall; jmp to the syscall
+            Program::Calls => &[0xb8, 39, 0, 0, 0, 0xbf, 7, 0, 0, 0, 0x41, 0xb9, 9, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xfc],
+            // mov edi, [DATA]; mov eax, 1; syscall; jmp to the start
+            Program::Loads => &[0x8b, 0x3c, 0x25, 0, 0, 0x60, 0, 0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf0],
+            // mov dword [DATA], 0x5a5a5a5a; mov eax, 2; syscall; jmp to the start
+            Program::Stores => {
+                &[0xc7, 0x04, 0x25, 0, 0, 0x60, 0, 0x5a, 0x5a, 0x5a, 0x5a, 0xb8, 2, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xec]
+            }
+            // mov eax, DATA; jmp rax
+            Program::Jumps => &[0xb8, 0, 0, 0x60, 0, 0xff, 0xe0],
+            // ud2
+            Program::Breaks => &[0x0f, 0x0b],
+            // jmp to itself
+            Program::Spins => &[0xeb, 0xfe],
+        };
+        Some(Code { at: AT, bytes: bytes.to_vec(), entry: AT })
+    }
+}

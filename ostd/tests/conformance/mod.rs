@@ -1,0 +1,89 @@
+//! The waist's conformance suite: what every machine promises, checked through [`Hal`] alone.
+//!
+//! Written once, over any backend. It needs `core` and `alloc` and nothing of a host, so a metal image runs the same
+//! files: whoever has a machine implements [`Subject`] and calls [`CHECKS`](Checks::ALL) one by one, each on a machine
+//! that nobody else uses. A broken promise is a panic that says which.
+
+mod contexts;
+mod copies;
+mod cpus;
+mod memory;
+mod tree;
+mod user;
+
+use alloc::vec::Vec;
+
+use ostd::hal::{CpuId, Hal, Vaddr};
+
+/// A program that the suite asks for, in the machine's own code. Each begins at its page's entry; `DATA` is
+/// [`DATA`](tree::DATA).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// System call 39 with arguments 7, 0, 0, 0, 0, 9; then for ever the call whose number is what the last one
+    /// returned, with the same first argument.
+    Calls,
+    /// For ever: loads the 32-bit word at `DATA`; system call 1 with the word as first argument.
+    Loads,
+    /// For ever: stores 0x5a5a5a5a to `DATA` (four bytes); system call 2.
+    Stores,
+    /// Goes to `DATA`.
+    Jumps,
+    /// Executes what is no instruction.
+    Breaks,
+    /// Loops without a trap.
+    Spins,
+}
+
+/// A page of code: where it must be mapped, what it holds, where to enter.
+pub(crate) struct Code {
+    /// The page's address in user memory.
+    pub(crate) at: Vaddr,
+    /// At most a page.
+    pub(crate) bytes: Vec<u8>,
+    /// Where the program begins.
+    pub(crate) entry: Vaddr,
+}
+
+/// A machine under test and its programs.
+pub(crate) trait Subject {
+    /// The backend.
+    type Machine: Hal;
+    /// The machine; at least two CPUs and a few megabytes of memory.
+    fn machine(&self) -> &Self::Machine;
+    /// A program, or `None` if this machine's user code cannot do that.
+    fn program(&self, program: Program) -> Option<Code>;
+}
+
+/// The first CPU, on which checks run what needs one.
+const CPU: CpuId = CpuId(0);
+
+/// The suite for one kind of subject.
+pub(crate) struct Checks<S>(core::marker::PhantomData<S>);
+
+macro_rules! checks {
+    ($($room:ident: $($check:ident)*;)*) => {
+        impl<S: Subject + 'static> Checks<S> {
+            /// Every check and its name.
+            pub(crate) const ALL: &[(&'static str, fn(&S))] = &[$($((stringify!($check), $room::$check::<S>)),*),*];
+        }
+    };
+}
+
+checks! {
+    memory: memory_is_whole_pages_and_contiguous words_and_bytes_are_the_same_memory
+        metadata_is_aligned_and_apart_from_memory both_formats_walk_to_what_was_mapped;
+    copies: copies_go_both_ways_across_pages a_copy_stops_at_the_first_byte_refused a_copy_over_a_hole_is_partial
+        permissions_are_asked_of_every_page nothing_outside_user_space_is_reached empty_copies_touch_nothing
+        words_are_exchanged_if_equal;
+    user: a_system_call_carries_its_frame_and_takes_a_value registers_are_kept_and_replaced_as_told
+        programs_do_not_see_each_others_registers floating_point_state_can_be_had
+        absent_pages_fault_and_are_found_once_there a_stale_page_may_stay_until_the_flush_and_not_longer
+        a_store_needs_permission_and_is_seen_by_copies code_needs_permission
+        a_retired_space_leaves_nothing_for_its_frames_next_user what_is_no_instruction_is_an_exception
+        a_program_that_never_traps_is_interrupted;
+    contexts: a_context_runs_until_it_suspends_and_then_goes_on a_context_that_ends_says_how
+        a_context_that_is_dropped_drops_what_it_had contexts_do_not_mix_their_stacks;
+    cpus: the_clock_never_goes_back timers_ring_once_in_order_and_not_early a_disarmed_timer_does_not_ring
+        an_interprocessor_interrupt_reaches_its_cpu interrupts_kept_away_are_not_lost
+        a_machine_with_nothing_to_wait_for_says_so entropy_fills_all_and_differs the_console_and_devices_answer;
+}
