@@ -9,7 +9,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use alloc::{boxed::Box, vec};
 
-use kernel_abi::flags::OpenFlags;
+use kernel_abi::flags::{OpenFlags, ST_RDONLY};
 use kernel_abi::row::Call;
 use kernel_abi::structs::Siginfo;
 use kernel_abi::{Errno, Signal};
@@ -35,7 +35,7 @@ use crate::syscall;
 use crate::time::Clock;
 use crate::tty::{Console, Foreground, Job, TtyFile};
 use crate::vfs::{
-    CloseOnExec, FdTable, File, FileSystem as _, Follow, FsContext, LockTable, Make, MountTable, New, OpenFile,
+    CloseOnExec, FdTable, File, FileKind, FileSystem as _, Follow, FsContext, LockTable, MountTable, OpenFile,
     OpenRequest, SliceSource, Source as _,
 };
 
@@ -45,6 +45,7 @@ pub use end::{Booted, Leaks, Report};
 const ROOT_DEV: u64 = 0x20;
 const DEV_DEV: u64 = 0x21;
 const PROC_DEV: u64 = 0x22;
+const SYS_DEV: u64 = 0x24;
 /// And for files that have no name.
 const NAMELESS_DEV: u64 = 0x23;
 /// Permission bits of `/dev`.
@@ -328,10 +329,16 @@ impl Kernel {
 
     fn mount(machine: &Machine, root: &Root, console: Option<&Arc<Console>>) -> Result<Arc<MountTable>> {
         let top = match root {
-            Root::Empty => Self::unpack(machine, None)?,
             Root::Folder(folder) => MemoryFs::over(machine, ROOT_DEV, folder)?,
-            Root::Archive(archive) => Self::unpack(machine, Some(archive))?,
+            Root::Empty | Root::Archive(_) => MemoryFs::new(machine, ROOT_DEV, 0o755),
         };
+        if let Root::Archive(archive) = root {
+            archive.unpack(&top.root())?;
+        }
+        [b"dev".as_slice(), b"proc", b"sys"].iter().try_for_each(|name| top.make_place(name, 0o755))?;
+        if !matches!(root, Root::Folder(_)) {
+            top.make_place(b"tmp", 0o1777)?;
+        }
         let mounts = MountTable::new(top, b"root");
         let fifos = Fifos::new(machine);
         let devices = DeviceTable::new(machine, Box::new(move |node, flags| fifos.open(node, flags)));
@@ -342,29 +349,17 @@ impl Kernel {
         mounts.set_devices(Arc::new(devices));
         let dev = MemoryFs::new(machine, DEV_DEV, DEV_MODE);
         dev::populate(&dev.root())?;
+        // Nothing of the host's own devices is to be seen.
+        let sys = MemoryFs::new(machine, SYS_DEV, 0o555);
         let fs = FsContext::new(&mounts);
         let root = identity_of(&Credentials::root());
-        if let Ok(at) = fs.resolve(None, b"/dev", Follow::Yes, &root) {
-            mounts.mount(dev, &at, 0, b"dev")?;
-        }
-        Ok(mounts)
-    }
-
-    /// A tree in memory with an archive's files, if there is one, and places for what a kernel mounts.
-    fn unpack(machine: &Machine, archive: Option<&Archive>) -> Result<Arc<MemoryFs>> {
-        let top = MemoryFs::new(machine, ROOT_DEV, 0o755);
-        let root = top.root();
-        if let Some(archive) = archive {
-            archive.unpack(&root)?;
-        }
-        for name in [b"dev".as_slice(), b"proc", b"sys", b"tmp"] {
-            let mode = if name == b"tmp" { 0o1777 } else { 0o755 };
-            match root.create(name, &Make { new: New::Directory, mode, uid: 0, gid: 0 }) {
-                Ok(_) | Err(Errno::EEXIST) => {}
-                Err(errno) => return Err(errno),
+        for (path, tree, flags) in [(b"/dev", dev, 0), (b"/sys", sys, ST_RDONLY)] {
+            match fs.resolve(None, path, Follow::No, &root) {
+                Ok(at) if at.inode.kind() == FileKind::Directory => drop(mounts.mount(tree, &at, flags, &path[1..])?),
+                _ => {}
             }
         }
-        Ok(top)
+        Ok(mounts)
     }
 
     /// Puts a file into the root, as its owner root would: what a machine without other files starts from.

@@ -32,7 +32,8 @@ use ostd::device::SharedFolder;
 use ostd::sync::Mutex;
 use ostd::sync::atomic::AtomicU64;
 
-use crate::vfs::{FileSystem, Inode, SystemAttributes};
+use crate::error::Errno;
+use crate::vfs::{FileSystem, Inode, Make, New, SystemAttributes};
 use lower::{Lower, SeenLinks};
 pub use nameless::{NamelessFiles, Seals};
 use node::Node;
@@ -86,6 +87,14 @@ impl MemoryFs {
         let tree = Tree::new(machine, dev, Some(&**folder));
         let ino = tree.new_ino();
         Ok(Arc::new(Self { root: Node::adopt(&tree, ino, lower, &found, None)? }))
+    }
+
+    /// A directory at the top for something to be mounted on, if there is no such name; it is never written through.
+    pub fn make_place(&self, name: &[u8], mode: u32) -> crate::error::Result<()> {
+        match self.root.find(name) {
+            Err(Errno::ENOENT) => self.root.make_here(name, &Make { new: New::Directory, mode, uid: 0, gid: 0 }),
+            found => found.map(drop),
+        }
     }
 }
 

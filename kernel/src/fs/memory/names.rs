@@ -93,6 +93,13 @@ impl Node {
         Ok(node)
     }
 
+    /// Makes a file that is here alone.
+    pub(super) fn make_here(&self, name: &[u8], make: &Make<'_>) -> Result<()> {
+        let node = Self::new_in(self, name, make);
+        self.directory()?.lock().insert(name, node, Origin::Here);
+        Ok(())
+    }
+
     pub(super) fn add_link(&self, name: &[u8], target: &Self) -> Result<()> {
         let _names = self.tree.names.lock();
         if target.tree.dev != self.tree.dev {
