@@ -143,7 +143,7 @@ macro_rules! for_each_syscall {
             /// The path of the working directory.
             getcwd                 [  79   17] = dir::getcwd(into: UserOut);
             /// The next entries of a directory, in their old form.
-            getdents               [  78    -] = later dir::getdents(dir: Fd, into: UserOutInt);
+            getdents               [  78    -] = dir::getdents(dir: Fd, into: UserOutInt);
             /// The next entries of a directory.
             getdents64             [ 217   61] = dir::getdents64(dir: Fd, into: UserOutInt);
             /// Change the directory that paths start at.
@@ -360,7 +360,7 @@ macro_rules! for_each_syscall {
             /// Register the futexes to release at this thread's end.
             set_robust_list        [ 273   99] = futex::set_robust_list(head: UserPtr<RobustListHead>, len: usize);
             /// The futexes a thread registered.
-            get_robust_list        [ 274  100] = later futex::get_robust_list(who: Pid, head: UserMut<usize>, len: UserMut<usize>);
+            get_robust_list        [ 274  100] = futex::get_robust_list(who: Pid, head: UserMut<usize>, len: UserMut<usize>);
 
             // ---- Signals.
             /// Ask or change what a signal does.
@@ -398,7 +398,7 @@ macro_rules! for_each_syscall {
             /// Microseconds since 1970.
             gettimeofday           [  96  169] = time::gettimeofday(into: UserMut<Timeval>, zone: UserMut<Timezone>);
             /// Set the clock.
-            settimeofday           [ 164  170] = later time::settimeofday(from: UserPtr<Timeval>, zone: UserPtr<Timezone>);
+            settimeofday           [ 164  170] = time::settimeofday(from: UserPtr<Timeval>, zone: UserPtr<Timezone>);
             /// What a clock shows.
             clock_gettime          [ 228  113] = time::clock_gettime(clock: ClockId, into: UserMut<Timespec>);
             /// Set a clock.
@@ -476,23 +476,23 @@ macro_rules! for_each_syscall {
             /// What was used so far.
             getrusage              [  98  165] = limit::getrusage(who: RusageWho, into: UserMut<Rusage>) without "switches, blocks, major faults; ru_maxrss is what is in memory now";
             /// How nice a process is.
-            getpriority            [ 140  141] = later sched::getpriority(which: PriorityWhich, who: Pid);
+            getpriority            [ 140  141] = priority::getpriority(which: PriorityWhich, who: Pid);
             /// Set how nice a process is.
-            setpriority            [ 141  140] = later sched::setpriority(which: PriorityWhich, who: Pid, nice: i32);
+            setpriority            [ 141  140] = priority::setpriority(which: PriorityWhich, who: Pid, nice: i32) without "effect on who runs; niceness of single threads";
             /// Let others run.
             sched_yield            [  24  124] = sched::sched_yield();
             /// Which CPUs a thread may run on.
             sched_getaffinity      [ 204  123] = sched::sched_getaffinity(who: Pid, len: u32, into: UserMut<u64>);
             /// Set which CPUs a thread may run on.
-            sched_setaffinity      [ 203  122] = later sched::sched_setaffinity(who: Pid, len: u32, from: UserPtr<u64>);
+            sched_setaffinity      [ 203  122] = sched::sched_setaffinity(who: Pid, len: u32, from: UserPtr<u64>) without "effect on where a thread runs";
             /// How a thread is scheduled.
             sched_getscheduler     [ 145  120] = sched::sched_getscheduler(who: Pid);
             /// Set how a thread is scheduled.
-            sched_setscheduler     [ 144  119] = later sched::sched_setscheduler(who: Pid, policy: SchedPolicy, param: UserPtr<SchedParam>);
+            sched_setscheduler     [ 144  119] = sched::sched_setscheduler(who: Pid, policy: SchedPolicy, param: UserPtr<SchedParam>) without "effect on who runs";
             /// A thread's static priority.
             sched_getparam         [ 143  121] = sched::sched_getparam(who: Pid, into: UserMut<SchedParam>);
             /// Set a thread's static priority.
-            sched_setparam         [ 142  118] = sched::sched_setparam(who: Pid, from: UserPtr<SchedParam>);
+            sched_setparam         [ 142  118] = sched::sched_setparam(who: Pid, from: UserPtr<SchedParam>) without "effect on who runs";
             /// The highest static priority of a policy.
             sched_get_priority_max [ 146  125] = sched::sched_get_priority_max(policy: SchedPolicy);
             /// The lowest static priority of a policy.
@@ -500,11 +500,11 @@ macro_rules! for_each_syscall {
             /// The time slice of a thread.
             sched_rr_get_interval  [ 148  127] = sched::sched_rr_get_interval(who: Pid, into: UserMut<Timespec>);
             /// A thread's priority for disk access.
-            ioprio_get             [ 252   31] = later sched::ioprio_get(which: i32, who: Pid);
+            ioprio_get             [ 252   31] = priority::ioprio_get(which: i32, who: Pid);
             /// Set a thread's priority for disk access.
-            ioprio_set             [ 251   30] = later sched::ioprio_set(which: i32, who: Pid, priority: i32);
+            ioprio_set             [ 251   30] = priority::ioprio_set(which: i32, who: Pid, priority: i32) without "effect: there is no disk";
             /// Where this thread runs.
-            getcpu                 [ 309  168] = later sched::getcpu(cpu: UserMut<u32>, node: UserMut<u32>, unused: UserAddr);
+            getcpu                 [ 309  168] = sched::getcpu(cpu: UserMut<u32>, node: UserMut<u32>, unused: UserAddr);
 
             // ---- About the machine.
             /// The names of system and host.
@@ -514,9 +514,9 @@ macro_rules! for_each_syscall {
             /// Random bytes.
             getrandom              [ 318  278] = info::getrandom(into: UserOut, flags: GetrandomFlags);
             /// Set the host's name.
-            sethostname            [ 170  161] = later info::sethostname(name: UserInInt);
+            sethostname            [ 170  161] = info::sethostname(name: UserInInt);
             /// Set the NIS domain's name.
-            setdomainname          [ 171  162] = later info::setdomainname(name: UserInInt);
+            setdomainname          [ 171  162] = info::setdomainname(name: UserInInt);
             /// Read or clear the kernel's log.
             syslog                 [ 103  116] = later info::syslog(action: SyslogAction, into: UserOutInt);
             /// Stop or restart the machine.

@@ -74,6 +74,7 @@ impl Thread {
         let is_process = !shares(CloneFlags::CLONE_THREAD);
         let child = Thread::new(tid, Arc::clone(&process), space, files, fs, Arc::clone(&credentials));
         *child.name.lock() = self.name();
+        *child.scheduling.lock() = self.scheduling().of_child();
         {
             let from = self.signals.lock();
             let (mask, stack) = (from.saved.unwrap_or(from.mask), from.stack);

@@ -16,10 +16,12 @@ mod deliver;
 pub mod exec;
 mod exit;
 mod limits;
+mod names;
 #[expect(clippy::module_inception, reason = "the room and its first noun share Linux's name")]
 mod process;
 mod processes;
 mod run;
+mod scheduling;
 mod send;
 mod spent;
 mod terminal;
@@ -29,9 +31,11 @@ mod wait;
 
 pub use clone::CloneRequest;
 pub use limits::{Limits, PROCESSES_MAX};
+pub use names::{HOST_NAME_MAX, Names};
 pub use process::{ExecInfo, Process};
 pub use processes::{KERNEL_PID, PROGRAM_PID, Processes, Program};
 pub use run::Calls;
+pub use scheduling::Scheduling;
 pub use spent::{Spent, ticks};
 pub use terminal::{ControllingTerminal, Session};
 pub use thread::{Restart, Thread, identity_of};

@@ -9,7 +9,7 @@ use ostd::sync::{Sleep, SpinLock, WaitQueue};
 use ostd::user::UserContext;
 
 use super::tree::{State, Tree};
-use super::{Calls, ControllingTerminal, Found, PROCESSES_MAX, Process, Session, Thread, Who};
+use super::{Calls, ControllingTerminal, Found, Names, PROCESSES_MAX, Process, Session, Thread, Who};
 use crate::abi::Signal;
 use crate::abi::flags::WaitOptions;
 use crate::abi::structs::{Siginfo, status_signaled};
@@ -55,6 +55,7 @@ pub struct Processes {
     pub(super) program_status: SpinLock<Option<i32>>,
     pub(super) ended: WaitQueue,
     forks: ostd::sync::atomic::AtomicU64,
+    names: Names,
 }
 
 impl Processes {
@@ -73,6 +74,7 @@ impl Processes {
                 program_status: SpinLock::new(None),
                 ended: WaitQueue::new(),
                 forks: ostd::sync::atomic::AtomicU64::new(0),
+                names: Names::default(),
             }
         }))
     }
@@ -80,6 +82,11 @@ impl Processes {
     /// The machine.
     pub fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    /// What host and domain are called.
+    pub fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Starts the first program, in a session of its own. Call it in a task: reading the file may sleep.

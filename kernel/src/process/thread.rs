@@ -8,8 +8,8 @@ use ostd::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use ostd::sync::{SpinLock, WaitQueue};
 use ostd::task::Task;
 
-use super::Process;
 use super::spent::Meter;
+use super::{Process, Scheduling};
 use crate::abi::SigSet;
 use crate::credentials::Credentials;
 use crate::error::Result;
@@ -58,6 +58,7 @@ pub struct Thread {
     pub(super) leaving: AtomicBool,
     pub(super) status: SpinLock<i32>,
     pub(super) meter: Meter,
+    pub(super) scheduling: SpinLock<Scheduling>,
     /// Set when it no longer uses the memory of a parent in vfork(2).
     pub(super) released: AtomicBool,
     pub(super) release: WaitQueue,
@@ -89,6 +90,7 @@ impl Thread {
             leaving: AtomicBool::new(false),
             status: SpinLock::new(0),
             meter: Meter::default(),
+            scheduling: SpinLock::default(),
             released: AtomicBool::new(false),
             release: WaitQueue::new(),
         })

@@ -9,7 +9,7 @@ use crate::abi::flags::PATH_MAX;
 use crate::abi::structs::Dirent64;
 use crate::error::{Errno, Result};
 use crate::syscall::Context;
-use crate::vfs::{Follow, New, Reach};
+use crate::vfs::{Entry, Follow, New, Reach};
 
 pub(super) fn mkdir(cx: &mut Context<'_>, path: UserPath, mode: Mode) -> Result {
     mkdirat(cx, Fd::CWD, path, mode)
@@ -78,23 +78,19 @@ pub(super) fn getcwd(cx: &mut Context<'_>, into: UserOut) -> Result {
 /// Bytes of a listing that are gathered at a time.
 const LISTING_MAX: usize = 64 * 1024;
 
-pub(super) fn getdents64(cx: &mut Context<'_>, dir: Fd, into: UserOutInt) -> Result {
+/// Fills a program's buffer with lines of a directory, each as `record` writes it; EINVAL if not even one fits.
+fn list(cx: &Context<'_>, dir: Fd, into: UserOutInt, record: impl Fn(&Entry) -> Vec<u8>) -> Result {
     let file = cx.files().get(dir.0)?;
     let room = (into.len.cast_unsigned() as usize).min(LISTING_MAX);
     let mut bytes: Vec<u8> = Vec::new();
     let mut is_small = false;
     file.entries(&mut |entry| {
-        let len = Dirent64::record_len(entry.name.len());
-        if bytes.len() + len > room {
+        let line = record(entry);
+        if bytes.len() + line.len() > room {
             is_small = bytes.is_empty();
             return false;
         }
-        let end = bytes.len() + len;
-        let (d_ino, d_off) = (entry.ino, entry.next.cast_signed());
-        let head = Dirent64 { d_ino, d_off, d_reclen: len as u16, d_type: entry.kind };
-        bytes.extend_from_slice(head.as_bytes());
-        bytes.extend_from_slice(&entry.name);
-        bytes.resize(end, 0);
+        bytes.extend_from_slice(&line);
         true
     })?;
     if is_small {
@@ -102,4 +98,28 @@ pub(super) fn getdents64(cx: &mut Context<'_>, dir: Fd, into: UserOutInt) -> Res
     }
     cx.space().write(into.addr, &bytes)?;
     Ok(bytes.len())
+}
+
+pub(super) fn getdents64(cx: &mut Context<'_>, dir: Fd, into: UserOutInt) -> Result {
+    list(cx, dir, into, |entry| {
+        let len = Dirent64::record_len(entry.name.len());
+        let (d_ino, d_off) = (entry.ino, entry.next.cast_signed());
+        let head = Dirent64 { d_ino, d_off, d_reclen: len as u16, d_type: entry.kind };
+        let mut line = [head.as_bytes(), &entry.name].concat();
+        line.resize(len, 0);
+        line
+    })
+}
+
+/// The old form: the kind is the last byte of a line.
+pub(super) fn getdents(cx: &mut Context<'_>, dir: Fd, into: UserOutInt) -> Result {
+    list(cx, dir, into, |entry| {
+        // Number, offset, length, name, its NUL, kind.
+        let len = (8 + 8 + 2 + entry.name.len() + 2).next_multiple_of(8);
+        let mut line = [&entry.ino.to_ne_bytes()[..], &entry.next.to_ne_bytes(), &(len as u16).to_ne_bytes()].concat();
+        line.extend_from_slice(&entry.name);
+        line.resize(len - 1, 0);
+        line.push(entry.kind);
+        line
+    })
 }

@@ -4,7 +4,8 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::Context;
-use crate::abi::flags::{ClockId, FutexOp};
+use crate::abi::Pid;
+use crate::abi::flags::{CAP_SYS_PTRACE, ClockId, FutexOp};
 use crate::abi::types::{RobustListHead, Timespec, UserMut, UserPtr};
 use crate::error::{Errno, Result};
 use crate::futex::{ANY, FutexTable, Operation, Scope};
@@ -96,6 +97,21 @@ fn at_least_one(count: u32) -> usize {
 
 fn no_less_than_none(count: u32) -> Result {
     usize::try_from(count.cast_signed()).or(Err(Errno::EINVAL))
+}
+
+pub(super) fn get_robust_list(cx: &mut Context<'_>, who: Pid, head: UserMut<usize>, len: UserMut<usize>) -> Result {
+    let other = match who.0 {
+        0 => Arc::clone(cx.thread),
+        tid => cx.kernel.processes().find_thread(tid).ok_or(Errno::ESRCH)?,
+    };
+    let (ours, theirs) = (cx.credentials(), other.credentials());
+    let is_own = ours.user.real == theirs.user.real && ours.user.real == theirs.user.saved;
+    if !is_own && !ours.can(CAP_SYS_PTRACE) {
+        return Err(Errno::EPERM);
+    }
+    cx.space().write_value(len.addr, &size_of::<RobustListHead>())?;
+    cx.space().write_value(head.addr, &other.robust_list())?;
+    Ok(0)
 }
 
 pub(super) fn set_robust_list(cx: &mut Context<'_>, head: UserPtr<RobustListHead>, len: usize) -> Result {

@@ -1,9 +1,13 @@
 //! What system and machine are: uname(2), sysinfo(2), getrandom(2).
 
-use crate::abi::arg::{UserMut, UserOut};
-use crate::abi::flags::GetrandomFlags;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::abi::arg::{UserInInt, UserMut, UserOut};
+use crate::abi::flags::{CAP_SYS_ADMIN, GetrandomFlags};
 use crate::abi::structs::{Sysinfo, Utsname};
 use crate::error::{Errno, Result};
+use crate::process::HOST_NAME_MAX;
 use crate::syscall::Context;
 use ostd::PAGE_SIZE;
 
@@ -19,13 +23,34 @@ pub(super) fn uname(cx: &mut Context<'_>, into: UserMut<Utsname>) -> Result {
     };
     let names = Utsname {
         sysname: Utsname::field(b"Linux"),
-        nodename: Utsname::field(b"orrery"),
+        nodename: Utsname::field(&cx.kernel.processes().names().host()),
         release: Utsname::field(RELEASE.as_bytes()),
         version: Utsname::field(b"#1 SMP"),
         machine: Utsname::field(machine.as_bytes()),
-        domainname: Utsname::field(b"(none)"),
+        domainname: Utsname::field(&cx.kernel.processes().names().domain()),
     };
     cx.space().write_value(into.addr, &names)?;
+    Ok(0)
+}
+
+/// A new name, from who may give one.
+fn new_name(cx: &Context<'_>, name: UserInInt) -> Result<Vec<u8>> {
+    if !cx.credentials().can(CAP_SYS_ADMIN) {
+        return Err(Errno::EPERM);
+    }
+    let len = usize::try_from(name.len).ok().filter(|len| *len <= HOST_NAME_MAX).ok_or(Errno::EINVAL)?;
+    let mut bytes = vec![0; len];
+    cx.space().read(name.addr, &mut bytes)?;
+    Ok(bytes)
+}
+
+pub(super) fn sethostname(cx: &mut Context<'_>, name: UserInInt) -> Result {
+    cx.kernel.processes().names().set_host(new_name(cx, name)?);
+    Ok(0)
+}
+
+pub(super) fn setdomainname(cx: &mut Context<'_>, name: UserInInt) -> Result {
+    cx.kernel.processes().names().set_domain(new_name(cx, name)?);
     Ok(0)
 }
 

@@ -18,6 +18,7 @@ mod memory;
 mod path;
 mod pipe;
 mod poll;
+mod priority;
 mod process;
 mod sched;
 mod signal;

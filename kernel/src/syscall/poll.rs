@@ -1,5 +1,6 @@
 //! Waiting for several descriptors: poll(2) and select(2).
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -12,6 +13,7 @@ use crate::abi::arg::{UserInOut, UserPtr};
 use crate::abi::flags::{PollEvents, Resource};
 use crate::abi::structs::{FdSet, PollFd, SigSetArgument, Timespec, Timeval};
 use crate::error::{Errno, Result};
+use crate::process::Thread;
 use crate::syscall::Context;
 use crate::vfs::{FdTable, OpenFile};
 
@@ -69,7 +71,18 @@ fn left_ns(cx: &Context<'_>, deadline_ns: u64) -> u64 {
 pub(super) fn poll(cx: &mut Context<'_>, files: UserInOut<PollFd>, count: u32, timeout_ms: i32) -> Result {
     let timeout_ns = u64::try_from(timeout_ms).ok().map(|ms| ms * 1_000_000);
     let deadline_ns = deadline(cx, timeout_ns);
-    poll_until(cx, files, count, deadline_ns)
+    poll_again(cx.thread, files, count, deadline_ns)
+}
+
+/// After a stop the wait goes on until the same moment.
+fn poll_again(thread: &Arc<Thread>, files: UserInOut<PollFd>, count: u32, deadline_ns: Option<u64>) -> Result {
+    match poll_until(thread, files, count, deadline_ns) {
+        Err(Errno::ERESTARTNOHAND) => {
+            thread.set_restart(Box::new(move |thread| poll_again(thread, files, count, deadline_ns)));
+            Err(Errno::ERESTART_RESTARTBLOCK)
+        }
+        result => result,
+    }
 }
 
 pub(super) fn ppoll(
@@ -82,15 +95,15 @@ pub(super) fn ppoll(
 ) -> Result {
     let deadline_ns = timespec_deadline(cx, timeout)?;
     set_mask(cx, mask.addr, mask_size)?;
-    let result = poll_until(cx, files, count, deadline_ns);
+    let result = poll_until(cx.thread, files, count, deadline_ns);
     finish(cx, result, deadline_ns, |cx, left_ns| cx.space().write_value(timeout.addr, &Timespec::from_ns(left_ns)))
 }
 
-fn poll_until(cx: &Context<'_>, files: UserInOut<PollFd>, count: u32, deadline_ns: Option<u64>) -> Result {
-    if u64::from(count) > cx.process().limit(Resource::RLIMIT_NOFILE) {
+fn poll_until(thread: &Thread, files: UserInOut<PollFd>, count: u32, deadline_ns: Option<u64>) -> Result {
+    if u64::from(count) > thread.process().limit(Resource::RLIMIT_NOFILE) {
         return Err(Errno::EINVAL);
     }
-    let (space, table) = (cx.space(), cx.files());
+    let (space, table) = (thread.space(), thread.files());
     let mut asked = Vec::new();
     for i in 0..count as usize {
         let at = files.addr.checked_add(i * size_of::<PollFd>()).ok_or(Errno::EFAULT)?;

@@ -1,62 +1,145 @@
-//! Scheduling: all programs are SCHED_NORMAL, on every CPU, in turn.
+//! Scheduling: who asked for what. All programs run on every CPU in turn.
 
+use alloc::sync::Arc;
 use alloc::vec;
+
+use ostd::task::Task;
 
 use super::Context;
 use crate::abi::Pid;
-use crate::abi::flags::SchedPolicy;
+use crate::abi::arg::UserAddr;
+use crate::abi::flags::{CAP_SYS_NICE, Resource, SchedPolicy};
 use crate::abi::types::{SchedParam, Timespec, UserMut, UserPtr};
 use crate::error::{Errno, Result};
+use crate::process::{Scheduling, Thread};
 
-fn find(cx: &Context<'_>, who: Pid) -> Result<()> {
+/// The highest real-time priority.
+const PRIORITY_MAX: i32 = 99;
+
+fn find(cx: &Context<'_>, who: Pid) -> Result<Arc<Thread>> {
     if who.0 < 0 {
         return Err(Errno::EINVAL);
     }
-    let processes = cx.process().processes().ok_or(Errno::ESRCH)?;
-    if who.0 == 0 || processes.find_thread(who.0).is_some() { Ok(()) } else { Err(Errno::ESRCH) }
+    if who.0 == 0 { Ok(Arc::clone(cx.thread)) } else { cx.kernel.processes().find_thread(who.0).ok_or(Errno::ESRCH) }
+}
+
+/// EPERM unless the caller may schedule `other`.
+fn permit(cx: &Context<'_>, other: &Thread) -> Result<()> {
+    let (ours, theirs) = (cx.credentials(), other.credentials());
+    let same = [theirs.user.real, theirs.user.effective].contains(&ours.user.effective);
+    if same || ours.can(CAP_SYS_NICE) { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 pub(super) fn sched_yield(_cx: &mut Context<'_>) -> Result {
-    ostd::task::Task::yield_now();
+    Task::yield_now();
     Ok(0)
+}
+
+/// The CPUs there are, bit `n` for CPU `n`.
+fn all_cpus(cx: &Context<'_>) -> u64 {
+    let count = cx.kernel.machine().cpu_count();
+    if count >= 64 { u64::MAX } else { (1 << count) - 1 }
 }
 
 pub(super) fn sched_getaffinity(cx: &mut Context<'_>, who: Pid, len: u32, into: UserMut<u64>) -> Result {
     let space = cx.space();
-    let cpus = space.machine().cpu_count();
-    let bytes = cpus.div_ceil(64) * 8;
+    let bytes = cx.kernel.machine().cpu_count().div_ceil(64) * 8;
     if (len as usize) < bytes || !len.is_multiple_of(8) {
         return Err(Errno::EINVAL);
     }
-    find(cx, who)?;
-    let mut mask = vec![0u8; bytes];
-    for cpu in 0..cpus {
-        mask[cpu / 8] |= 1 << (cpu % 8);
-    }
+    let mut mask = vec![0; bytes];
+    mask[..8].copy_from_slice(&(find(cx, who)?.scheduling().cpus & all_cpus(cx)).to_ne_bytes());
     space.write(into.addr, &mask)?;
     Ok(bytes)
 }
 
+pub(super) fn sched_setaffinity(cx: &mut Context<'_>, who: Pid, len: u32, from: UserPtr<u64>) -> Result {
+    let mut mask = [0; 8];
+    let len = (len as usize).min(mask.len());
+    cx.space().read(from.addr, &mut mask[..len])?;
+    let other = find(cx, who)?;
+    permit(cx, &other)?;
+    let cpus = u64::from_ne_bytes(mask) & all_cpus(cx);
+    if cpus == 0 {
+        return Err(Errno::EINVAL);
+    }
+    other.with_scheduling(|scheduling| scheduling.cpus = cpus);
+    Ok(0)
+}
+
 pub(super) fn sched_getscheduler(cx: &mut Context<'_>, who: Pid) -> Result {
-    find(cx, who)?;
-    Ok(SchedPolicy::SCHED_NORMAL.0 as usize)
+    let Scheduling { policy, resets_on_fork, .. } = find(cx, who)?.scheduling();
+    let reset = if resets_on_fork { SchedPolicy::SCHED_RESET_ON_FORK.0 } else { 0 };
+    Ok((policy.0 | reset) as usize)
+}
+
+fn is_realtime(policy: SchedPolicy) -> bool {
+    matches!(policy, SchedPolicy::SCHED_FIFO | SchedPolicy::SCHED_RR)
+}
+
+fn set_scheduler(cx: &Context<'_>, other: &Thread, policy: SchedPolicy, resets: bool, priority: i32) -> Result {
+    const SIMPLE: [SchedPolicy; 3] = [SchedPolicy::SCHED_NORMAL, SchedPolicy::SCHED_BATCH, SchedPolicy::SCHED_IDLE];
+    // Deadlines take more than a number: sched_setattr(2).
+    if !is_realtime(policy) && !SIMPLE.contains(&policy) {
+        return Err(Errno::EINVAL);
+    }
+    if !(0..=PRIORITY_MAX).contains(&priority) || is_realtime(policy) != (priority != 0) {
+        return Err(Errno::EINVAL);
+    }
+    let now = other.scheduling();
+    if !cx.credentials().can(CAP_SYS_NICE) {
+        permit(cx, other)?;
+        let limit = other.process().limit(Resource::RLIMIT_RTPRIO);
+        let is_new = policy != now.policy && limit == 0;
+        let is_more = priority > now.priority && priority.unsigned_abs() as u64 > limit;
+        let leaves_idle = now.policy == SchedPolicy::SCHED_IDLE && policy != now.policy;
+        if (is_realtime(policy) && (is_new || is_more)) || leaves_idle || (now.resets_on_fork && !resets) {
+            return Err(Errno::EPERM);
+        }
+    }
+    other.with_scheduling(|scheduling| {
+        (scheduling.policy, scheduling.priority, scheduling.resets_on_fork) = (policy, priority, resets);
+    });
+    Ok(0)
+}
+
+pub(super) fn sched_setscheduler(
+    cx: &mut Context<'_>,
+    who: Pid,
+    policy: SchedPolicy,
+    param: UserPtr<SchedParam>,
+) -> Result {
+    let reset = SchedPolicy::SCHED_RESET_ON_FORK.0;
+    if policy.0.cast_signed() < 0 || param.is_null() || who.0 < 0 {
+        return Err(Errno::EINVAL);
+    }
+    let param: SchedParam = cx.space().read_value(param.addr)?;
+    let other = find(cx, who)?;
+    set_scheduler(cx, &other, SchedPolicy(policy.0 & !reset), policy.0 & reset != 0, param.sched_priority)
 }
 
 pub(super) fn sched_getparam(cx: &mut Context<'_>, who: Pid, into: UserMut<SchedParam>) -> Result {
-    find(cx, who)?;
-    cx.space().write_value(into.addr, &SchedParam::default())?;
+    if into.is_null() {
+        return Err(Errno::EINVAL);
+    }
+    let sched_priority = find(cx, who)?.scheduling().priority;
+    cx.space().write_value(into.addr, &SchedParam { sched_priority })?;
     Ok(0)
 }
 
 pub(super) fn sched_setparam(cx: &mut Context<'_>, who: Pid, from: UserPtr<SchedParam>) -> Result {
+    if from.is_null() || who.0 < 0 {
+        return Err(Errno::EINVAL);
+    }
     let param: SchedParam = cx.space().read_value(from.addr)?;
-    find(cx, who)?;
-    if param.sched_priority == 0 { Ok(0) } else { Err(Errno::EINVAL) }
+    let other = find(cx, who)?;
+    let now = other.scheduling();
+    set_scheduler(cx, &other, now.policy, now.resets_on_fork, param.sched_priority)
 }
 
 fn priorities(policy: SchedPolicy) -> Result<(usize, usize)> {
     match policy {
-        SchedPolicy::SCHED_FIFO | SchedPolicy::SCHED_RR => Ok((1, 99)),
+        SchedPolicy::SCHED_FIFO | SchedPolicy::SCHED_RR => Ok((1, PRIORITY_MAX as usize)),
         SchedPolicy::SCHED_NORMAL
         | SchedPolicy::SCHED_BATCH
         | SchedPolicy::SCHED_IDLE
@@ -74,8 +157,21 @@ pub(super) fn sched_get_priority_min(_cx: &mut Context<'_>, policy: SchedPolicy)
 }
 
 pub(super) fn sched_rr_get_interval(cx: &mut Context<'_>, who: Pid, into: UserMut<Timespec>) -> Result {
-    find(cx, who)?;
-    let slice = Timespec { tv_sec: 0, tv_nsec: crate::sched::SLICE_NS as i64 };
-    cx.space().write_value(into.addr, &slice)?;
+    let policy = find(cx, who)?.scheduling().policy;
+    // Who is first in, first out has no slice.
+    let slice = if policy == SchedPolicy::SCHED_FIFO { 0 } else { crate::sched::SLICE_NS };
+    cx.space().write_value(into.addr, &Timespec::from_ns(slice))?;
+    Ok(0)
+}
+
+pub(super) fn getcpu(cx: &mut Context<'_>, cpu: UserMut<u32>, node: UserMut<u32>, _unused: UserAddr) -> Result {
+    let here = Task::current().map_or(0, |task| task.last_cpu().0);
+    if !cpu.is_null() {
+        cx.space().write_value(cpu.addr, &u32::try_from(here).unwrap_or(0))?;
+    }
+    // All memory is equally far.
+    if !node.is_null() {
+        cx.space().write_value(node.addr, &0_u32)?;
+    }
     Ok(0)
 }

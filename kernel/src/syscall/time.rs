@@ -91,6 +91,25 @@ pub(super) fn gettimeofday(cx: &mut Context<'_>, into: UserMut<Timeval>, zone: U
     Ok(0)
 }
 
+pub(super) fn settimeofday(cx: &mut Context<'_>, from: UserPtr<Timeval>, zone: UserPtr<Timezone>) -> Result {
+    let space = cx.space();
+    let mut now = None;
+    if !from.is_null() {
+        now = Some(space.read_value::<Timeval>(from.addr)?.to_ns().ok_or(Errno::EINVAL)?);
+    }
+    if !zone.is_null() {
+        // Of no use to a clock that runs on universal time.
+        space.read_value::<Timezone>(zone.addr)?;
+    }
+    if !cx.credentials().can(CAP_SYS_TIME) {
+        return Err(Errno::EPERM);
+    }
+    if let Some(now) = now {
+        cx.kernel.clock().set_realtime_ns(now)?;
+    }
+    Ok(0)
+}
+
 pub(super) fn times(cx: &mut Context<'_>, into: UserMut<Tms>) -> Result {
     let now = cx.kernel.clock().monotonic_ns();
     if !into.is_null() {

@@ -64,6 +64,7 @@ mod path;
 mod pipe;
 mod process;
 mod queue;
+mod sched;
 mod signal;
 mod spent;
 mod thread;
@@ -94,6 +95,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         event::CASES,
         nameless::CASES,
         spent::CASES,
+        sched::CASES,
         epoll::CASES,
         machine::CASES,
     ];

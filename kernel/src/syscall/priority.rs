@@ -1,0 +1,98 @@
+//! How nice processes are, to CPUs and to disks.
+
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::Context;
+use crate::abi::Pid;
+use crate::abi::flags::{CAP_SYS_ADMIN, CAP_SYS_NICE, PriorityWhich, Resource};
+use crate::error::{Errno, Result};
+use crate::process::{Process, Thread};
+
+/// What ioprio(2) counts from one: a process, a group, a user.
+const IO_WHO: [PriorityWhich; 3] = [PriorityWhich::PRIO_PROCESS, PriorityWhich::PRIO_PGRP, PriorityWhich::PRIO_USER];
+const IO_CLASS_SHIFT: u32 = 13;
+
+/// Whom a call means; ESRCH when that is nobody.
+fn targets(cx: &Context<'_>, which: PriorityWhich, who: Pid) -> Result<Vec<Arc<Process>>> {
+    let processes = cx.kernel.processes();
+    let found = match (which, who.0) {
+        (PriorityWhich::PRIO_PROCESS, 0) => vec![Arc::clone(cx.process())],
+        (PriorityWhich::PRIO_PROCESS, tid) => {
+            processes.find_thread(tid).map(|thread| Arc::clone(thread.process())).into_iter().collect()
+        }
+        (PriorityWhich::PRIO_PGRP, 0) => processes.group(processes.place(cx.process().pid()).ok_or(Errno::ESRCH)?.1),
+        (PriorityWhich::PRIO_PGRP, group) => processes.group(group),
+        (PriorityWhich::PRIO_USER, user) => {
+            let user = if user == 0 { cx.credentials().user.real } else { user.cast_unsigned() };
+            let all = processes.all();
+            all.into_iter().filter(|process| process.credentials().user.real == user).collect()
+        }
+        _ => return Err(Errno::EINVAL),
+    };
+    if found.is_empty() { Err(Errno::ESRCH) } else { Ok(found) }
+}
+
+fn is_own(cx: &Context<'_>, other: &Process) -> bool {
+    let (ours, theirs) = (cx.credentials(), other.credentials());
+    ours.can(CAP_SYS_NICE) || [theirs.user.real, theirs.user.effective].contains(&ours.user.effective)
+}
+
+/// The answer is 20 less what is nice, so that no answer looks like an error.
+pub(super) fn getpriority(cx: &mut Context<'_>, which: PriorityWhich, who: Pid) -> Result {
+    let nicest = targets(cx, which, who)?.iter().map(|process| 20 - process.nice()).max();
+    Ok(nicest.ok_or(Errno::ESRCH)?.unsigned_abs() as usize)
+}
+
+pub(super) fn setpriority(cx: &mut Context<'_>, which: PriorityWhich, who: Pid, nice: i32) -> Result {
+    let nice = nice.clamp(-20, 19);
+    let mut result = Ok(0);
+    for process in targets(cx, which, who)? {
+        let allowed = process.limit(Resource::RLIMIT_NICE) >= u64::from((20 - nice).unsigned_abs());
+        if !is_own(cx, &process) {
+            result = Err(Errno::EPERM);
+        } else if nice < process.nice() && !allowed && !cx.credentials().can(CAP_SYS_NICE) {
+            result = Err(Errno::EACCES);
+        } else {
+            process.set_nice(nice);
+        }
+    }
+    result
+}
+
+fn threads(cx: &Context<'_>, which: i32, who: Pid) -> Result<Vec<Arc<Thread>>> {
+    let which =
+        *which.checked_sub(1).and_then(|which| IO_WHO.get(usize::try_from(which).ok()?)).ok_or(Errno::EINVAL)?;
+    if which == PriorityWhich::PRIO_PROCESS {
+        let one = if who.0 == 0 { Some(Arc::clone(cx.thread)) } else { cx.kernel.processes().find_thread(who.0) };
+        return Ok(vec![one.ok_or(Errno::ESRCH)?]);
+    }
+    Ok(targets(cx, which, who)?.iter().flat_map(|process| process.threads()).collect())
+}
+
+pub(super) fn ioprio_get(cx: &mut Context<'_>, which: i32, who: Pid) -> Result {
+    // The best class is the lowest number, but for none at all.
+    let found = threads(cx, which, who)?;
+    let best = found.iter().map(|thread| thread.scheduling().io_priority).min_by_key(|&one| (one == 0, one));
+    Ok(usize::from(best.ok_or(Errno::ESRCH)?))
+}
+
+pub(super) fn ioprio_set(cx: &mut Context<'_>, which: i32, who: Pid, priority: i32) -> Result {
+    // Linux looks at sixteen bits.
+    let priority = (priority.cast_unsigned() & u32::from(u16::MAX)) as u16;
+    let (class, level) = (priority >> IO_CLASS_SHIFT, priority & ((1 << IO_CLASS_SHIFT) - 1));
+    match class {
+        0 if level != 0 => return Err(Errno::EINVAL),
+        1 if !cx.credentials().can(CAP_SYS_ADMIN) && !cx.credentials().can(CAP_SYS_NICE) => return Err(Errno::EPERM),
+        0..=3 => {}
+        _ => return Err(Errno::EINVAL),
+    }
+    for thread in threads(cx, which, who)? {
+        if !is_own(cx, thread.process()) {
+            return Err(Errno::EPERM);
+        }
+        thread.with_scheduling(|scheduling| scheduling.io_priority = priority);
+    }
+    Ok(0)
+}

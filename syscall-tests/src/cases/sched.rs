@@ -1,0 +1,194 @@
+//! How threads ask to be scheduled, and what they are told.
+
+use kernel_abi::flags::{PriorityWhich, SchedPolicy};
+use kernel_abi::structs::{RobustListHead, SchedParam, Timeval, Utsname, status_exited};
+use kernel_abi::{Calls, Errno, Fd, Pid, Result, Sys};
+
+use super::Outcome;
+use super::file::{create, open};
+use super::process::wait;
+
+cases! { "sched":
+    niceness_is_inherited, who_is_nice_to_nobody, a_policy_is_remembered, a_reset_is_not_inherited,
+    what_a_policy_refuses, cpus_are_narrowed, what_a_choice_of_cpus_refuses, a_thread_is_somewhere,
+    disk_priorities_are_remembered, a_robust_list_is_told, names_have_a_limit, a_bad_time_is_not_set,
+    an_old_listing_has_kinds_last,
+}
+
+/// Nobody's number: the highest that Linux gives is below.
+const NOBODY: Pid = Pid(0x40_0001);
+const SELF: Pid = Pid(0);
+
+fn nice(sys: &dyn Sys) -> Result<i32> {
+    sys.getpriority(PriorityWhich::PRIO_PROCESS, SELF).map(|answer| 20 - answer as i32)
+}
+
+fn niceness_is_inherited(sys: &dyn Sys) -> Outcome {
+    let before = nice(sys)?;
+    sys.setpriority(PriorityWhich::PRIO_PROCESS, SELF, before + 3)?;
+    assert_eq!(nice(sys)?, before + 3);
+    let pid = sys.fork_with(|sys, _| nice(sys).unwrap_or(99), 0)?;
+    assert_eq!(wait(sys, pid)?, status_exited(before + 3));
+    sys.setpriority(PriorityWhich::PRIO_PROCESS, SELF, 1000)?;
+    assert_eq!(nice(sys)?, 19);
+    Ok(())
+}
+
+fn who_is_nice_to_nobody(sys: &dyn Sys) -> Outcome {
+    assert_eq!(sys.getpriority(PriorityWhich::PRIO_PROCESS, NOBODY), Err(Errno::ESRCH));
+    assert_eq!(sys.setpriority(PriorityWhich::PRIO_PGRP, NOBODY, 1), Err(Errno::ESRCH));
+    assert_eq!(sys.getpriority(PriorityWhich(3), SELF), Err(Errno::EINVAL));
+    assert!(sys.getpriority(PriorityWhich::PRIO_USER, SELF)? >= 1);
+    Ok(())
+}
+
+fn schedule(sys: &dyn Sys, policy: u32, sched_priority: i32) -> Result {
+    let param = sys.store(sys.page(), &SchedParam { sched_priority });
+    sys.sched_setscheduler(SELF, SchedPolicy(policy), param)
+}
+
+fn a_policy_is_remembered(sys: &dyn Sys) -> Outcome {
+    schedule(sys, SchedPolicy::SCHED_BATCH.0, 0)?;
+    assert_eq!(sys.sched_getscheduler(SELF)?, 3);
+    sys.sched_getparam(SELF, sys.page())?;
+    assert_eq!(sys.load::<i32>(sys.page()), 0);
+    let pid = sys.fork_with(|sys, _| sys.sched_getscheduler(SELF).map_or(99, |policy| policy as i32), 0)?;
+    assert_eq!(wait(sys, pid)?, status_exited(3));
+    Ok(())
+}
+
+fn a_reset_is_not_inherited(sys: &dyn Sys) -> Outcome {
+    schedule(sys, SchedPolicy::SCHED_BATCH.0 | SchedPolicy::SCHED_RESET_ON_FORK.0, 0)?;
+    assert_eq!(sys.sched_getscheduler(SELF)?, 0x4000_0003);
+    let pid = sys.fork_with(|sys, _| i32::from(sys.sched_getscheduler(SELF) != Ok(3)), 0)?;
+    assert_eq!(wait(sys, pid)?, status_exited(0));
+    Ok(())
+}
+
+fn what_a_policy_refuses(sys: &dyn Sys) -> Outcome {
+    assert_eq!(schedule(sys, SchedPolicy::SCHED_FIFO.0, 0), Err(Errno::EINVAL));
+    assert_eq!(schedule(sys, SchedPolicy::SCHED_FIFO.0, 100), Err(Errno::EINVAL));
+    assert_eq!(schedule(sys, SchedPolicy::SCHED_BATCH.0, 1), Err(Errno::EINVAL));
+    assert_eq!(schedule(sys, 77, 0), Err(Errno::EINVAL));
+    assert_eq!(sys.sched_setscheduler(SELF, SchedPolicy::SCHED_BATCH, 0), Err(Errno::EINVAL));
+    assert_eq!(sys.sched_setscheduler(SELF, SchedPolicy::SCHED_BATCH, 8), Err(Errno::EFAULT));
+    assert_eq!(sys.sched_getscheduler(Pid(-1)), Err(Errno::EINVAL));
+    assert_eq!(sys.sched_getscheduler(NOBODY), Err(Errno::ESRCH));
+    assert_eq!(sys.sched_getparam(SELF, 0), Err(Errno::EINVAL));
+    let param = sys.store(sys.page(), &SchedParam { sched_priority: 5 });
+    assert_eq!(sys.sched_setparam(SELF, param), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn cpus(sys: &dyn Sys) -> Result<u64> {
+    sys.store(sys.page(), &[0_u64; 16]);
+    sys.sched_getaffinity(SELF, 128, sys.page())?;
+    Ok(sys.load(sys.page()))
+}
+
+fn cpus_are_narrowed(sys: &dyn Sys) -> Outcome {
+    let all = cpus(sys)?;
+    assert_ne!(all, 0);
+    let one = all & all.wrapping_neg();
+    sys.sched_setaffinity(SELF, 8, sys.store(sys.page(), &one))?;
+    assert_eq!(cpus(sys)?, one);
+    let child = |sys: &dyn Sys, one: usize| i32::from(cpus(sys) != Ok(one as u64));
+    let pid = sys.fork_with(child, one as usize)?;
+    assert_eq!(wait(sys, pid)?, status_exited(0));
+    sys.sched_setaffinity(SELF, 8, sys.store(sys.page(), &u64::MAX))?;
+    assert_eq!(cpus(sys)? & all, all);
+    Ok(())
+}
+
+fn what_a_choice_of_cpus_refuses(sys: &dyn Sys) -> Outcome {
+    assert_eq!(sys.sched_setaffinity(SELF, 8, sys.store(sys.page(), &0_u64)), Err(Errno::EINVAL));
+    assert_eq!(sys.sched_setaffinity(NOBODY, 8, sys.store(sys.page(), &1_u64)), Err(Errno::ESRCH));
+    assert_eq!(sys.sched_setaffinity(SELF, 8, 8), Err(Errno::EFAULT));
+    assert_eq!(sys.sched_getaffinity(SELF, 7, sys.page()), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn a_thread_is_somewhere(sys: &dyn Sys) -> Outcome {
+    sys.getcpu(sys.page(), sys.page() + 4, 0)?;
+    assert!(sys.load::<u32>(sys.page()) < 4096);
+    sys.getcpu(0, 0, 0)?;
+    assert_eq!(sys.getcpu(8, 0, 0), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn disk_priorities_are_remembered(sys: &dyn Sys) -> Outcome {
+    const BEST_EFFORT: i32 = 2 << 13;
+    assert_eq!(sys.ioprio_get(1, SELF)?, 0);
+    sys.ioprio_set(1, SELF, BEST_EFFORT | 5)?;
+    assert_eq!(sys.ioprio_get(1, SELF)?, (BEST_EFFORT | 5) as usize);
+    assert_eq!(sys.ioprio_get(4, SELF), Err(Errno::EINVAL));
+    assert_eq!(sys.ioprio_get(1, NOBODY), Err(Errno::ESRCH));
+    assert_eq!(sys.ioprio_set(1, SELF, 5 << 13), Err(Errno::EINVAL));
+    assert_eq!(sys.ioprio_set(1, SELF, 5), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn a_robust_list_is_told(sys: &dyn Sys) -> Outcome {
+    let head = sys.store(sys.page(), &RobustListHead::default());
+    sys.store(head, &head);
+    sys.set_robust_list(head, 24)?;
+    let (at, len) = (sys.page() + 64, sys.page() + 72);
+    sys.get_robust_list(SELF, at, len)?;
+    assert_eq!((sys.load::<usize>(at), sys.load::<usize>(len)), (head, 24));
+    assert_eq!(sys.get_robust_list(NOBODY, at, len), Err(Errno::ESRCH));
+    assert_eq!(sys.get_robust_list(SELF, at, 8), Err(Errno::EFAULT));
+    assert_eq!(sys.set_robust_list(head, 23), Err(Errno::EINVAL));
+    Ok(())
+}
+
+/// Changes no name: this may be somebody's machine.
+fn names_have_a_limit(sys: &dyn Sys) -> Outcome {
+    sys.uname(sys.page())?;
+    let Utsname { nodename, .. } = sys.load(sys.page());
+    let len = nodename.iter().position(|byte| *byte == 0).expect("a name ends");
+    sys.poke(sys.page(), &nodename);
+    match sys.sethostname(sys.page(), len) {
+        // Not for everybody.
+        Err(Errno::EPERM) => assert_eq!(sys.sethostname(sys.page(), 65), Err(Errno::EPERM)),
+        answer => {
+            assert_eq!(answer, Ok(0));
+            assert_eq!(sys.sethostname(sys.page(), 65), Err(Errno::EINVAL));
+            assert_eq!(sys.setdomainname(sys.page(), usize::MAX), Err(Errno::EINVAL));
+            assert_eq!(sys.sethostname(8, 3), Err(Errno::EFAULT));
+        }
+    }
+    Ok(())
+}
+
+/// Sets no time either.
+fn a_bad_time_is_not_set(sys: &dyn Sys) -> Outcome {
+    let bad = sys.store(sys.page(), &Timeval { tv_sec: 1, tv_usec: 1_000_000 });
+    assert_eq!(sys.settimeofday(bad, 0), Err(Errno::EINVAL));
+    assert_eq!(sys.settimeofday(8, 0), Err(Errno::EFAULT));
+    assert_eq!(sys.settimeofday(0, 8), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn an_old_listing_has_kinds_last(sys: &dyn Sys) -> Outcome {
+    create(sys, "file")?;
+    let here = open(sys, ".", kernel_abi::flags::OpenFlags::O_RDONLY)?;
+    let len = match sys.getdents(here, sys.page(), 4096) {
+        // RISC-V came later.
+        Err(Errno::ENOSYS) => return Ok(()),
+        len => len?,
+    };
+    let mut at = sys.page();
+    let mut seen = Vec::new();
+    while at < sys.page() + len {
+        let record = usize::from(sys.load::<u16>(at + 16));
+        let name = sys.bytes(at + 18, record - 19);
+        let end = name.iter().position(|byte| *byte == 0).expect("a name ends");
+        seen.push((name[..end].to_vec(), sys.load::<u8>(at + record - 1)));
+        at += record;
+    }
+    seen.sort();
+    assert_eq!(seen, [(b".".to_vec(), 4), (b"..".to_vec(), 4), (b"file".to_vec(), 8)]);
+    assert_eq!(sys.getdents(here, sys.page(), 4096)?, 0);
+    assert_eq!(sys.getdents(Fd(99), sys.page(), 4096), Err(Errno::EBADF));
+    Ok(())
+}
