@@ -3,24 +3,27 @@
 //! A program that this machine lacks makes its tests show as ignored, with what to install; `ORRERY_REQUIRE_ALL=1`
 //! makes that a failure.
 
+#[path = "programs/languages.rs"]
+mod languages;
 #[path = "programs/roots.rs"]
 mod roots;
-#[path = "programs/rows.rs"]
-mod rows;
+#[path = "programs/shells.rs"]
+mod shells;
 #[path = "programs/subject.rs"]
 mod subject;
+#[path = "programs/tools.rs"]
+mod tools;
 
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use rows::ROWS;
 use subject::{Ran, Scratch, needing, orrery, run, same_as_host};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let mut trials: Vec<Trial> =
-        ROWS.iter().map(|row| needing(row.1, row.2, row.0, move || same_as_host(row.3))).collect();
+    let rows = [shells::ROWS, tools::ROWS, languages::ROWS].into_iter().flatten();
+    let mut trials: Vec<Trial> = rows.map(|row| needing(row.1, row.2, row.0, move || same_as_host(row.3))).collect();
     trials.push(needing("/usr/bin/gcc", "gcc libc6-dev", "a_c_program", a_c_program));
     trials.push(Trial::test("nothing_the_guest_writes_reaches_the_host", writes_stay_inside));
     trials.push(Trial::test("a_program_that_is_not_there_is_127_and_one_that_is_no_program_126", refusals));

@@ -5,6 +5,14 @@ use std::process::{Command, Stdio};
 
 use libtest_mimic::{Failed, Trial};
 
+/// What a test runs: its name, the program it needs, the Debian package that has it, and a script for `sh`.
+pub(crate) struct Row(
+    pub(crate) &'static str,
+    pub(crate) &'static str,
+    pub(crate) &'static str,
+    pub(crate) &'static str,
+);
+
 /// A test that is ignored, or fails, where a program is missing.
 pub(crate) fn needing(
     program: &'static str,
