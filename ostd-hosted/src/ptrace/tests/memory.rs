@@ -115,6 +115,28 @@ fn an_instruction_across_two_pages_faults_on_the_second() {
 }
 
 #[test]
+fn a_store_whose_second_half_is_absent_is_not_taken_for_a_store_to_where_that_half_is() {
+    let machine = Machine::new();
+    let root = machine.space();
+    let first = machine.frame();
+    // mov [rbx + disp32], eax: opcode and operand on the first page, the displacement on the absent second. A store is
+    // what the bytes look like, and the fault is where they end; a kernel that hears `Write` refuses to bring the
+    // second page of a program's text.
+    machine.write(first + (PAGE_SIZE - 8), &[0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x89, 0x83]);
+    machine.map(root, CODE, first, EXECUTE);
+    let mut state = thread(CODE + PAGE_SIZE - 2);
+    (state.regs.rbx, state.regs.rax) = (DATA as u64, 7);
+    assert_eq!(machine.enter(root, &mut state), fault(CODE + PAGE_SIZE, Access::Read));
+    machine.map(root, CODE + PAGE_SIZE, machine.frame_with(&[0x10, 0, 0, 0, 0x0f, 0x05]), EXECUTE);
+    // Now that all of it is there, it stores where it says.
+    assert_eq!(machine.enter(root, &mut state), fault(DATA + 0x10, Access::Write));
+    let data = machine.frame();
+    machine.map(root, DATA, data, WRITE);
+    assert_eq!(answer(&machine, root, &mut state), 7);
+    assert_eq!(machine.load(data + 0x10), 7);
+}
+
+#[test]
 fn addresses_that_no_program_can_map_fault_like_absent_ones() {
     for addr in [0_u64, 0xfff8, 0x7fff_ffff_0000, 0xffff_8000_0000_0000] {
         let machine = Machine::new();
