@@ -27,6 +27,8 @@ pub(crate) type Entry = paging::x86_64::Entry;
 /// What a trap of each kind costs on a virtual clock, in nanoseconds: about what it costs on a real machine.
 const TRAP_COST_NS: u64 = 200;
 const FAULT_COST_NS: u64 = 800;
+/// A program that was interrupted had burned what an engine lets it burn.
+const BURNED_NS: u64 = 10_000_000;
 
 /// A machine inside this process.
 pub struct Hosted {
@@ -182,7 +184,14 @@ unsafe impl Hal for Hosted {
 
     fn user_enter(&self, cpu: CpuId, root: Paddr, state: &mut UserState<Regs>) -> Trap {
         let trap = self.engine.enter(self, cpu, root, state);
-        self.clock.spend(if trap == Trap::Syscall { TRAP_COST_NS } else { FAULT_COST_NS });
+        self.clock.spend(match trap {
+            Trap::Syscall => TRAP_COST_NS,
+            Trap::Interrupt => BURNED_NS,
+            _ => FAULT_COST_NS,
+        });
+        if trap == Trap::Interrupt {
+            self.runner.program_was_interrupted(cpu);
+        }
         trap
     }
 

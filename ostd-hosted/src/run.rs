@@ -123,7 +123,17 @@ impl Runner {
             return None;
         }
         state.deadline.0.store(u64::MAX, Ordering::Relaxed);
+        // A task that nobody wants the CPU of never comes back to the loop, and what happens outside must reach the
+        // kernel all the same: its slices end here.
+        if self.watch.is_some() {
+            self.look_outside(Some(Duration::ZERO));
+        }
         Some(Interrupt::Timer)
+    }
+
+    /// A program used up the time that its engine gave it: the next poll of `cpu` reads the clock.
+    pub(crate) fn program_was_interrupted(&self, cpu: CpuId) {
+        self.cpus[cpu.0].polls.store(0, Ordering::Relaxed);
     }
 
     fn take_line(&self) -> Option<u32> {
