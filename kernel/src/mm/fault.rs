@@ -10,7 +10,7 @@ use ostd::{PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, OrErrno, Result};
 use crate::mm::areas::GUARD_GAP;
-use crate::mm::space::State;
+use crate::mm::space::{FLOOR, State};
 use crate::mm::{AddressSpace, Area, Backing, Prot, Source};
 
 /// Pages of a file that one fault maps at most, if they are at hand.
@@ -186,7 +186,7 @@ impl AddressSpace {
             return Ok(area.clone());
         }
         let (start, end) = (area.start, area.end);
-        if !area.grows_down || end - page > state.stack_limit {
+        if !area.grows_down || end - page > state.limits.stack || page < FLOOR {
             return Err(Refusal::NotMapped);
         }
         // Another mapping stays a gap away; a stack that grows alike, or one that allows nothing, need not.

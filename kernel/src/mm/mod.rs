@@ -13,6 +13,7 @@ mod backing;
 mod copy;
 mod fault;
 mod fork;
+mod limits;
 mod remap;
 mod space;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use area::{Area, AreaInfo, Label, Place, Prot, Sharing, Source};
 pub use areas::{AREAS_MAX, Areas};
 pub use backing::{Backing, SharedMemory};
 pub use fault::Refusal;
+pub use limits::MemoryLimits;
 pub use remap::{Leave, Move};
 pub use space::{AddressSpace, MapRequest, Usage};
 

@@ -3,7 +3,7 @@
 use ostd::{PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, OrErrno, Result};
-use crate::mm::space::State;
+use crate::mm::space::{FLOOR, State};
 use crate::mm::{AREAS_MAX, AddressSpace, Area, Place, Source};
 
 /// What becomes of a mapping that cannot be resized where it is.
@@ -44,6 +44,9 @@ impl AddressSpace {
             if old < end && new < old_end {
                 return Err(Errno::EINVAL);
             }
+            if new < FLOOR {
+                return Err(Errno::EPERM);
+            }
         }
         let mut state = self.state.lock();
         let area = state.areas.find(old).cloned().ok_or(Errno::EFAULT)?;
@@ -68,8 +71,11 @@ impl AddressSpace {
         if let Some(new_end) = new_end.filter(|_| stays && area.end == old_end)
             && !state.areas.overlaps(old_end, new_end)
         {
+            let more = beginning_at(&area, old_end, old_end, new_end - old_end);
+            self.allow(&state, &more)?;
+            self.promise(more.len())?;
             state.generation += 1;
-            state.areas.insert(beginning_at(&area, old_end, old_end, new_end - old_end));
+            state.areas.insert(more);
             return Ok(old);
         }
         let new = match how {
@@ -77,8 +83,14 @@ impl AddressSpace {
             Move::Anywhere => self.place(&state, Place::Hint(0), new_len)?,
             Move::To(new) => new,
         };
+        let moved = beginning_at(&area, old, new, new_len);
+        if new_len > old_len {
+            self.promise(new_len - old_len)?;
+        }
+        // Both are there for a moment, as on Linux.
+        self.allow(&state, &moved)?;
         let mut removed = self.cut(&mut state, new, new + new_len);
-        state.areas.insert(beginning_at(&area, old, new, new_len));
+        state.areas.insert(moved);
         if old_len != 0 {
             self.move_pages(&mut state, old, new, old_len.min(new_len))?;
             match leave {

@@ -11,14 +11,12 @@ use ostd::vm::{PageFlags, VmSpace};
 use ostd::{Machine, PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, OrErrno, Result};
-use crate::mm::{AREAS_MAX, Area, AreaInfo, Areas, Label, Place, Prot, SharedMemory, Sharing, Source};
+use crate::mm::{AREAS_MAX, Area, AreaInfo, Areas, Label, MemoryLimits, Place, Prot, SharedMemory, Sharing, Source};
 
 /// What lies between the highest address and the highest mapping that a program did not place: the stack's room.
 const STACK_ROOM: usize = 128 << 20;
-/// Nothing is placed below, unless a program insists (`vm.mmap_min_addr`).
-const FLOOR: usize = 0x1_0000;
-/// How far a stack grows until told otherwise (`RLIMIT_STACK`).
-const STACK_LIMIT: usize = 8 << 20;
+/// Nothing is mapped below (`vm.mmap_min_addr`).
+pub(super) const FLOOR: usize = 0x1_0000;
 
 /// A program's memory. Shared by threads, and by a child of vfork(2) until it executes something.
 pub struct AddressSpace {
@@ -35,7 +33,7 @@ pub(super) struct State {
     pub(super) generation: u64,
     brk_start: usize,
     brk: usize,
-    pub(super) stack_limit: usize,
+    pub(super) limits: MemoryLimits,
 }
 
 impl State {
@@ -43,7 +41,7 @@ impl State {
     pub(super) fn inherit(&mut self, parent: &Self) {
         self.brk_start = parent.brk_start;
         self.brk = parent.brk;
-        self.stack_limit = parent.stack_limit;
+        self.limits = parent.limits;
     }
 }
 
@@ -66,6 +64,8 @@ pub struct MapRequest {
     pub grows_down: bool,
     /// Its name in maps.
     pub label: Label,
+    /// Whether the machine must have the memory, and be it in use (no `MAP_NORESERVE`).
+    pub promised: bool,
 }
 
 impl MapRequest {
@@ -80,6 +80,15 @@ impl MapRequest {
             source: Source::Anonymous,
             grows_down: false,
             label: Label::None,
+            promised: true,
+        }
+    }
+
+    /// Whether stores to it take memory that nothing else has.
+    fn takes_memory(&self) -> bool {
+        match self.sharing {
+            Sharing::Private => self.prot.contains(Prot::WRITE),
+            Sharing::Shared => matches!(self.source, Source::Anonymous),
         }
     }
 }
@@ -112,7 +121,7 @@ impl AddressSpace {
                 generation: 0,
                 brk_start: 0,
                 brk: 0,
-                stack_limit: STACK_LIMIT,
+                limits: MemoryLimits::default(),
             }),
         }))
     }
@@ -140,6 +149,11 @@ impl AddressSpace {
     /// Maps, and returns where: mmap(2).
     pub fn map(&self, wish: &MapRequest) -> Result<usize> {
         let len = self.page_len(wish.len)?;
+        if let Source::Backed(_, offset) = wish.source
+            && offset.checked_add(len as u64).is_none_or(|end| end > i64::MAX as u64)
+        {
+            return Err(Errno::EOVERFLOW);
+        }
         let mut state = self.state.lock();
         let start = self.place(&state, wish.at, len)?;
         if state.areas.len() + state.areas.splits(start, start + len) >= AREAS_MAX {
@@ -153,8 +167,7 @@ impl AddressSpace {
             }
             source => source.clone(),
         };
-        let removed = self.cut(&mut state, start, start + len);
-        state.areas.insert(Area {
+        let area = Area {
             start,
             end: start + len,
             prot: wish.prot,
@@ -165,7 +178,13 @@ impl AddressSpace {
             label: wish.label,
             dont_fork: false,
             wipe_on_fork: false,
-        });
+        };
+        self.allow(&state, &area)?;
+        if wish.promised && wish.takes_memory() {
+            self.promise(len)?;
+        }
+        let removed = self.cut(&mut state, start, start + len);
+        state.areas.insert(area);
         drop(state);
         // What the last reference to a file does, it does without our lock.
         drop(removed);
@@ -271,8 +290,7 @@ impl AddressSpace {
             if state.areas.overlaps(old_end, new_end + PAGE_SIZE) || state.areas.len() >= AREAS_MAX {
                 return old;
             }
-            state.generation += 1;
-            state.areas.insert(Area {
+            let area = Area {
                 start: old_end,
                 end: new_end,
                 prot: Prot::READ | Prot::WRITE,
@@ -283,17 +301,17 @@ impl AddressSpace {
                 label: Label::Heap,
                 dont_fork: false,
                 wipe_on_fork: false,
-            });
+            };
+            if self.allow(&state, &area).and_then(|()| self.promise(area.len())).is_err() {
+                return old;
+            }
+            state.generation += 1;
+            state.areas.insert(area);
         } else if new_end < old_end {
             self.cut(&mut state, new_end, old_end);
         }
         state.brk = new;
         new
-    }
-
-    /// Sets how far stacks grow (`RLIMIT_STACK`).
-    pub fn set_stack_limit(&self, bytes: usize) {
-        self.state.lock().stack_limit = bytes;
     }
 
     /// Unmaps everything: the last thread is gone.
@@ -355,6 +373,8 @@ impl AddressSpace {
         match at {
             Place::Fixed(at) | Place::FixedNoReplace(at) if at % PAGE_SIZE != 0 => Err(Errno::EINVAL),
             Place::Fixed(at) | Place::FixedNoReplace(at) if !fits(at) => Err(Errno::ENOMEM),
+            // No machine lets programs have the first pages, not even the superuser's.
+            Place::Fixed(at) | Place::FixedNoReplace(at) if at < FLOOR => Err(Errno::EPERM),
             Place::FixedNoReplace(at) if state.areas.overlaps(at, at + len) => Err(Errno::EEXIST),
             Place::Fixed(at) | Place::FixedNoReplace(at) => Ok(at),
             Place::Hint(hint) => {

@@ -7,6 +7,7 @@ use ostd::user::{Access, PageFault};
 use ostd::{Machine, MachineConfig, PAGE_SIZE, Vaddr};
 
 use crate::error::Errno;
+use crate::mm::MemoryLimits;
 use crate::mm::{
     AddressSpace, Advice, Backing, Leave, MapRequest, Move, Place, Prot, Refusal, SharedMemory, Sharing, Source,
 };
@@ -127,7 +128,7 @@ fn a_stack_grows_to_its_limit_and_not_to_its_neighbour() {
     let top = BASE + (16 << 20);
     let stack = MapRequest { grows_down: true, ..MapRequest::anonymous(Place::Fixed(top), PAGE_SIZE, RW) };
     space.map(&stack).expect("room");
-    space.set_stack_limit(2 << 20);
+    space.set_limits(MemoryLimits { stack: 2 << 20, ..MemoryLimits::default() });
     assert_eq!(space.fault(fault(top - PAGE_SIZE, Access::Write)), Ok(()));
     assert_eq!(space.fault(fault(top - (3 << 20), Access::Write)), Err(Refusal::NotMapped));
     let near = top - (1 << 20) - PAGE_SIZE;

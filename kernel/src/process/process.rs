@@ -11,6 +11,7 @@ use super::{Limits, Processes, Session, Spent, Thread};
 use crate::abi::Signal;
 use crate::abi::flags::Resource;
 use crate::credentials::Credentials;
+use crate::mm::MemoryLimits;
 use crate::signal::{Actions, Pending};
 use crate::vfs::Path;
 
@@ -134,6 +135,17 @@ impl Process {
     /// The limit in force on `resource`.
     pub fn limit(&self, resource: Resource) -> u64 {
         self.limits.lock().soft(resource)
+    }
+
+    /// What its memory is limited to: `RLIMIT_AS`, `RLIMIT_DATA`, `RLIMIT_STACK`.
+    pub fn memory_limits(&self) -> MemoryLimits {
+        let limits = self.limits();
+        let soft = |resource| usize::try_from(limits.soft(resource)).unwrap_or(usize::MAX);
+        MemoryLimits {
+            total: soft(Resource::RLIMIT_AS),
+            data: soft(Resource::RLIMIT_DATA),
+            stack: soft(Resource::RLIMIT_STACK),
+        }
     }
 
     /// Changes the limits.

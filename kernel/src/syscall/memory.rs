@@ -52,6 +52,7 @@ pub(super) fn mmap(
         Place::Hint(addr.0)
     };
     let mut wish = MapRequest { sharing, ..MapRequest::anonymous(at, len, prot) };
+    wish.promised = !flags.contains(MapFlags::MAP_NORESERVE);
     wish.grows_down = flags.contains(MapFlags::MAP_GROWSDOWN);
     if let Some(open) = open {
         if !open.is_readable() {

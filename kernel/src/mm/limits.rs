@@ -1,0 +1,57 @@
+//! How much memory a program may ask for: by its own limits, and by what the machine has.
+
+use ostd::PAGE_SIZE;
+
+use crate::error::{Errno, Result};
+use crate::mm::space::State;
+use crate::mm::{AddressSpace, Area, Prot};
+
+/// A program's own limits, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// All areas, `RLIMIT_AS`.
+    pub total: usize,
+    /// Private writable areas, `RLIMIT_DATA`.
+    pub data: usize,
+    /// How far a stack grows, `RLIMIT_STACK`.
+    pub stack: usize,
+}
+
+impl Default for MemoryLimits {
+    fn default() -> Self {
+        Self { total: usize::MAX, data: usize::MAX, stack: 8 << 20 }
+    }
+}
+
+impl Area {
+    /// Whether it counts as data: private, writable, no stack.
+    fn is_data(&self) -> bool {
+        self.is_private() && self.prot.contains(Prot::WRITE) && !self.grows_down
+    }
+}
+
+impl AddressSpace {
+    /// Sets the limits; what is there already stays.
+    pub fn set_limits(&self, limits: MemoryLimits) {
+        self.state.lock().limits = limits;
+    }
+
+    /// Refuses with ENOMEM to promise memory that the machine does not have in all (`vm.overcommit_memory` 0).
+    pub(super) fn promise(&self, len: usize) -> Result<()> {
+        if len / PAGE_SIZE > self.machine().frames().total() { Err(Errno::ENOMEM) } else { Ok(()) }
+    }
+
+    /// Refuses with ENOMEM to put `area` where it says if that exceeds the program's limits.
+    pub(super) fn allow(&self, state: &State, area: &Area) -> Result<()> {
+        let MemoryLimits { total, data, .. } = state.limits;
+        if (total, data) == (usize::MAX, usize::MAX) {
+            return Ok(());
+        }
+        let replaced = state.areas.overlapping(area.start, area.end).map(|old| old.clipped(area.start, area.end).len());
+        let more = area.len() - replaced.sum::<usize>();
+        let whole: usize = state.areas.iter().map(Area::len).sum();
+        let is_data = area.is_data();
+        let data_now: usize = state.areas.iter().filter(|area| area.is_data()).map(Area::len).sum();
+        if whole + more > total || (is_data && data_now + more > data) { Err(Errno::ENOMEM) } else { Ok(()) }
+    }
+}
