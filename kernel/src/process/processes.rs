@@ -8,6 +8,7 @@ use ostd::Machine;
 use ostd::sync::{Sleep, SpinLock, WaitQueue};
 use ostd::user::UserContext;
 
+use super::exec::{Executable, Failure, Words};
 use super::tree::{State, Tree};
 use super::{Calls, ControllingTerminal, Found, Names, PROCESSES_MAX, Process, Session, Thread, Who};
 use crate::abi::Signal;
@@ -15,7 +16,7 @@ use crate::abi::flags::WaitOptions;
 use crate::abi::structs::{Siginfo, status_signaled};
 use crate::credentials::Credentials;
 use crate::error::{Errno, Result};
-use crate::mm::AddressSpace;
+use crate::mm::{AddressSpace, MemoryLimits};
 use crate::vfs::{FdTable, FsContext};
 
 /// The kernel itself: parent of the first program and of orphans, which it does not keep waiting.
@@ -92,7 +93,11 @@ impl Processes {
     /// Starts the first program, in a session of its own. Call it in a task: reading the file may sleep.
     pub fn start_program(self: &Arc<Self>, program: Program) -> Result<Arc<Process>> {
         let Program { path, argv, envp, files, fs, credentials, terminal } = program;
-        let image = super::exec::load(&self.machine, &fs, &credentials, None, &path, argv, envp, 8 << 20)?;
+        let limits = MemoryLimits::default();
+        let words = Words::new(argv, envp, &path, limits.stack)?;
+        let executable = Executable::open(&fs, &credentials, None, &path)?;
+        let image =
+            super::exec::load(&self.machine, &fs, &credentials, executable, words, limits).map_err(Failure::errno)?;
         let open_regs = image.regs();
         let pid = PROGRAM_PID;
         let now = self.machine.monotonic_ns();

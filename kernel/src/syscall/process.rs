@@ -14,7 +14,8 @@ use crate::abi::structs::{CloneArgs, STATUS_CONTINUED};
 use crate::abi::types::{ChildChange, Rusage, Siginfo, UserMut, UserPtr};
 use crate::abi::{Fd, Pid, Signal};
 use crate::error::{Errno, Result};
-use crate::process::exec::stack::{STRING_LEN_MAX, STRINGS_LEN_MAX};
+use crate::process::exec::stack::{Budget, POINTERS_MAX, STRING_LEN_MAX};
+use crate::process::exec::{Executable, Words};
 use crate::process::{CloneRequest, Found, Process, Processes, Who, ticks};
 
 /// The low byte of clone's flags.
@@ -113,10 +114,9 @@ pub(super) fn vfork(cx: &mut Context<'_>) -> Result {
     cx.thread.clone_as(&CloneRequest::vfork(), cx.user)
 }
 
-/// Reads an array of strings; a null array is an empty one.
-fn strings(cx: &Context<'_>, from: UserStrings) -> Result<Vec<Vec<u8>>> {
-    let space = cx.space();
-    let (mut list, mut len, mut at) = (Vec::new(), 0, from.0);
+/// Reads an array of pointers to strings; a null array is an empty one.
+fn pointers(cx: &Context<'_>, from: UserStrings) -> Result<Vec<usize>> {
+    let (space, mut list, mut at) = (cx.space(), Vec::new(), from.0);
     if at == 0 {
         return Ok(list);
     }
@@ -125,17 +125,28 @@ fn strings(cx: &Context<'_>, from: UserStrings) -> Result<Vec<Vec<u8>>> {
         if pointer == 0 {
             return Ok(list);
         }
+        list.push(pointer);
+        if list.len() > POINTERS_MAX {
+            return Err(Errno::E2BIG);
+        }
+        at = at.checked_add(size_of::<usize>()).ok_or(Errno::EFAULT)?;
+    }
+}
+
+/// Reads the strings, the last first, as far as there is room for them.
+fn strings(cx: &Context<'_>, pointers: &[usize], budget: &mut Budget) -> Result<Vec<Vec<u8>>> {
+    let space = cx.space();
+    let mut list = Vec::with_capacity(pointers.len());
+    for &pointer in pointers.iter().rev() {
         let string = space.read_string(pointer, STRING_LEN_MAX).map_err(|errno| match errno {
             Errno::ENAMETOOLONG => Errno::E2BIG,
             other => other,
         })?;
-        len += string.len() + 9;
-        if len > STRINGS_LEN_MAX {
-            return Err(Errno::E2BIG);
-        }
+        budget.take(&string)?;
         list.push(string);
-        at = at.checked_add(size_of::<usize>()).ok_or(Errno::EFAULT)?;
     }
+    list.reverse();
+    Ok(list)
 }
 
 pub(super) fn execve(cx: &mut Context<'_>, path: UserPath, argv: UserStrings, envp: UserStrings) -> Result {
@@ -150,26 +161,32 @@ pub(super) fn execveat(
     envp: UserStrings,
     flags: AtFlags,
 ) -> Result {
+    let name = cx.space().read_string(path.0, PATH_MAX)?;
+    if name.is_empty() && !flags.contains(AtFlags::AT_EMPTY_PATH) {
+        return Err(Errno::ENOENT);
+    }
     if flags.bits() & !(AtFlags::AT_EMPTY_PATH | AtFlags::AT_SYMLINK_NOFOLLOW).bits() != 0 {
         return Err(Errno::EINVAL);
     }
-    let name = cx.space().read_string(path.0, PATH_MAX)?;
-    let argv = strings(cx, argv)?;
-    let envp = strings(cx, envp)?;
     let mut at = None;
     if dir != Fd::CWD && !name.starts_with(b"/") {
         at = Some(cx.files().get_place(dir.0)?.path().ok_or(Errno::ENOTDIR)?.clone());
     }
-    if name.is_empty() {
-        if !flags.contains(AtFlags::AT_EMPTY_PATH) {
-            return Err(Errno::ENOENT);
-        }
+    let (credentials, fs) = (cx.credentials(), cx.fs());
+    let (executable, path) = if name.is_empty() {
         // The file itself, by a name that leads to it.
         let place = at.ok_or(Errno::EACCES)?;
-        let (name, _) = cx.fs().path_of(&place);
-        return cx.thread.execute(cx.user, None, &name, argv, envp);
-    }
-    cx.thread.execute(cx.user, at.as_ref(), &name, argv, envp)
+        let (name, _) = fs.path_of(&place);
+        (Executable::open(&fs, &credentials, None, &name)?, name)
+    } else {
+        (Executable::open(&fs, &credentials, at.as_ref(), &name)?, name)
+    };
+    let (argv, envp) = (pointers(cx, argv)?, pointers(cx, envp)?);
+    let mut budget = Budget::new(cx.process().memory_limits().stack, argv.len().max(1) + envp.len())?;
+    budget.take(&path)?;
+    let envp = strings(cx, &envp, &mut budget)?;
+    let argv = strings(cx, &argv, &mut budget)?;
+    cx.thread.execute(cx.user, executable, Words { argv, envp, budget })
 }
 
 pub(super) fn exit(cx: &mut Context<'_>, status: i32) -> Result {

@@ -1,35 +1,37 @@
 //! A thread that becomes another program.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use ostd::sync::SpinLock;
 use ostd::user::UserContext;
 
-use crate::abi::flags::Resource;
+use super::{Executable, Failure, Words};
+use crate::abi::Signal;
+use crate::abi::structs::status_signaled;
 use crate::error::{Errno, Result};
 use crate::process::Thread;
 use crate::signal::frame::AltStack;
-use crate::vfs::Path;
 
 impl Thread {
-    /// execve(2): up to the moment nothing can fail any more, nothing has changed.
-    pub fn execute(
-        self: &Arc<Self>,
-        user: &mut UserContext,
-        at: Option<&Path>,
-        path: &[u8],
-        argv: Vec<Vec<u8>>,
-        envp: Vec<Vec<u8>>,
-    ) -> Result {
+    /// execve(2): up to the moment nothing can fail any more, nothing has changed. What fails later kills.
+    pub fn execute(self: &Arc<Self>, user: &mut UserContext, executable: Executable, words: Words) -> Result {
         let process = self.process();
         let processes = process.processes().ok_or(Errno::ENOMEM)?;
         let credentials = self.credentials();
-        let limit = usize::try_from(process.limit(Resource::RLIMIT_STACK)).unwrap_or(usize::MAX).min(1 << 30);
-        let image = super::load(processes.machine(), &self.fs(), &credentials, at, path, argv, envp, limit)?;
+        let limits = process.memory_limits();
+        let image = match super::load(processes.machine(), &self.fs(), &credentials, executable, words, limits) {
+            Ok(image) => image,
+            Err(Failure::Refused(errno)) => return Err(errno),
+            Err(Failure::Fatal(errno)) => {
+                tracing::debug!(tid = self.tid(), ?errno, "a program that cannot be mapped");
+                self.become_only_thread(&processes)?;
+                process.begin_exit(status_signaled(Signal::SIGSEGV.number(), true));
+                return Ok(0);
+            }
+        };
         self.become_only_thread(&processes)?;
-        // From here on the old program is gone.
         let regs = image.regs();
+        // From here on the old program is gone.
         self.release_memory(&processes);
         let old = core::mem::replace(&mut *self.space.lock(), image.space);
         user.reset(regs);

@@ -7,24 +7,26 @@ use alloc::vec::Vec;
 use ostd::user::{ARCH, Arch, Registers as _, Regs};
 use ostd::{Machine, PAGE_SIZE};
 
-use super::elf::{self, Header, Layout, Segment};
-use super::{script, stack};
+use super::elf::{self, Header, Kind, Layout};
+use super::map::{Object, Role};
+use super::script;
+use super::stack::{self, Budget, Stack};
 use crate::abi::flags::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_FLAGS, AT_GID, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM,
     AT_SECURE, AT_UID, OpenFlags,
 };
 use crate::credentials::Credentials;
 use crate::error::{Errno, Result};
-use crate::mm::{AddressSpace, Label, MapRequest, Place, Prot, Sharing, Source};
+use crate::mm::{AddressSpace, Label, MapRequest, MemoryLimits, Place, Prot};
 use crate::process::ExecInfo;
 use crate::vfs::{Access, FileKind, FsContext, Identity, OpenFile, OpenRequest, Path, SliceSink};
 
-/// Where a program goes that may go anywhere.
-const MOVABLE_BASE: usize = 0x5555_5555_4000;
 /// What a stack has from the start, below its strings.
 const STACK_LEN: usize = 128 << 10;
 /// Above the stack: a page that stays free.
 const STACK_GAP: usize = PAGE_SIZE;
+/// The longest name of an interpreter, its NUL counted.
+const PATH_MAX: usize = 4096;
 /// Reads in one go.
 const CHUNK: usize = 64 << 10;
 
@@ -58,6 +60,10 @@ impl Image {
 /// Opens a file to be executed.
 fn open(fs: &FsContext, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<Arc<OpenFile>> {
     let request = OpenRequest { flags: OpenFlags::from_bits_retain(0), mode: 0 };
+    // An interpreter without a name is the working directory, to Linux: no regular file.
+    if path.is_empty() {
+        return Err(Errno::EACCES);
+    }
     // Being allowed to execute is enough; to read is not asked for.
     let reader = Identity { may_override: true, ..who.clone() };
     let place = fs.resolve(at, path, crate::vfs::Follow::Yes, who)?;
@@ -69,9 +75,11 @@ fn open(fs: &FsContext, at: Option<&Path>, path: &[u8], who: &Identity) -> Resul
 }
 
 fn read_at(file: &OpenFile, at: u64, into: &mut [u8]) -> Result<usize> {
+    let at = i64::try_from(at).ok().filter(|at| at.checked_add_unsigned(into.len() as u64).is_some());
+    let at = at.ok_or(Errno::EINVAL)?;
     let mut done = 0;
     while done < into.len() {
-        let offset = i64::try_from(at + done as u64).map_err(|_| Errno::ENOEXEC)?;
+        let offset = at + done as i64;
         let end = into.len().min(done + CHUNK);
         let count = file.pread(&mut SliceSink::new(&mut into[done..end]), offset)?;
         if count == 0 {
@@ -82,27 +90,27 @@ fn read_at(file: &OpenFile, at: u64, into: &mut [u8]) -> Result<usize> {
     Ok(done)
 }
 
-fn read_all_at(file: &OpenFile, at: u64, len: usize) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; len];
-    if read_at(file, at, &mut bytes)? < len { Err(Errno::ENOEXEC) } else { Ok(bytes) }
-}
-
 /// What starts: a file and the arguments that scripts made of the caller's.
 struct Chosen {
     file: Arc<OpenFile>,
-    beginning: Vec<u8>,
+    beginning: [u8; script::BEGINNING_LEN],
     argv: Vec<Vec<u8>>,
 }
 
-/// Follows `#!` lines to a file that is no script.
-fn choose(fs: &FsContext, at: Option<&Path>, path: &[u8], who: &Identity, mut argv: Vec<Vec<u8>>) -> Result<Chosen> {
-    let mut name = path.to_vec();
-    let mut at = at;
+/// Follows `#!` lines from the file `first`, called `name`, to a file that is no script.
+fn choose(
+    fs: &FsContext,
+    first: Arc<OpenFile>,
+    name: &[u8],
+    who: &Identity,
+    mut argv: Vec<Vec<u8>>,
+    budget: &mut Budget,
+) -> Result<Chosen> {
+    let mut file = first;
+    let mut name = name.to_vec();
     for _ in 0..=script::DEPTH_MAX {
-        let file = open(fs, at.take(), &name, who)?;
-        let mut beginning = vec![0; script::BEGINNING_LEN];
-        let len = read_at(&file, 0, &mut beginning)?;
-        beginning.truncate(len);
+        let mut beginning = [0; script::BEGINNING_LEN];
+        read_at(&file, 0, &mut beginning)?;
         let Some((interpreter, argument)) = script::parse(&beginning)? else {
             return Ok(Chosen { file, beginning, argv });
         };
@@ -110,163 +118,208 @@ fn choose(fs: &FsContext, at: Option<&Path>, path: &[u8], who: &Identity, mut ar
         let mut new: Vec<Vec<u8>> = vec![interpreter.to_vec()];
         new.extend(argument.map(<[u8]>::to_vec));
         new.push(name);
+        budget.give(&argv[0]);
+        new.iter().try_for_each(|string| budget.take(string))?;
         new.extend(argv.into_iter().skip(1));
         argv = new;
         name = interpreter.to_vec();
+        file = open(fs, None, &name, who)?;
     }
     Err(Errno::ELOOP)
 }
 
-/// Makes a program out of the file at `path`, as execve(2) does. `stack_limit` is `RLIMIT_STACK`.
-#[expect(clippy::too_many_arguments, reason = "a program is made of all this")]
+/// Why a program does not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The caller hears why, and goes on.
+    Refused(Errno),
+    /// Its headers were believed, and lied: by Linux's order the caller's memory is gone when that is found out, and
+    /// SIGSEGV is what is left to say.
+    Fatal(Errno),
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self::Refused(errno)
+    }
+}
+
+impl Failure {
+    /// The reason, for a caller that was no program.
+    pub fn errno(self) -> Errno {
+        match self {
+            Self::Refused(errno) | Self::Fatal(errno) => errno,
+        }
+    }
+}
+
+/// A file to be executed, and what it was called.
+pub struct Executable {
+    file: Arc<OpenFile>,
+    path: Vec<u8>,
+}
+
+impl Executable {
+    /// Opens the file at `path`; what cannot be executed is refused, whatever its contents.
+    pub fn open(fs: &FsContext, credentials: &Credentials, at: Option<&Path>, path: &[u8]) -> Result<Self> {
+        let file = open(fs, at, path, &crate::process::identity_of(credentials))?;
+        Ok(Self { file, path: path.to_vec() })
+    }
+}
+
+/// What a program is given.
+pub struct Words {
+    /// Its arguments.
+    pub argv: Vec<Vec<u8>>,
+    /// Its environment.
+    pub envp: Vec<Vec<u8>>,
+    /// What they leave of the room for them.
+    pub budget: Budget,
+}
+
+impl Words {
+    /// Words that were not counted while they were read.
+    pub fn new(argv: Vec<Vec<u8>>, envp: Vec<Vec<u8>>, path: &[u8], stack_limit: usize) -> Result<Self> {
+        let mut budget = Budget::new(stack_limit, argv.len().max(1) + envp.len())?;
+        budget.take(path)?;
+        envp.iter().chain(&argv).try_for_each(|string| budget.take(string))?;
+        Ok(Self { argv, envp, budget })
+    }
+}
+
+/// Makes a program out of a file, as execve(2) does.
 pub fn load(
     machine: &Machine,
     fs: &FsContext,
     credentials: &Credentials,
-    at: Option<&Path>,
-    path: &[u8],
-    mut argv: Vec<Vec<u8>>,
-    envp: Vec<Vec<u8>>,
-    stack_limit: usize,
-) -> Result<Image> {
+    executable: Executable,
+    words: Words,
+    limits: MemoryLimits,
+) -> core::result::Result<Image, Failure> {
     let who = crate::process::identity_of(credentials);
+    let (Words { mut argv, envp, mut budget }, Executable { file, path }) = (words, executable);
     if argv.is_empty() {
         // Linux has given programs at least an empty name since 5.18.
         argv.push(Vec::new());
+        budget.take(b"")?;
     }
-    let Chosen { file, beginning, argv } = choose(fs, at, path, &who, argv)?;
-    let len = |strings: &[Vec<u8>]| strings.iter().map(|string| string.len() + 9).sum::<usize>();
-    if len(&argv) + len(&envp) > stack::STRINGS_LEN_MAX.min((stack_limit / 4).max(STACK_LEN)) {
-        return Err(Errno::E2BIG);
+    let Chosen { file, beginning, argv } = choose(fs, file, &path, &who, argv, &mut budget)?;
+    let program = read_object(file, &beginning)?;
+    if program.header.kind == Kind::Other {
+        return Err(Errno::ENOEXEC.into());
     }
-    let space = AddressSpace::new(machine)?;
-    let program = Object::read(&file, &beginning, space.end())?;
     let interpreter = match program.layout.interpreter {
         None => None,
-        Some((offset, len)) => {
-            let mut name = read_all_at(&file, offset, len)?;
-            if name.pop() != Some(0) {
-                return Err(Errno::ENOEXEC);
-            }
-            let file = open(fs, None, &name, &who)?;
-            let mut beginning = [0; elf::HEADER_LEN];
-            if read_at(&file, 0, &mut beginning)? < beginning.len() {
-                return Err(Errno::EIO);
-            }
-            let object = Object::read(&file, &beginning, space.end()).map_err(|errno| match errno {
-                Errno::ENOEXEC => Errno::ELIBBAD,
-                other => other,
-            })?;
-            Some((file, object))
-        }
+        Some((offset, len)) => Some(read_interpreter(fs, &who, &program.file, offset, len)?),
     };
-    let base = program.map(&space, &file, Some(MOVABLE_BASE))?;
-    let span = program.layout.span();
-    space.set_brk_start(base.wrapping_add(span.end));
-    let entry = base.wrapping_add(program.header.entry);
-    let (start, interpreter_base) = match &interpreter {
-        None => (entry, 0),
-        Some((file, object)) => {
-            let base = object.map(&space, file, None)?;
-            (base.wrapping_add(object.header.entry), base)
-        }
+    let space = AddressSpace::new(machine)?;
+    space.set_limits(limits);
+    let words = Strings { argv: &argv, envp: &envp, path: &path };
+    let mapped = map(&space, credentials, &program, interpreter.as_ref(), &words).map_err(Failure::Fatal)?;
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(&path).to_vec();
+    let (start, stack) = mapped;
+    let info = ExecInfo {
+        file: program.file.path().cloned(),
+        args: stack.args,
+        env: stack.env,
+        auxv: stack.auxv,
+        stack: stack.at,
     };
-    let auxv = [
+    Ok(Image { space, info, name, entry: start, sp: stack.at })
+}
+
+/// What goes onto the stack.
+struct Strings<'a> {
+    argv: &'a [Vec<u8>],
+    envp: &'a [Vec<u8>],
+    path: &'a [u8],
+}
+
+/// Fills the new address space: stack, program, interpreter. Gives the first instruction and the stack.
+fn map(
+    space: &AddressSpace,
+    credentials: &Credentials,
+    program: &Object,
+    interpreter: Option<&Object>,
+    words: &Strings<'_>,
+) -> Result<(usize, Stack)> {
+    let mut auxv = [
         (AT_PAGESZ, PAGE_SIZE),
         (AT_CLKTCK, 100),
-        (AT_PHDR, base.wrapping_add(program.layout.headers_in_memory(&program.header))),
         (AT_PHENT, elf::PROGRAM_HEADER_LEN),
         (AT_PHNUM, program.header.headers),
-        (AT_BASE, interpreter_base),
         (AT_FLAGS, 0),
-        (AT_ENTRY, entry),
         (AT_UID, credentials.user.real as usize),
         (AT_EUID, credentials.user.effective as usize),
         (AT_GID, credentials.group.real as usize),
         (AT_EGID, credentials.group.effective as usize),
         (AT_SECURE, 0),
+        (AT_PHDR, 0),
+        (AT_BASE, 0),
+        (AT_ENTRY, 0),
     ];
-    let mut random = [0; 16];
-    machine.entropy(&mut random);
     let top = space.end() - STACK_GAP;
-    let built = stack::build(top, &argv, &envp, path, &random, &auxv);
+    // The stack is there first: what a program wants mapped in its place must not silently replace it.
+    let len = stack::len(words.argv, words.envp, words.path, auxv.len());
     let mut prot = Prot::READ | Prot::WRITE;
     prot.set(Prot::EXECUTE, program.layout.executable_stack);
-    let floor = (built.at - STACK_LEN) / PAGE_SIZE * PAGE_SIZE;
+    let floor = (top - len - STACK_LEN) / PAGE_SIZE * PAGE_SIZE;
     let wish = MapRequest {
         grows_down: true,
         label: Label::Stack,
         ..MapRequest::anonymous(Place::Fixed(floor), top - floor, prot)
     };
     space.map(&wish)?;
-    space.set_stack_limit(stack_limit);
-    space.write(built.at, &built.bytes)?;
-    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path).to_vec();
-    let info =
-        ExecInfo { file: file.path().cloned(), args: built.args, env: built.env, auxv: built.auxv, stack: built.at };
-    Ok(Image { space, info, name, entry: start, sp: built.at })
+    let role = if interpreter.is_some() { Role::Interpreted } else { Role::Program };
+    let mapped = program.map(space, role)?;
+    space.set_brk_start(mapped.end);
+    let entry = mapped.bias.wrapping_add(program.header.entry);
+    let mut start = entry;
+    let [.., headers_at, base, entry_at] = &mut auxv;
+    if let Some(interpreter) = interpreter {
+        base.1 = interpreter.map(space, Role::Interpreter)?.bias;
+        start = base.1.wrapping_add(interpreter.header.entry);
+    }
+    if start >= space.end() {
+        return Err(Errno::EINVAL);
+    }
+    headers_at.1 = mapped.bias.wrapping_add(program.layout.headers_in_memory(&program.header));
+    entry_at.1 = entry;
+    let mut random = [0; 16];
+    space.machine().entropy(&mut random);
+    let stack = stack::build(top, words.argv, words.envp, words.path, &random, &auxv);
+    space.write(stack.at, &stack.bytes)?;
+    Ok((start, stack))
 }
 
-/// An ELF file, understood.
-struct Object {
-    header: Header,
-    layout: Layout,
+/// Reads the headers of a file that begins with `beginning`.
+fn read_object(file: Arc<OpenFile>, beginning: &[u8]) -> Result<Object> {
+    let header = Header::parse(beginning, MACHINE)?;
+    let mut headers = vec![0; header.headers_len()];
+    if read_at(&file, header.headers_at, &mut headers).ok() != Some(headers.len()) {
+        return Err(Errno::ENOEXEC);
+    }
+    Ok(Object { file, header, layout: Layout::parse(&headers) })
 }
 
-impl Object {
-    fn read(file: &OpenFile, beginning: &[u8], user_end: usize) -> Result<Self> {
-        let header = Header::parse(beginning, MACHINE)?;
-        let headers = read_all_at(file, header.headers_at, header.headers_len())?;
-        let layout = Layout::parse(&headers, user_end)?;
-        if layout.segments.is_empty() {
-            return Err(Errno::ENOEXEC);
-        }
-        Ok(Self { header, layout })
+/// Opens the interpreter whose name is at `offset` of `program`, and reads its headers.
+fn read_interpreter(fs: &FsContext, who: &Identity, program: &OpenFile, offset: u64, len: usize) -> Result<Object> {
+    // A name of at least one byte and its NUL, at most a path.
+    if !(2..=PATH_MAX).contains(&len) {
+        return Err(Errno::ENOEXEC);
     }
-
-    /// Maps all segments; returns what is added to their addresses.
-    fn map(&self, space: &AddressSpace, file: &Arc<OpenFile>, wish: Option<usize>) -> Result<usize> {
-        let span = self.layout.span();
-        let base = if self.header.movable {
-            let len = span.end - span.start;
-            let hint = wish.filter(|&at| at < space.end() / 2).map(|at| at.next_multiple_of(self.layout.align));
-            // The whole range first, so that nothing else is between the segments.
-            let place = Place::Hint(hint.unwrap_or(0));
-            let at = space.map(&MapRequest::anonymous(place, len, Prot::empty()))?;
-            space.unmap(at, len)?;
-            at.wrapping_sub(span.start)
-        } else {
-            0
-        };
-        for segment in &self.layout.segments {
-            map_segment(space, file, segment, base.wrapping_add(segment.at))?;
-        }
-        Ok(base)
+    let mut name = vec![0; len];
+    if read_at(program, offset, &mut name)? < len {
+        return Err(Errno::EIO);
     }
-}
-
-fn map_segment(space: &AddressSpace, file: &Arc<OpenFile>, segment: &Segment, at: usize) -> Result<()> {
-    let mut prot = Prot::empty();
-    prot.set(Prot::READ, segment.read);
-    prot.set(Prot::WRITE, segment.write);
-    prot.set(Prot::EXECUTE, segment.execute);
-    let lead = at % PAGE_SIZE;
-    let start = at - lead;
-    let file_end = at + segment.file_len;
-    let end = (at + segment.mem_len).next_multiple_of(PAGE_SIZE);
-    let mut behind = start;
-    if segment.file_len != 0 {
-        behind = file_end.next_multiple_of(PAGE_SIZE);
-        let source = Source::Backed(file.backing()?, segment.offset - lead as u64);
-        let anonymous = MapRequest::anonymous(Place::Fixed(start), behind - start, prot);
-        space.map(&MapRequest { sharing: Sharing::Private, source, ..anonymous })?;
-        // What follows the file's bytes in their last page is zero, where it can be written at all.
-        if segment.write && segment.mem_len > segment.file_len && behind > file_end {
-            space.write(file_end, &vec![0; behind - file_end])?;
-        }
+    if name.last() != Some(&0) {
+        return Err(Errno::ENOEXEC);
     }
-    if end > behind {
-        space.map(&MapRequest::anonymous(Place::Fixed(behind), end - behind, prot))?;
+    let end = name.iter().position(|byte| *byte == 0).unwrap_or(len);
+    let file = open(fs, None, &name[..end], who)?;
+    let mut beginning = [0; elf::HEADER_LEN];
+    if read_at(&file, 0, &mut beginning)? < beginning.len() {
+        return Err(Errno::EIO);
     }
-    Ok(())
+    read_object(file, &beginning).map_err(|_| Errno::ELIBBAD)
 }

@@ -3,11 +3,38 @@
 use alloc::vec::Vec;
 
 use crate::abi::flags::{AT_EXECFN, AT_NULL, AT_RANDOM};
+use crate::error::{Errno, Result};
 
-/// The most bytes of arguments and environment, and of one string.
-pub const STRINGS_LEN_MAX: usize = 2 << 20;
+/// What arguments, environment and pointers to them may take however large the stack may be, and however small.
+const STRINGS_LEN_MAX: usize = 6 << 20;
+const STRINGS_LEN_MIN: usize = 128 << 10;
+/// The most pointers that can fit.
+pub const POINTERS_MAX: usize = STRINGS_LEN_MAX / size_of::<usize>();
 /// The most bytes of one string, its NUL counted.
 pub const STRING_LEN_MAX: usize = 128 << 10;
+
+/// What is left of the room for arguments, environment and the path of the program: a quarter of `RLIMIT_STACK`.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget(usize);
+
+impl Budget {
+    /// The room beside the pointers to `strings` strings; E2BIG if there is none.
+    pub fn new(stack_limit: usize, strings: usize) -> Result<Self> {
+        let room = (stack_limit / 4).clamp(STRINGS_LEN_MIN, STRINGS_LEN_MAX);
+        room.checked_sub(strings * size_of::<usize>()).filter(|left| *left > 0).map(Self).ok_or(Errno::E2BIG)
+    }
+
+    /// Takes room for a string and its NUL.
+    pub fn take(&mut self, string: &[u8]) -> Result<()> {
+        self.0 = self.0.checked_sub(string.len() + 1).ok_or(Errno::E2BIG)?;
+        Ok(())
+    }
+
+    /// Gives a string's room back.
+    pub fn give(&mut self, string: &[u8]) {
+        self.0 += string.len() + 1;
+    }
+}
 
 /// The words and strings of a new stack.
 #[derive(Debug)]
@@ -24,6 +51,18 @@ pub struct Stack {
     pub auxv: (usize, usize),
 }
 
+/// Bytes of strings, with their NULs.
+fn strings_len(strings: &[Vec<u8>]) -> usize {
+    strings.iter().map(|string| string.len() + 1).sum()
+}
+
+/// Bytes of a stack that [`build`] lays out, with an auxiliary vector of `pairs` and the three that it adds.
+pub fn len(argv: &[Vec<u8>], envp: &[Vec<u8>], path: &[u8], pairs: usize) -> usize {
+    let strings = (8 + path.len() + 1 + strings_len(envp) + strings_len(argv) + 16).next_multiple_of(16);
+    let words = 1 + argv.len() + 1 + envp.len() + 1 + 2 * (pairs + 3);
+    (strings + words * 8).next_multiple_of(16)
+}
+
 /// Lays out a stack that ends at `top`, which is a multiple of 16. `auxv` lacks `AT_EXECFN`, `AT_RANDOM` and `AT_NULL`.
 pub fn build(
     top: usize,
@@ -34,14 +73,11 @@ pub fn build(
     auxv: &[(usize, usize)],
 ) -> Stack {
     // From the top: a null word, the path, environment, arguments; below them 16 random bytes.
-    let len = |strings: &[Vec<u8>]| strings.iter().map(|string| string.len() + 1).sum::<usize>();
-    let (argv_len, envp_len) = (len(argv), len(envp));
     let path_at = top - 8 - (path.len() + 1);
-    let envp_at = path_at - envp_len;
-    let argv_at = envp_at - argv_len;
+    let envp_at = path_at - strings_len(envp);
+    let argv_at = envp_at - strings_len(argv);
     let random_at = (argv_at - 16) & !15;
-    let words = 1 + argv.len() + 1 + envp.len() + 1 + 2 * (auxv.len() + 3);
-    let at = (random_at - words * 8) & !15;
+    let at = top - len(argv, envp, path, auxv.len());
 
     let mut bytes = Vec::with_capacity(top - at);
     let mut word = |value: usize| bytes.extend_from_slice(&value.to_le_bytes());
@@ -74,7 +110,20 @@ pub fn build(
 mod tests {
     use alloc::vec;
 
-    use super::build;
+    use super::{Budget, build};
+    use crate::error::Errno;
+
+    #[test]
+    fn strings_have_a_quarter_of_the_stack_within_bounds() {
+        for (stack, room) in [(0, 128 << 10), (8 << 20, 2 << 20), (usize::MAX, 6 << 20)] {
+            assert!(matches!(Budget::new(stack, room / 8), Err(Errno::E2BIG)));
+            let mut budget = Budget::new(stack, room / 8 - 1).expect("eight bytes are left");
+            assert_eq!(budget.take(b"1234567"), Ok(()));
+            assert_eq!(budget.take(b""), Err(Errno::E2BIG));
+            budget.give(b"1234567");
+            assert_eq!(budget.take(b""), Ok(()));
+        }
+    }
 
     #[test]
     fn a_program_finds_its_arguments() {
