@@ -1,0 +1,156 @@
+//! Programs that mean harm, or are broken: what Linux does to them, Orrery does.
+//!
+//! This test is its own guest: `hostile probe NAME` makes calls and prints what came of them. A test runs it on the host
+//! and under Orrery and compares the lines. What the two kernels rightly differ in, the probe does not print.
+//!
+//! - `guest`: the probe's side: raw calls, children, limits.
+//! - `elf`, `script`, `arguments`: what execve(2) is given.
+//! - `pointer`, `garbage`: what calls are given.
+//! - `limits`, `exhaustion`: programs that take everything.
+//! - `escape`: programs that want out, and witnesses on the host.
+
+mod elf;
+mod guest;
+mod script;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// How long anything here may take before it counts as hanging.
+const TIME_MAX: Duration = Duration::from_secs(60);
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, name, rest @ ..] = words.as_slice()
+        && first == "probe"
+    {
+        return probe(name, rest);
+    }
+    let arguments = Arguments::from_args();
+    let trials = [elf::trials(), script::trials()].into_iter().flatten().collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The guest's side.
+fn probe(name: &str, rest: &[String]) -> ExitCode {
+    let Some((_, run)) = [elf::PROBES, script::PROBES].into_iter().flatten().find(|(known, _)| *known == name) else {
+        eprintln!("there is no probe {name}");
+        return ExitCode::from(2);
+    };
+    run(rest);
+    ExitCode::SUCCESS
+}
+
+/// A probe by name, and what it does with its arguments.
+type Probe = (&'static str, fn(&[String]));
+
+/// A test that takes no arguments of its own.
+fn trial(name: &str, test: fn() -> Result<(), Failed>) -> Trial {
+    Trial::test(name, test)
+}
+
+/// Output and how it ended, as a shell shows it.
+#[derive(Debug, PartialEq, Eq)]
+struct Ran {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+/// Runs to the end, which must come.
+fn run(command: &mut Command) -> Result<Ran, Failed> {
+    use std::os::unix::process::ExitStatusExt as _;
+    let scratch = Scratch::new()?;
+    let (out, err) = (scratch.0.join("out"), scratch.0.join("err"));
+    let file = |path: &PathBuf| std::fs::File::create(path);
+    let mut child = command.stdin(Stdio::null()).stdout(file(&out)?).stderr(file(&err)?).spawn()?;
+    let started = Instant::now();
+    let (status, hangs) = loop {
+        if let Some(status) = child.try_wait()? {
+            break (status, false);
+        }
+        if started.elapsed() > TIME_MAX {
+            child.kill()?;
+            break (child.wait()?, true);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    let text = |path| Ok::<_, Failed>(String::from_utf8_lossy(&std::fs::read(path)?).into_owned());
+    let status = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
+    let ran = Ran { status, out: text(&out)?, err: text(&err)? };
+    if hangs { Err(format!("it hangs; so far {ran:#?}").into()) } else { Ok(ran) }
+}
+
+/// `orrery` with `options`, about to be told its program.
+fn orrery(options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orrery"));
+    command.args(options).env("LC_ALL", "C").current_dir("/");
+    command
+}
+
+/// This program as a probe, natively.
+fn native(name: &str, arguments: &[&str]) -> Result<Command, Failed> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["probe", name]).args(arguments).env("LC_ALL", "C").current_dir("/");
+    Ok(command)
+}
+
+/// This program as a probe, under Orrery.
+fn inside(options: &[&str], name: &str, arguments: &[&str]) -> Result<Command, Failed> {
+    let mut command = orrery(options);
+    command.arg(std::env::current_exe()?).args(["probe", name]).args(arguments);
+    Ok(command)
+}
+
+/// A probe prints the same lines here and there, and ends well.
+fn same_lines(name: &str, arguments: &[&str]) -> Result<(), Failed> {
+    let host = run(&mut native(name, arguments)?)?;
+    let guest = run(&mut inside(&[], name, arguments)?)?;
+    if (host.status, guest.status) != (0, 0) {
+        return Err(format!("ended badly; on the host: {host:#?}\nunder Orrery: {guest:#?}").into());
+    }
+    assert!(host.out.lines().count() > 0, "a probe prints something");
+    let pairs = host.out.lines().zip(guest.out.lines());
+    let mut different: Vec<String> =
+        pairs.filter(|(host, guest)| host != guest).map(|(host, guest)| format!("{host}\n  but {guest}")).collect();
+    let (here, there) = (host.out.lines().count(), guest.out.lines().count());
+    if here != there {
+        different.push(format!("{here} lines on the host, {there} under Orrery"));
+    }
+    if different.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{} of {here} lines differ from the host's:\n{}", different.len(), different.join("\n")).into())
+}
+
+/// An empty directory of the test's own, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, Failed> {
+        // Tests run side by side: the first free number is taken by whoever makes the directory.
+        for number in 0.. {
+            let path = std::env::temp_dir().join(format!("orrery-hostile-{}-{number}", std::process::id()));
+            match std::fs::create_dir(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(problem) if problem.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(problem) => return Err(problem.into()),
+            }
+        }
+        unreachable!("numbers do not end")
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("a temporary directory has a plain name")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A test that failed may have left it half-removed.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
