@@ -68,6 +68,23 @@ impl AddressSpace {
         self.write(at, value.as_bytes())
     }
 
+    /// Reads a structure that may be `size` bytes in the program's version of Linux: what it lacks of ours is zero, what
+    /// it has beyond ours must be (E2BIG). EINVAL below `smallest`.
+    pub fn read_versioned<T: FromBytes>(&self, at: usize, size: usize, smallest: usize) -> Result<T> {
+        if size > PAGE_SIZE {
+            return Err(Errno::E2BIG);
+        }
+        if size < smallest {
+            return Err(Errno::EINVAL);
+        }
+        let mut bytes = alloc::vec![0; size.max(size_of::<T>())];
+        self.read(at, &mut bytes[..size])?;
+        if bytes[size_of::<T>()..].iter().any(|&byte| byte != 0) {
+            return Err(Errno::E2BIG);
+        }
+        T::read_from_prefix(&bytes).map(|(value, _)| value).map_err(|_| Errno::EINVAL)
+    }
+
     /// Reads up to a NUL, which is left out; ENAMETOOLONG if none is among `max` bytes.
     pub fn read_string(&self, at: usize, max: usize) -> Result<Vec<u8>> {
         let mut string = Vec::new();

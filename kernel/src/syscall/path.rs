@@ -48,13 +48,7 @@ pub(super) fn openat(cx: &mut Context<'_>, dir: Fd, path: UserPath, flags: OpenF
 }
 
 pub(super) fn openat2(cx: &mut Context<'_>, dir: Fd, path: UserPath, how: UserPtr<OpenHow>, size: usize) -> Result {
-    if size < size_of::<OpenHow>() {
-        return Err(Errno::EINVAL);
-    }
-    if size > size_of::<OpenHow>() {
-        return Err(Errno::E2BIG);
-    }
-    let how: OpenHow = cx.space().read_value(how.addr)?;
+    let how: OpenHow = cx.space().read_versioned(how.addr, size, size_of::<OpenHow>())?;
     let flags = u32::try_from(how.flags).map_err(|_| Errno::EINVAL)?;
     let flags = OpenFlags::from_bits_retain(flags);
     if flags.unknown() != 0 || how.mode & !0o7777 != 0 || (how.mode != 0 && !flags.creates()) || how.resolve != 0 {

@@ -71,18 +71,7 @@ pub(super) fn clone_backwards(
 
 pub(super) fn clone3(cx: &mut Context<'_>, args: UserPtr<CloneArgs>, size: usize) -> Result {
     const SMALLEST: usize = 64;
-    if size > ostd::PAGE_SIZE {
-        return Err(Errno::E2BIG);
-    }
-    if size < SMALLEST {
-        return Err(Errno::EINVAL);
-    }
-    let mut bytes = alloc::vec![0; size.max(size_of::<CloneArgs>())];
-    cx.space().read(args.addr, &mut bytes[..size])?;
-    if bytes[size_of::<CloneArgs>()..].iter().any(|&byte| byte != 0) {
-        return Err(Errno::E2BIG);
-    }
-    let (args, _) = <CloneArgs as zerocopy::FromBytes>::read_from_prefix(&bytes).map_err(|_| Errno::EINVAL)?;
+    let args: CloneArgs = cx.space().read_versioned(args.addr, size, SMALLEST)?;
     let flags = CloneFlags::from_bits_retain(args.flags);
     let refused = args.flags & EXIT_SIGNAL != 0
         || args.flags >> 34 != 0
