@@ -45,9 +45,9 @@ macro_rules! for_each_syscall {
             /// `pwritev` with flags; offset -1 is the file's own.
             pwritev2               [ 328  287] = file::pwritev2(file: Fd, from: UserIovecsIn, offset: i64, offset_high: usize, flags: RwFlags);
             /// Copy from a file to a descriptor inside the kernel.
-            sendfile               [  40   71] = file::sendfile(to: Fd, from: Fd, offset: UserInOut<i64>, len: usize);
+            sendfile               [  40   71] = copy::sendfile(to: Fd, from: Fd, offset: UserInOut<i64>, len: usize);
             /// Copy a range between files.
-            copy_file_range        [ 326  285] = file::copy_file_range(from: Fd, from_offset: UserInOut<i64>, to: Fd, to_offset: UserInOut<i64>, len: usize, flags: u32);
+            copy_file_range        [ 326  285] = copy::copy_file_range(from: Fd, from_offset: UserInOut<i64>, to: Fd, to_offset: UserInOut<i64>, len: usize, flags: u32);
             /// Move a file's offset.
             lseek                  [   8   62] = file::lseek(file: Fd, offset: i64, whence: Whence);
             /// Set an open file's size.

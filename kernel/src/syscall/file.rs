@@ -1,11 +1,10 @@
 //! Bytes in and out of descriptors, and descriptors themselves.
 
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::abi::Signal;
-use crate::abi::arg::{Fd, Hex, UserIn, UserInOut, UserIovecsIn, UserIovecsOut, UserOut};
+use crate::abi::arg::{Fd, Hex, UserIn, UserIovecsIn, UserIovecsOut, UserOut};
 use crate::abi::flags::{
     CloseRangeFlags, DupFlags, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, Fadvice,
     FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, Resource, RwFlags, SyncRangeFlags, Whence,
@@ -15,7 +14,7 @@ use crate::error::{Errno, Result};
 use crate::ipc::PipeEnd;
 use crate::mm::AddressSpace;
 use crate::syscall::Context;
-use crate::vfs::{CloseOnExec, FileKind, IoctlContext, OpenFile, SliceSink, SliceSource, UserSink, UserSource};
+use crate::vfs::{CloseOnExec, FileKind, IoctlContext, UserSink, UserSource};
 
 /// Buffers at most in one call, `IOV_MAX`.
 const BUFFERS_MAX: usize = 1024;
@@ -41,7 +40,7 @@ fn check(space: &AddressSpace, addr: usize, len: usize) -> Result<()> {
 }
 
 /// A write to what nobody reads is told by a signal too.
-fn told(cx: &Context<'_>, result: Result) -> Result {
+pub(super) fn told(cx: &Context<'_>, result: Result) -> Result {
     if result == Err(Errno::EPIPE) {
         // A queue of signals that is full loses this one, as Linux does.
         let _ = cx.thread.send(Signal::SIGPIPE, Siginfo::kernel(Signal::SIGPIPE));
@@ -128,13 +127,20 @@ pub(super) fn preadv2(
     file: Fd,
     into: UserIovecsOut,
     offset: i64,
-    high: usize,
+    _high: usize,
     flags: RwFlags,
 ) -> Result {
-    if !flags.is_empty() {
-        return Err(Errno::EOPNOTSUPP);
+    if offset < -1 {
+        return Err(Errno::EINVAL);
     }
-    if offset == -1 { readv(cx, file, into) } else { preadv(cx, file, into, offset, high) }
+    let file = cx.files().get(file.0)?;
+    if !file.is_readable() {
+        return Err(Errno::EBADF);
+    }
+    let space = cx.space();
+    let mut sink = UserSink::vectored(&*space, buffers(&space, into.addr, into.count)?);
+    let flags = file.flags() | as_status(flags)?;
+    if offset == -1 { file.read_as(&mut sink, flags) } else { file.pread_as(&mut sink, offset, flags) }
 }
 
 pub(super) fn pwritev2(
@@ -142,126 +148,39 @@ pub(super) fn pwritev2(
     file: Fd,
     from: UserIovecsIn,
     offset: i64,
-    high: usize,
+    _high: usize,
     flags: RwFlags,
 ) -> Result {
-    if !flags.is_empty() {
+    if offset < -1 {
+        return Err(Errno::EINVAL);
+    }
+    let file = cx.files().get(file.0)?;
+    if !file.is_writable() {
+        return Err(Errno::EBADF);
+    }
+    let space = cx.space();
+    let mut source = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
+    let status = file.flags() | as_status(flags)?;
+    let written = match offset {
+        -1 => file.write_as(&mut source, status),
+        _ => file.pwrite_as(&mut source, offset, status),
+    };
+    let count = told(cx, written)?;
+    if count > 0 && flags.intersects(RwFlags::RWF_DSYNC | RwFlags::RWF_SYNC) {
+        file.file().sync()?;
+    }
+    Ok(count)
+}
+
+/// The status flags that a transfer's own flags stand for.
+fn as_status(flags: RwFlags) -> Result<OpenFlags> {
+    if flags.unknown() != 0 {
         return Err(Errno::EOPNOTSUPP);
     }
-    if offset == -1 { writev(cx, file, from) } else { pwritev(cx, file, from, offset, high) }
-}
-
-/// Bytes that pass through the kernel at a time when a file is copied.
-const COPY_LEN: usize = 16 * 4096;
-
-/// Copies until `len`, the end, or a refusal; `None` uses the file's own offset.
-fn copy(from: &OpenFile, mut from_at: Option<i64>, to: &OpenFile, mut to_at: Option<i64>, len: usize) -> Result {
-    let mut done = 0;
-    let mut bytes = vec![0; COPY_LEN.min(len)];
-    while done < len {
-        let wanted = bytes.len().min(len - done);
-        let mut sink = SliceSink::new(&mut bytes[..wanted]);
-        let read = match from_at {
-            Some(at) => from.pread(&mut sink, at),
-            None => from.read(&mut sink),
-        };
-        let count = match read {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(errno) if done == 0 => return Err(errno),
-            Err(_) => break,
-        };
-        let mut source = SliceSource::new(&bytes[..count]);
-        let written = match to_at {
-            Some(at) => to.pwrite(&mut source, at),
-            None => to.write(&mut source),
-        };
-        let written = match written {
-            Ok(written) => written,
-            Err(errno) => {
-                give_back(from, from_at, count);
-                if done == 0 {
-                    return Err(errno);
-                }
-                break;
-            }
-        };
-        done += written;
-        from_at = from_at.map(|at| at + written as i64);
-        to_at = to_at.map(|at| at + written as i64);
-        if written < count {
-            give_back(from, from_at, count - written);
-            break;
-        }
-    }
-    Ok(done)
-}
-
-/// What was read and could not be written is read again next time.
-fn give_back(from: &OpenFile, from_at: Option<i64>, count: usize) {
-    if from_at.is_none() && from.file().is_seekable() {
-        let _ = from.seek(-(count as i64), Whence::SEEK_CUR);
-    }
-}
-
-fn offset_at(space: &AddressSpace, at: UserInOut<i64>) -> Result<Option<i64>> {
-    if at.is_null() {
-        return Ok(None);
-    }
-    let offset: i64 = space.read_value(at.addr)?;
-    if offset < 0 { Err(Errno::EINVAL) } else { Ok(Some(offset)) }
-}
-
-pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut<i64>, len: usize) -> Result {
-    let space = cx.space();
-    let at = offset_at(&space, offset)?;
-    let (from, to) = (cx.files().get(from.0)?, cx.files().get(to.0)?);
-    if !from.is_readable() || !to.is_writable() {
-        return Err(Errno::EBADF);
-    }
-    if to.flags().contains(OpenFlags::O_APPEND) {
-        return Err(Errno::EINVAL);
-    }
-    let count = told(cx, copy(&from, at, &to, None, len))?;
-    if let Some(at) = at {
-        space.write_value(offset.addr, &(at + count as i64))?;
-    }
-    Ok(count)
-}
-
-pub(super) fn copy_file_range(
-    cx: &mut Context<'_>,
-    from: Fd,
-    from_offset: UserInOut<i64>,
-    to: Fd,
-    to_offset: UserInOut<i64>,
-    len: usize,
-    flags: u32,
-) -> Result {
-    let (from, to) = (cx.files().get(from.0)?, cx.files().get(to.0)?);
-    let space = cx.space();
-    let (from_at, to_at) = (offset_at(&space, from_offset)?, offset_at(&space, to_offset)?);
-    if flags != 0 {
-        return Err(Errno::EINVAL);
-    }
-    for file in [&from, &to] {
-        match file.attributes()?.kind {
-            FileKind::Directory => return Err(Errno::EISDIR),
-            FileKind::Regular => {}
-            _ => return Err(Errno::EINVAL),
-        }
-    }
-    if !from.is_readable() || !to.is_writable() || to.flags().contains(OpenFlags::O_APPEND) {
-        return Err(Errno::EBADF);
-    }
-    let count = copy(&from, from_at, &to, to_at, len)?;
-    if let Some(at) = from_at {
-        space.write_value(from_offset.addr, &(at + count as i64))?;
-    }
-    if let Some(at) = to_at {
-        space.write_value(to_offset.addr, &(at + count as i64))?;
-    }
-    Ok(count)
+    let mut status = OpenFlags::empty();
+    status.set(OpenFlags::O_APPEND, flags.contains(RwFlags::RWF_APPEND));
+    status.set(OpenFlags::O_NONBLOCK, flags.contains(RwFlags::RWF_NOWAIT));
+    Ok(status)
 }
 
 pub(super) fn lseek(cx: &mut Context<'_>, file: Fd, offset: i64, whence: Whence) -> Result {

@@ -4,6 +4,7 @@
 //! order of its lines is the order of Linux's errors. No lock is held here between calls.
 
 mod attr;
+mod copy;
 mod dir;
 mod epoll;
 mod event;

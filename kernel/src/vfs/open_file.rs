@@ -93,7 +93,7 @@ impl OpenFile {
 
     /// Whether calls on it may wait.
     pub fn block(&self) -> Block {
-        if self.flags().contains(OpenFlags::O_NONBLOCK) { Block::Never } else { Block::Wait }
+        block(self.flags())
     }
 
     /// What fstat(2) says.
@@ -106,48 +106,72 @@ impl OpenFile {
 
     /// read(2).
     pub fn read(&self, into: &mut dyn Sink) -> Result<usize> {
+        self.read_as(into, self.flags())
+    }
+
+    /// read(2), as if the status flags were these.
+    pub fn read_as(&self, into: &mut dyn Sink, flags: OpenFlags) -> Result<usize> {
         self.permit_read()?;
         if !self.file.is_seekable() {
-            return self.file.read(into, None, self.block());
+            return self.file.read(into, None, block(flags));
         }
         let mut offset = self.offset.lock();
-        let count = self.file.read(into, Some(*offset), self.block())?;
+        permit_range(*offset, into.remaining())?;
+        let count = self.file.read(into, Some(*offset), block(flags))?;
         *offset += count as u64;
         Ok(count)
     }
 
     /// write(2).
     pub fn write(&self, from: &mut dyn Source) -> Result<usize> {
+        self.write_as(from, self.flags())
+    }
+
+    /// write(2), as if the status flags were these.
+    pub fn write_as(&self, from: &mut dyn Source, flags: OpenFlags) -> Result<usize> {
         self.permit_write()?;
         if !self.file.is_seekable() {
-            return self.file.write(from, None, self.block());
+            return self.file.write(from, None, block(flags));
         }
         let mut offset = self.offset.lock();
-        if self.flags().contains(OpenFlags::O_APPEND) {
-            let (count, end) = self.file.append(from, self.block())?;
+        permit_range(*offset, from.remaining())?;
+        if flags.contains(OpenFlags::O_APPEND) {
+            let (count, end) = self.file.append(from, block(flags))?;
             *offset = end;
             return Ok(count);
         }
-        let count = self.file.write(from, Some(*offset), self.block())?;
+        let count = self.file.write(from, Some(*offset), block(flags))?;
         *offset += count as u64;
         Ok(count)
     }
 
     /// pread(2).
     pub fn pread(&self, into: &mut dyn Sink, at: i64) -> Result<usize> {
+        self.pread_as(into, at, self.flags())
+    }
+
+    /// pread(2), as if the status flags were these.
+    pub fn pread_as(&self, into: &mut dyn Sink, at: i64, flags: OpenFlags) -> Result<usize> {
         let at = self.place(at)?;
         self.permit_read()?;
-        self.file.read(into, Some(at), self.block())
+        permit_range(at, into.remaining())?;
+        self.file.read(into, Some(at), block(flags))
     }
 
     /// pwrite(2), which appends all the same where O_APPEND says so.
     pub fn pwrite(&self, from: &mut dyn Source, at: i64) -> Result<usize> {
+        self.pwrite_as(from, at, self.flags())
+    }
+
+    /// pwrite(2), as if the status flags were these.
+    pub fn pwrite_as(&self, from: &mut dyn Source, at: i64, flags: OpenFlags) -> Result<usize> {
         let at = self.place(at)?;
         self.permit_write()?;
-        if self.flags().contains(OpenFlags::O_APPEND) {
-            return Ok(self.file.append(from, self.block())?.0);
+        permit_range(at, from.remaining())?;
+        if flags.contains(OpenFlags::O_APPEND) {
+            return Ok(self.file.append(from, block(flags))?.0);
         }
-        self.file.write(from, Some(at), self.block())
+        self.file.write(from, Some(at), block(flags))
     }
 
     /// lseek(2).
@@ -274,5 +298,17 @@ impl Drop for OpenFile {
         if let Some(locks) = self.locks.lock().take() {
             locks.release(owner);
         }
+    }
+}
+
+fn block(flags: OpenFlags) -> Block {
+    if flags.contains(OpenFlags::O_NONBLOCK) { Block::Never } else { Block::Wait }
+}
+
+/// EINVAL unless offsets stay signed.
+fn permit_range(at: u64, len: usize) -> Result<()> {
+    match at.checked_add(len as u64) {
+        Some(end) if end <= i64::MAX as u64 => Ok(()),
+        _ => Err(Errno::EINVAL),
     }
 }
