@@ -185,9 +185,12 @@ fn a_write_up_to_a_hole_in_memory_is_partial(sys: &dyn Sys) -> Outcome {
     let hole = sys.page() + 0x4000;
     sys.munmap(hole, 4096)?;
     sys.poke(hole - 3, b"abc");
-    let wrote = sys.write(file, hole - 3, 10);
-    assert!(wrote == Ok(3) || wrote == Err(Errno::EFAULT), "{wrote:?}");
+    assert_eq!(sys.write(file, hole - 3, 10)?, 3);
     assert_eq!(sys.write(file, hole, 10), Err(Errno::EFAULT));
+    assert_eq!(sys.lseek(file, 0, Whence::SEEK_CUR)?, 3);
+    assert_eq!(sys.pread64(file, hole - 2, 10, 0)?, 2);
+    assert_eq!(sys.bytes(hole - 2, 2), b"ab");
+    assert_eq!(sys.pread64(file, hole, 10, 0), Err(Errno::EFAULT));
     Ok(())
 }
 

@@ -48,6 +48,7 @@ macro_rules! cases {
     };
 }
 
+mod attribute;
 mod descriptor;
 mod epoll;
 mod event;
@@ -59,6 +60,7 @@ mod interrupt;
 mod lock;
 mod machine;
 mod memory;
+mod name;
 mod nameless;
 mod path;
 mod pipe;
@@ -69,6 +71,7 @@ mod signal;
 mod spent;
 mod thread;
 mod time;
+mod transfer;
 mod wait;
 
 pub use exec::executed;
@@ -79,6 +82,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         file::CASES,
         descriptor::CASES,
         path::CASES,
+        attribute::CASES,
+        transfer::CASES,
+        name::CASES,
         memory::CASES,
         process::CASES,
         exec::CASES,
