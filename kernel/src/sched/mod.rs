@@ -33,7 +33,11 @@ impl RoundRobin {
     }
 
     fn shortest(&self) -> usize {
-        let lengths = self.cpus.iter().enumerate().map(|(at, cpu)| (cpu.queue.lock().len(), !cpu.idle.load(), at));
+        let lengths = self.cpus.iter().enumerate().map(|(at, cpu)| {
+            // Looking at the flag may let other CPUs run, which look for a task outside tasks: no lock may be held.
+            let len = cpu.queue.lock().len();
+            (len, !cpu.idle.load(), at)
+        });
         lengths.min().map_or(0, |(_, _, at)| at)
     }
 }
