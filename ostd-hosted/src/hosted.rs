@@ -183,15 +183,16 @@ unsafe impl Hal for Hosted {
     }
 
     fn user_enter(&self, cpu: CpuId, root: Paddr, state: &mut UserState<Regs>) -> Trap {
+        if self.runner.turn_is_over() && context::in_context() {
+            context::interleave();
+        }
         let trap = self.engine.enter(self, cpu, root, state);
         self.clock.spend(match trap {
             Trap::Syscall => TRAP_COST_NS,
             Trap::Interrupt => BURNED_NS,
             _ => FAULT_COST_NS,
         });
-        if trap == Trap::Interrupt {
-            self.runner.program_was_interrupted(cpu);
-        }
+        self.runner.left_user_mode(cpu, &trap);
         trap
     }
 

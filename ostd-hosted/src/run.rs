@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ostd_hal::device::OutsideEvent;
 use ostd_hal::hal::{Client, RunError};
+use ostd_hal::user::Trap;
 use ostd_hal::{CpuId, Interrupt, Step};
 
 use crate::clock::Clock;
@@ -24,9 +25,12 @@ pub(crate) const OUTSIDE_LINE: u32 = 0;
 /// One safe point in so many gives other CPUs a turn.
 const INTERLEAVE_ODDS: u64 = 8;
 /// How often a busy machine looks outside.
-const LOOK_OUTSIDE_EVERY: Duration = Duration::from_millis(1);
-/// A busy machine reads the host's clock only once in so many turns, to see whether it is time to look outside.
+const LOOK_OUTSIDE_EVERY_NS: u64 = 1_000_000;
+/// A busy machine reads the host's clock only once in so many turns, or entries to user mode, to see whether it is time
+/// to look outside.
 const TURNS_PER_GLANCE: u32 = 16;
+/// Turns that a CPU sits out after a whole quantum.
+const REST_TURNS: u64 = 256;
 /// One interrupt poll in so many reads a real clock.
 const POLLS_PER_CLOCK: u32 = 8;
 /// The longest a CPU thread sleeps before it looks again by itself.
@@ -39,6 +43,9 @@ struct CpuState {
     deadline: AtomicU64Max,
     polls: AtomicUsize,
     idle: AtomicBool,
+    /// Turns to sit out, on a deterministic machine, after a program computed for a whole quantum: a turn of the others
+    /// is a few instructions of kernel code, and they would get nowhere beside it.
+    rest: AtomicU64,
 }
 
 struct AtomicU64Max(AtomicU64);
@@ -62,6 +69,12 @@ pub(crate) struct Runner {
     wake: Condvar,
     outside: Option<std::sync::Arc<crate::outside::Outside>>,
     watch: Option<std::sync::Arc<crate::watch::Watch>>,
+    made: Instant,
+    /// When a busy machine last looked outside, in nanoseconds after `made`.
+    looked_ns: AtomicU64,
+    entries: AtomicUsize,
+    /// The CPU whose program runs now has had the one thread for long enough.
+    turn_is_over: AtomicBool,
 }
 
 impl Runner {
@@ -80,6 +93,10 @@ impl Runner {
             wake: Condvar::new(),
             outside: config.outside.clone(),
             watch: config.watch.clone(),
+            made: Instant::now(),
+            looked_ns: AtomicU64::new(0),
+            entries: AtomicUsize::new(0),
+            turn_is_over: AtomicBool::new(false),
         }
     }
 
@@ -94,6 +111,64 @@ impl Runner {
             return false;
         }
         self.roll(INTERLEAVE_ODDS) == 0
+    }
+
+    /// Whether a CPU about to enter user mode is left for another first: where CPUs share a thread, a program that never
+    /// waits must not keep the others from running.
+    #[inline]
+    pub(crate) fn turn_is_over(&self) -> bool {
+        self.cpus.len() > 1
+            && self.turn_is_over.load(Ordering::Relaxed)
+            && self.turn_is_over.swap(false, Ordering::Relaxed)
+    }
+
+    /// Called on the way out of user mode: a machine that is never idle looks outside here, since a program that spins,
+    /// or calls without end, leaves no other place.
+    #[inline]
+    pub(crate) fn left_user_mode(&self, cpu: CpuId, trap: &Trap) {
+        let entry = self.entries.fetch_add(1, Ordering::Relaxed);
+        if *trap == Trap::Interrupt {
+            self.turn_is_over.store(true, Ordering::Relaxed);
+            let state = &self.cpus[cpu.0];
+            state.rest.store(REST_TURNS, Ordering::Relaxed);
+            // The next poll reads the clock.
+            state.polls.store(0, Ordering::Relaxed);
+        }
+        if *trap == Trap::Interrupt || entry.is_multiple_of(TURNS_PER_GLANCE as usize) {
+            self.glance();
+        }
+    }
+
+    /// Whether a CPU sits this turn out.
+    fn rests(&self, cpu: usize) -> bool {
+        let rest = &self.cpus[cpu].rest;
+        let left = rest.load(Ordering::Relaxed);
+        if left == 0 || self.mode == Mode::Parallel {
+            return false;
+        }
+        rest.store(left - 1, Ordering::Relaxed);
+        true
+    }
+
+    /// The others have nothing to do: lets everybody go on; returns whether somebody rested.
+    fn end_rests(&self) -> bool {
+        let ended = self.cpus.iter().map(|cpu| cpu.rest.swap(0, Ordering::Relaxed) > 0);
+        ended.fold(false, |any, one| any | one) && self.mode != Mode::Parallel
+    }
+
+    /// Looks outside if the last look was long ago.
+    fn glance(&self) {
+        let now = u64::try_from(self.made.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let last = self.looked_ns.load(Ordering::Relaxed);
+        if now.saturating_sub(last) >= LOOK_OUTSIDE_EVERY_NS {
+            self.looked_ns.store(now, Ordering::Relaxed);
+            if self.mode == Mode::Parallel {
+                self.turn_is_over.store(true, Ordering::Relaxed);
+            }
+            if self.watch.is_some() {
+                self.look_outside(Some(Duration::ZERO));
+            }
+        }
     }
 
     fn roll(&self, sides: u64) -> u64 {
@@ -123,17 +198,7 @@ impl Runner {
             return None;
         }
         state.deadline.0.store(u64::MAX, Ordering::Relaxed);
-        // A task that nobody wants the CPU of never comes back to the loop, and what happens outside must reach the
-        // kernel all the same: its slices end here.
-        if self.watch.is_some() {
-            self.look_outside(Some(Duration::ZERO));
-        }
         Some(Interrupt::Timer)
-    }
-
-    /// A program used up the time that its engine gave it: the next poll of `cpu` reads the clock.
-    pub(crate) fn program_was_interrupted(&self, cpu: CpuId) {
-        self.cpus[cpu.0].polls.store(0, Ordering::Relaxed);
     }
 
     fn take_line(&self) -> Option<u32> {
@@ -224,7 +289,6 @@ impl Hosted {
         let runner = &self.runner;
         let cpus = runner.cpu_count();
         let _pin = self.engine.pin();
-        let mut last_look = Instant::now();
         let mut turns = 0_u32;
         let mut next = 0;
         let mut idle_in_a_row = 0;
@@ -237,21 +301,23 @@ impl Hosted {
                 _ => next,
             };
             next = (cpu + 1) % cpus;
-            match client.step(CpuId(cpu)) {
-                Step::Busy => idle_in_a_row = 0,
-                Step::Idle => idle_in_a_row += 1,
+            if runner.rests(cpu) {
+                idle_in_a_row += 1;
+            } else {
+                match client.step(CpuId(cpu)) {
+                    Step::Busy => idle_in_a_row = 0,
+                    Step::Idle => idle_in_a_row += 1,
+                }
             }
             turns = turns.wrapping_add(1);
-            if turns.is_multiple_of(TURNS_PER_GLANCE)
-                && runner.watch.is_some()
-                && last_look.elapsed() >= LOOK_OUTSIDE_EVERY
-            {
-                runner.look_outside(Some(Duration::ZERO));
-                last_look = Instant::now();
+            if turns.is_multiple_of(TURNS_PER_GLANCE) {
+                runner.glance();
             }
             if idle_in_a_row >= cpus && !client.stopping() {
                 idle_in_a_row = 0;
-                self.idle_all()?;
+                if !runner.end_rests() {
+                    self.idle_all()?;
+                }
             }
         }
         Ok(())

@@ -20,7 +20,7 @@ use crate::watch::{Source, Watch};
 
 pub(crate) mod raw;
 
-pub use raw::RawMode;
+pub use raw::{RawMode, give_back};
 
 /// The byte that, typed [`ESCAPE_TIMES`] times in a row, stops the machine: Ctrl-].
 const ESCAPE: u8 = 0x1d;

@@ -114,6 +114,16 @@ fn restore() {
     }
 }
 
+/// Puts the terminal back for good, if this process holds a raw one: for last words, which lines of a machine that is
+/// still there would mix with.
+pub fn give_back() {
+    let saved = saved();
+    RAW.store(ptr::null_mut(), Ordering::Release);
+    if let Some(saved) = saved {
+        saved.set(&saved.cooked);
+    }
+}
+
 fn make_raw() {
     if let Some(saved) = saved() {
         saved.set(&saved.raw);
