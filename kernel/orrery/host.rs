@@ -11,7 +11,7 @@ use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
 use ostd::hosted::folder::{HostFolder, Writable};
 use ostd::hosted::outside::{HostSignals, Outside};
 use ostd::hosted::watch::Watch;
-use ostd::hosted::{Engine, Hosted, HostedConfig, Mode, stdio};
+use ostd::hosted::{Engine, Hosted, HostedConfig, Mode, stdio, terminal};
 use ostd::{Machine, MachineConfig, RunEnd};
 
 use crate::options::{EngineName, Options};
@@ -72,6 +72,7 @@ fn run(options: &Options) -> Result<u8, String> {
     let boot = Boot { root, stdio, strace: options.strace.clone() };
     let kernel = Kernel::boot(machine, boot).map_err(|errno| format!("cannot boot: {errno}"))?;
     let ending = kernel.run(&program);
+    terminal::give_back();
     if let Err(leaks) = kernel.shutdown() {
         tracing::error!("{leaks}");
     }
@@ -89,7 +90,7 @@ fn run(options: &Options) -> Result<u8, String> {
             }
         }
         Ok(Ending::Stopped) => {
-            eprintln!("orrery: stopped from outside");
+            eprintln!("orrery: stopped by Ctrl-]");
             FAILED
         }
         Err(RunEnd::Deadlock(report)) => {

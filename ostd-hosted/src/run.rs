@@ -126,7 +126,9 @@ impl Runner {
     /// or calls without end, leaves no other place.
     #[inline]
     pub(crate) fn left_user_mode(&self, cpu: CpuId, trap: &Trap) {
-        let entry = self.entries.fetch_add(1, Ordering::Relaxed);
+        // Counted roughly: where CPUs are threads, some entries are lost.
+        let entry = self.entries.load(Ordering::Relaxed);
+        self.entries.store(entry.wrapping_add(1), Ordering::Relaxed);
         if *trap == Trap::Interrupt {
             self.turn_is_over.store(true, Ordering::Relaxed);
             let state = &self.cpus[cpu.0];

@@ -1,0 +1,247 @@
+//! Orrery on a terminal: shells, job control, programs that want raw keys, and a terminal that is given back as it was.
+//!
+//! Each test sits at a pseudo terminal of the host.
+
+mod pty;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use nix::sys::signal::Signal;
+
+use pty::Sitting;
+
+/// A test: its name, the program it needs, the Debian package that has it.
+struct Row(&'static str, &'static str, &'static str, fn() -> Result<(), Failed>);
+
+const DASH: &str = "/bin/dash";
+const BASH: &str = "/bin/bash";
+
+/// A job that says when the shell is no longer at work itself, so that keys are the job's.
+const JOB: &str = "(echo be'gun'; exec sleep 1000)";
+
+const ROWS: &[Row] = &[
+    Row("a_line_is_edited_shown_and_run_and_ctrl_d_ends_dash", DASH, "dash", dash_talks),
+    Row("ctrl_c_ends_a_sleep_and_a_cat_and_dash_goes_on", DASH, "dash", dash_is_interrupted),
+    Row("ctrl_d_ends_bash_with_the_last_status", BASH, "bash", bash_talks),
+    Row("ctrl_c_ends_a_sleep_and_a_cat_and_bash_goes_on", BASH, "bash", bash_is_interrupted),
+    Row("bash_stops_continues_and_foregrounds_jobs", BASH, "bash", bash_jobs),
+    Row("dash_stops_continues_and_foregrounds_jobs", DASH, "dash", dash_jobs),
+    Row("a_reader_in_the_background_is_stopped", BASH, "bash", background_reader),
+    Row("a_writer_in_the_background_is_stopped_if_so_wished", BASH, "bash", background_writer),
+    Row("the_guest_has_the_hosts_window", BASH, "bash", window),
+    Row("ps_and_tty_name_the_terminal", DASH, "dash", names),
+    Row("three_escapes_end_a_stuck_machine", DASH, "dash", escape),
+    Row("raw_modes_give_keys_as_they_are", DASH, "dash", raw_keys),
+    Row("busybox_vi_edits_a_file", "/bin/busybox", "busybox-static", vi),
+    Row("less_pages", "/usr/bin/less", "less", less),
+    Row("python_reads_evaluates_and_prints", "/usr/bin/python3", "python3", python),
+    Row("every_end_gives_the_terminal_back", DASH, "dash", every_end),
+    Row("a_signal_to_orrery_is_the_programs", DASH, "dash", forwarded),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let trials = ROWS.iter().map(|row| needing(row.1, row.2, row.0, row.3)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A test that is ignored, or fails, where a program is missing.
+fn needing(program: &'static str, package: &str, name: &str, test: fn() -> Result<(), Failed>) -> Trial {
+    if Path::new(program).exists() {
+        return Trial::test(name, test);
+    }
+    let missing = format!("{program} is missing: apt-get install {package}");
+    if std::env::var_os("ORRERY_REQUIRE_ALL").is_some() {
+        return Trial::test(name, move || Err(missing.into()));
+    }
+    Trial::test(format!("{name} ({missing})"), test).with_ignored_flag(true)
+}
+
+fn bash() -> Result<Sitting, Failed> {
+    Sitting::with(&["bash", "--norc", "--noprofile", "--noediting"])
+}
+
+fn dash_talks() -> Result<(), Failed> {
+    let mut sitting = Sitting::with(&["dash"])?;
+    sitting.sees("$ ")?.types("ecx\x7fho 'one  two'; ech\x17echo $((6*7))\r")?;
+    sitting.sees("\r\none  two\r\n42\r\n")?.enters("exot\x15exit 3")?;
+    assert_eq!(sitting.ends()?.status, 3);
+    let mut sitting = Sitting::with(&["dash"])?;
+    sitting.enters("(exit 7)")?.sees("$ ")?.types("\x04")?;
+    let end = sitting.ends()?;
+    assert_eq!(end.status, 7, "{}", end.seen);
+    Ok(())
+}
+
+fn bash_talks() -> Result<(), Failed> {
+    // With line editing of its own: raw keys, and pselect(2) before each.
+    let mut sitting = Sitting::with(&["bash", "--norc", "--noprofile"])?;
+    sitting.sees("$ ")?.types("echo ac\x1b[Db\r")?.sees("abc\r\n")?;
+    sitting.enters("false")?.sees("$ ")?.types("\x04")?;
+    let end = sitting.ends()?;
+    assert_eq!(end.status, 1, "{}", end.seen);
+    Ok(())
+}
+
+fn interrupted(sitting: &mut Sitting) -> Result<(), Failed> {
+    sitting.enters(JOB)?.sees("begun")?.types("\x03")?.sees("^C")?;
+    sitting.enters("echo sl$?")?.sees("sl130")?.enters("cat")?.types("one\r")?.sees("one\r\none\r\n")?.types("\x03")?;
+    sitting.enters("echo ca$?")?.sees("ca130")?.sees("$ ")?.types("typed away\x03")?.enters("exit 5")?;
+    assert_eq!(sitting.ends()?.status, 5);
+    Ok(())
+}
+
+fn dash_is_interrupted() -> Result<(), Failed> {
+    interrupted(&mut Sitting::with(&["dash"])?)
+}
+
+fn bash_is_interrupted() -> Result<(), Failed> {
+    interrupted(&mut bash()?)
+}
+
+fn bash_jobs() -> Result<(), Failed> {
+    let mut sitting = bash()?;
+    sitting.enters(JOB)?.sees("begun")?.types("\x1a")?.sees("Stopped")?;
+    sitting.enters("jobs")?.sees("[1]+  Stopped")?.enters("bg")?.sees("[1]+ ( echo")?;
+    sitting.enters("jobs")?.sees("Running")?.enters("cat")?.types("x\r")?.sees("x\r\nx\r\n")?.types("\x1a")?;
+    sitting.sees("[2]+  Stopped")?.enters("fg")?.sees("cat\r\n")?.types("y\r")?.sees("y\r\ny\r\n")?.types("\x04")?;
+    sitting.enters("fg %1")?.sees("sleep 1000 )\r\n")?.types("\x03")?.enters("echo st$?")?.sees("st130")?;
+    sitting.enters("jobs; exit 4")?;
+    let end = sitting.ends()?;
+    assert_eq!(end.status, 4, "{}", end.seen);
+    Ok(())
+}
+
+fn dash_jobs() -> Result<(), Failed> {
+    let mut sitting = Sitting::with(&["dash"])?;
+    sitting.enters(JOB)?.sees("begun")?.types("\x1a")?.enters("jobs")?.sees("Stopped")?;
+    sitting.enters("fg")?.sees("sleep 1000")?.types("\x03")?.enters("echo st$?")?.sees("st130")?;
+    sitting.enters("exit")?;
+    sitting.ends()?;
+    Ok(())
+}
+
+fn background_reader() -> Result<(), Failed> {
+    let mut sitting = bash()?;
+    sitting.enters("cat &")?.sees("[1]")?.enters("sleep 0.2; jobs")?.sees("Stopped")?;
+    sitting.enters("fg")?.sees("cat\r\n")?.types("mine\r")?.sees("mine\r\nmine\r\n")?.types("\x04")?;
+    // With the signal ignored, reading fails.
+    sitting.enters("(trap '' TTIN; cat; echo re$?) & wait")?.sees("Input/output error")?.sees("re1")?.enters("exit")?;
+    sitting.ends()?;
+    Ok(())
+}
+
+fn background_writer() -> Result<(), Failed> {
+    let mut sitting = bash()?;
+    sitting.enters("stty tostop; (echo from'behind') &")?.enters("sleep 0.2; jobs")?.sees("Stopped")?;
+    sitting.enters("stty -tostop; fg")?.sees("frombehind")?.enters("exit")?;
+    sitting.ends()?;
+    Ok(())
+}
+
+fn window() -> Result<(), Failed> {
+    let mut sitting = bash()?;
+    sitting.enters("stty size")?.sees("24 80\r\n")?.enters("exit")?;
+    sitting.ends()?;
+    let script = "trap 'echo now $(stty size); exit 6' WINCH; echo ready; while :; do sleep 0.05; done";
+    let mut sitting = Sitting::with(&["dash", "-c", script])?;
+    sitting.sees("ready")?.resizes(40, 132)?.sees("now 40 132\r\n")?;
+    assert_eq!(sitting.ends()?.status, 6);
+    Ok(())
+}
+
+fn names() -> Result<(), Failed> {
+    let mut sitting = Sitting::with(&["dash", "-c", "tty; ps -o tty=,pid=,pgid=,sid=,tpgid= -p $$; echo x >/dev/tty"])?;
+    let end = sitting.ends()?;
+    let lines: Vec<Vec<&str>> = end.seen.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines, [vec!["/dev/console"], vec!["console", "2", "2", "2", "2"], vec!["x"]]);
+    Ok(())
+}
+
+fn escape() -> Result<(), Failed> {
+    let mut sitting = Sitting::with(&["dash", "-c", "trap '' INT HUP TERM; echo on; while :; do :; done"])?;
+    sitting.sees("on\r\n")?.types("\x03\x1d\x1d")?.types("\x1d")?;
+    let end = sitting.ends()?;
+    assert_eq!(end.status, 125, "{}", end.seen);
+    assert!(end.seen.ends_with("orrery: stopped by Ctrl-]\r\n"), "{:?}", end.seen);
+    Ok(())
+}
+
+fn raw_keys() -> Result<(), Failed> {
+    let script = "stty raw -echo; echo go; dd bs=1 count=3 2>/dev/null | od -An -tx1; stty cooked echo; echo again; read line; echo $line";
+    let mut sitting = Sitting::with(&["dash", "-c", script])?;
+    sitting.sees("go")?.types("\x03\r\x1a")?.sees(" 03 0d 1a")?.sees("again")?.types("a\x7fb\r")?;
+    let end = sitting.ends()?;
+    assert!(end.seen.ends_with("\r\nb\r\n"), "{:?}", end.seen);
+    Ok(())
+}
+
+fn vi() -> Result<(), Failed> {
+    let mut sitting = Sitting::with(&["sh", "-c", "cd /tmp; busybox vi new; cat new"])?;
+    sitting.sees("new")?.types("ione\rtwo\x1b")?.sees("- new [Modified]")?.types(":wq\r")?;
+    let end = sitting.ends()?;
+    assert!(end.status == 0 && end.seen.ends_with("one\r\ntwo\r\n"), "{:?}", end.seen);
+    Ok(())
+}
+
+fn less() -> Result<(), Failed> {
+    let mut sitting = Sitting::with(&["sh", "-c", "seq 1000 | less; echo le$?"])?;
+    sitting
+        .sees("\r\n23\r\n")?
+        .types(" ")?
+        .sees("\r\n46\r\n")?
+        .types("G")?
+        .sees("\r\n1000\r\n")?
+        .types("q")?
+        .sees("le0")?;
+    assert_eq!(sitting.ends()?.status, 0);
+    Ok(())
+}
+
+fn python() -> Result<(), Failed> {
+    let mut sitting = Sitting::with(&["/usr/bin/python3", "-q"])?;
+    sitting.sees(">>> ")?.types("print(6 * 7)\r")?.sees("42\r\n")?.sees(">>> ")?.types("while True: pass\r\r")?;
+    sitting
+        .sees("... ")?
+        .types("\x03")?
+        .sees("KeyboardInterrupt")?
+        .sees(">>> ")?
+        .types("print(6 * 9)\r")?
+        .sees("54\r\n")?
+        .sees(">>> ")?
+        .types("\x04")?;
+    assert_eq!(sitting.ends()?.status, 0);
+    Ok(())
+}
+
+/// What `ends` looks at is the terminal.
+fn every_end() -> Result<(), Failed> {
+    for (words, status) in [
+        (&["true"][..], 0),
+        (&["sh", "-c", "stty raw -echo; kill -SEGV $$"], 139),
+        (&["sh", "-c", "kill -9 $$"], 137),
+        (&["/etc/passwd"], 126),
+        (&["/no/such/program"], 127),
+        (&["--root", "/no/such/folder", "true"], 125),
+    ] {
+        let end = Sitting::with(words)?.ends()?;
+        assert_eq!(end.status, status, "{words:?}: {}", end.seen);
+    }
+    Ok(())
+}
+
+fn forwarded() -> Result<(), Failed> {
+    for (signal, name) in [(Signal::SIGTERM, "TERM"), (Signal::SIGHUP, "HUP"), (Signal::SIGINT, "INT")] {
+        let script = format!("trap 'echo caught; exit 9' {name}; echo ready; while :; do sleep 0.1; done");
+        let mut sitting = Sitting::with(&["dash", "-c", &script])?;
+        sitting.sees("ready")?.signals(signal)?.sees("caught")?;
+        assert_eq!(sitting.ends()?.status, 9);
+        let mut sitting = Sitting::with(&["dash", "-c", "echo ready; exec sleep 1000"])?;
+        sitting.sees("ready")?.signals(signal)?;
+        let end = sitting.ends()?;
+        assert_eq!((end.status, end.seen.as_str()), (128 + signal as i32, "ready\r\n"), "{name}");
+    }
+    Ok(())
+}
