@@ -102,7 +102,6 @@ pub struct Kernel {
     futexes: Arc<FutexTable>,
     locks: LockTable,
     nameless: NamelessFiles,
-    itimers: syscall::Itimers,
     mounts: Arc<MountTable>,
     processes: Arc<Processes>,
     console: Option<Arc<Console>>,
@@ -175,7 +174,6 @@ impl Kernel {
             futexes: Arc::new(FutexTable::new()),
             locks: LockTable::default(),
             nameless: NamelessFiles::new(&machine, NAMELESS_DEV),
-            itimers: syscall::Itimers::default(),
             mounts,
             processes,
             console,
@@ -406,11 +404,6 @@ impl Kernel {
     /// What is mounted where.
     pub fn mounts(&self) -> &Arc<MountTable> {
         &self.mounts
-    }
-
-    /// Interval timers.
-    pub(crate) fn itimers(&self) -> &syscall::Itimers {
-        &self.itimers
     }
 
     /// A number for an inode without a name (a pipe, an eventfd).

@@ -412,19 +412,19 @@ macro_rules! for_each_syscall {
             /// Ask for SIGALRM later.
             alarm                  [  37    -] = time::alarm(seconds: u32);
             /// When an interval timer is due.
-            getitimer              [  36  102] = time::getitimer(which: ItimerKind, into: UserMut<Itimerval>) without "CPU time";
+            getitimer              [  36  102] = time::getitimer(which: ItimerKind, into: UserMut<Itimerval>);
             /// Arm an interval timer.
-            setitimer              [  38  103] = time::setitimer(which: ItimerKind, new: UserPtr<Itimerval>, old: UserMut<Itimerval>) without "CPU time";
+            setitimer              [  38  103] = time::setitimer(which: ItimerKind, new: UserPtr<Itimerval>, old: UserMut<Itimerval>);
             /// Make a timer.
-            timer_create           [ 222  107] = later time::timer_create(clock: ClockId, event: UserPtr<Sigevent>, id: UserMut<i32>);
+            timer_create           [ 222  107] = timer::timer_create(clock: ClockId, event: UserPtr<Sigevent>, id: UserMut<i32>) without "CPU clocks";
             /// Arm a timer.
-            timer_settime          [ 223  110] = later time::timer_settime(timer: i32, flags: TimerFlags, new: UserPtr<Itimerspec>, old: UserMut<Itimerspec>);
+            timer_settime          [ 223  110] = timer::timer_settime(timer: i32, flags: TimerFlags, new: UserPtr<Itimerspec>, old: UserMut<Itimerspec>);
             /// When a timer is due.
-            timer_gettime          [ 224  108] = later time::timer_gettime(timer: i32, into: UserMut<Itimerspec>);
+            timer_gettime          [ 224  108] = timer::timer_gettime(timer: i32, into: UserMut<Itimerspec>);
             /// How often a timer was due while its signal waited.
-            timer_getoverrun       [ 225  109] = later time::timer_getoverrun(timer: i32);
+            timer_getoverrun       [ 225  109] = timer::timer_getoverrun(timer: i32);
             /// Delete a timer.
-            timer_delete           [ 226  111] = later time::timer_delete(timer: i32);
+            timer_delete           [ 226  111] = timer::timer_delete(timer: i32);
             /// The CPU time of this process and its children, in clock ticks.
             times                  [ 100  153] = time::times(into: UserMut<Tms>);
 

@@ -86,11 +86,17 @@ impl Thread {
     fn take_signal(&self) -> Option<(Signal, Siginfo)> {
         let mut signals = self.signals.lock();
         let mask = signals.mask;
-        if let Some(taken) = signals.pending.take(mask) {
-            return Some(taken);
-        }
+        let own = signals.pending.take(mask);
         drop(signals);
-        self.process.pending.lock().take(mask)
+        self.taken(own.or_else(|| self.process.pending.lock().take(mask)))
+    }
+
+    /// What a signal that is taken says is told by others too.
+    fn taken(&self, taken: Option<(Signal, Siginfo)>) -> Option<(Signal, Siginfo)> {
+        if let Some((_, info)) = &taken {
+            self.process.note_taken(info);
+        }
+        taken
     }
 
     fn act_by_default(&self, signal: Signal) {
@@ -192,7 +198,7 @@ impl Thread {
     /// Takes one of `set` that waits, blocked or not.
     pub fn take_signal_of(&self, set: SigSet) -> Option<(Signal, Siginfo)> {
         let own = self.signals.lock().pending.take(set.complement());
-        own.or_else(|| self.process.pending.lock().take(set.complement()))
+        self.taken(own.or_else(|| self.process.pending.lock().take(set.complement())))
     }
 
     /// rt_sigtimedwait(2): takes one of `set`, waiting for it until `deadline_ns`.

@@ -103,6 +103,7 @@ impl Process {
         let pid = self.pid();
         let own = self.first_status.lock().unwrap_or(0);
         let status = self.ending().unwrap_or(own);
+        self.silence();
         if self.session().id() == pid {
             processes.hang_up(pid);
         }

@@ -26,6 +26,7 @@ mod send;
 mod spent;
 mod terminal;
 mod thread;
+mod timers;
 mod tree;
 mod wait;
 
@@ -39,5 +40,6 @@ pub use scheduling::Scheduling;
 pub use spent::{Spent, ticks};
 pub use terminal::{ControllingTerminal, Session};
 pub use thread::{Restart, Thread, identity_of};
+pub use timers::{CpuTimer, PosixTimer, Tells};
 pub use tree::{Report, State, Tree};
 pub use wait::{Found, Who};

@@ -7,9 +7,10 @@ use alloc::vec::Vec;
 use ostd::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use ostd::sync::{SpinLock, WaitQueue};
 
+use super::timers::Timers;
 use super::{Limits, Processes, Session, Spent, Thread};
 use crate::abi::Signal;
-use crate::abi::flags::Resource;
+use crate::abi::flags::{RLIM_INFINITY, Resource};
 use crate::credentials::Credentials;
 use crate::mm::MemoryLimits;
 use crate::signal::{Actions, Pending};
@@ -61,6 +62,7 @@ pub struct Process {
     pub(super) started_ns: AtomicU64,
     pub(super) spent_by_dead: SpinLock<Spent>,
     pub(super) spent_by_children: SpinLock<Spent>,
+    pub(super) timers: Timers,
     /// Who wants to know of every signal.
     watchers: SpinLock<Vec<Weak<WaitQueue>>>,
 }
@@ -90,6 +92,7 @@ impl Process {
             started_ns: AtomicU64::new(now_ns),
             spent_by_dead: SpinLock::default(),
             spent_by_children: SpinLock::default(),
+            timers: Timers::default(),
             watchers: SpinLock::default(),
         }
     }
@@ -101,6 +104,9 @@ impl Process {
         *child.limits.lock() = parent.limits();
         *child.info.lock() = parent.info();
         child.nice.store(parent.nice.load());
+        if child.limit(Resource::RLIMIT_CPU) != RLIM_INFINITY {
+            child.watch_cpu_limit();
+        }
         child.has_left_terminal.store(parent.has_left_terminal.load());
         child
     }

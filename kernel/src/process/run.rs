@@ -77,6 +77,7 @@ fn run(processes: &Processes, thread: &Arc<Thread>, mut user: UserContext) {
             }
             Trap::Interrupt => {}
         }
+        thread.process.look_at_cpu_time();
         if interrupted.is_some() || task.is_interrupted() {
             next = thread.deliver(&mut user, interrupted);
         }

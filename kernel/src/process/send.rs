@@ -5,11 +5,24 @@ use crate::abi::flags::{CLD_CONTINUED, Resource, SIG_DFL, SaFlags};
 use crate::abi::structs::{ChildChange, Sigaction, Siginfo, status_signaled};
 use crate::abi::{SigSet, Signal};
 use crate::error::Result;
-use crate::signal::STOPPING;
+use crate::signal::{Pending, STOPPING};
 
 impl Process {
     /// Sends a signal to the process; one of its threads will see to it. Callable in interrupt context.
     pub fn send(&self, signal: Signal, info: Siginfo) -> Result<()> {
+        self.send_by(signal, |pending, limit| pending.push(signal, info, limit))
+    }
+
+    /// Sends a signal of a timer: if its last one waits still, that one counts the ring.
+    pub(super) fn send_of_timer(&self, signal: Signal, info: Siginfo) {
+        // There is always room.
+        let _ = self.send_by(signal, |pending, _| {
+            pending.push_of_timer(signal, info);
+            Ok(())
+        });
+    }
+
+    fn send_by(&self, signal: Signal, push: impl FnOnce(&mut Pending, usize) -> Result<()>) -> Result<()> {
         if !self.prepare(signal) {
             return Ok(());
         }
@@ -22,7 +35,7 @@ impl Process {
             return Ok(());
         }
         let limit = self.limit(Resource::RLIMIT_SIGPENDING);
-        self.pending.lock().push(signal, info, usize::try_from(limit).unwrap_or(usize::MAX))?;
+        push(&mut self.pending.lock(), usize::try_from(limit).unwrap_or(usize::MAX))?;
         if let Some(thread) = threads.iter().find(|thread| thread.takes(signal)) {
             thread.interrupt();
         }
@@ -110,6 +123,19 @@ impl Thread {
 
     /// Sends a signal to this thread alone. Callable in interrupt context.
     pub fn send(&self, signal: Signal, info: Siginfo) -> Result<()> {
+        self.send_by(signal, |pending, limit| pending.push(signal, info, limit))
+    }
+
+    /// As [`Process::send_of_timer`], for this thread alone.
+    pub(super) fn send_of_timer(&self, signal: Signal, info: Siginfo) {
+        // There is always room.
+        let _ = self.send_by(signal, |pending, _| {
+            pending.push_of_timer(signal, info);
+            Ok(())
+        });
+    }
+
+    fn send_by(&self, signal: Signal, push: impl FnOnce(&mut Pending, usize) -> Result<()>) -> Result<()> {
         if !self.process.prepare(signal) {
             return Ok(());
         }
@@ -120,7 +146,7 @@ impl Thread {
         if ignored && !blocked {
             return Ok(());
         }
-        signals.pending.push(signal, info, usize::try_from(limit).unwrap_or(usize::MAX))?;
+        push(&mut signals.pending, usize::try_from(limit).unwrap_or(usize::MAX))?;
         drop(signals);
         if self.takes(signal) {
             self.interrupt();

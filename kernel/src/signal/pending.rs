@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use crate::abi::flags::SI_USER;
+use crate::abi::flags::{SI_TIMER, SI_USER};
 use crate::abi::structs::Siginfo;
 use crate::abi::{SigSet, Signal};
 use crate::error::{Errno, Result};
@@ -50,6 +50,17 @@ impl Pending {
             self.queue.push_back(info);
         }
         Ok(())
+    }
+
+    /// Adds the signal of a timer, or its ring to the one that waits still.
+    pub fn push_of_timer(&mut self, signal: Signal, info: Siginfo) {
+        let same = |other: &&mut Siginfo| other.si_code == SI_TIMER && other.timer_id() == info.timer_id();
+        if let Some(waiting) = self.queue.iter_mut().find(same) {
+            waiting.add_overrun(info.timer_overrun().saturating_add(1));
+            return;
+        }
+        self.set.insert(signal);
+        self.queue.push_back(info);
     }
 
     /// Takes the next signal that is not in `blocked`: processor exceptions first, then by number, then by age.

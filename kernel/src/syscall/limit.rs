@@ -24,6 +24,9 @@ pub(super) fn setrlimit(cx: &mut Context<'_>, resource: Resource, from: UserPtr<
 fn change(cx: &Context<'_>, process: &Process, resource: Resource, new: Rlimit) -> Result {
     let privileged = cx.credentials().can(CAP_SYS_RESOURCE);
     process.with_limits(|limits| limits.set(resource, new, privileged))?;
+    if resource == Resource::RLIMIT_CPU {
+        process.watch_cpu_limit();
+    }
     let of_memory = matches!(resource, Resource::RLIMIT_AS | Resource::RLIMIT_DATA | Resource::RLIMIT_STACK);
     if of_memory && process.pid() == cx.process().pid() {
         cx.space().set_limits(process.memory_limits());

@@ -24,6 +24,7 @@ mod process;
 mod sched;
 mod signal;
 mod time;
+mod timer;
 mod xattr;
 
 use alloc::string::String;
@@ -32,8 +33,6 @@ use alloc::sync::Arc;
 use kernel_abi::row::Call;
 use kernel_abi::{Arch, strace};
 use ostd::user::{Regs as MachineRegs, UserContext};
-
-pub(crate) use itimer::Itimers;
 
 use crate::credentials::Credentials;
 use crate::error::{Errno, Result};

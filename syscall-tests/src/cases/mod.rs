@@ -71,6 +71,7 @@ mod signal;
 mod spent;
 mod thread;
 mod time;
+mod timer;
 mod transfer;
 mod wait;
 
@@ -102,6 +103,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         nameless::CASES,
         spent::CASES,
         sched::CASES,
+        timer::CASES,
         epoll::CASES,
         machine::CASES,
     ];

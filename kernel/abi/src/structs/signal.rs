@@ -213,6 +213,22 @@ impl Siginfo {
         info
     }
 
+    /// The timer that a signal of timer_create(2) is from.
+    pub const fn timer_id(&self) -> i32 {
+        self.fields[0] as i32
+    }
+
+    /// How often that timer was due besides.
+    pub const fn timer_overrun(&self) -> i32 {
+        (self.fields[0] >> 32) as i32
+    }
+
+    /// It was due `more` times; the count stops at its highest.
+    pub fn add_overrun(&mut self, more: i32) {
+        let sum = self.timer_overrun().saturating_add(more);
+        self.fields[0] = low(self.timer_id()) | low(sum) << 32;
+    }
+
     /// A descriptor is ready (SIGIO).
     pub fn poll(signal: Signal, code: i32, band: i64, fd: i32) -> Self {
         let mut info = Self::with(signal, code);

@@ -47,6 +47,7 @@ impl Thread {
         *process.actions.lock() = Arc::new(SpinLock::new(actions));
         self.signals.lock().stack = AltStack::default();
         drop(self.take_restart());
+        process.forget_timers();
         self.set_child_tid.store(0);
         self.set_credentials(credentials.for_exec());
         self.set_name(&image.name);
