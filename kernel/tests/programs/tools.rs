@@ -180,6 +180,15 @@ tar tJf x.tar.xz | sort; xz -l x.tar.xz | wc -l; xz -t x.tar.xz; echo $?; echo b
 echo $?"#,
     ),
     Row(
+        "procfs_tells_of_threads_and_descriptors",
+        "/usr/bin/ps",
+        "procps",
+        r#"cat /proc/thread-self/comm; ls /proc/self/task | wc -l; head -1 /proc/self/fdinfo/0; readlink /proc/self/fd/0
+exec 5</etc/passwd; read x <&5; cat /proc/$$/fdinfo/5 | head -1; ls /proc/$$/fd | tr '\n' ' '
+tr '\0' ' ' </proc/self/cmdline; readlink /proc/self/exe /proc/$$/cwd | head -1; wc -c </proc/sys/kernel/random/uuid
+sleep 5 & ps -o comm,stat -p $! | tail -1; ps -L -p $! -o comm= ; kill $!; cat /proc/self/oom_score_adj /proc/$$/task/$$/comm"#,
+    ),
+    Row(
         "sixty_four_processes",
         "/bin/dash",
         "dash",

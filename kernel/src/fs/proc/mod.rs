@@ -34,6 +34,7 @@ struct World {
     mounts: Weak<MountTable>,
     dev: u64,
     release: &'static str,
+    boot_id: [u8; 16],
 }
 
 impl World {
@@ -57,12 +58,15 @@ impl ProcFs {
         dev: u64,
         release: &'static str,
     ) -> Arc<Self> {
+        let mut boot_id = [0; 16];
+        machine.entropy(&mut boot_id);
         let world = World {
             machine: machine.clone(),
             processes: Arc::downgrade(processes),
             mounts: Arc::downgrade(mounts),
             dev,
             release,
+            boot_id,
         };
         Arc::new(Self(Arc::new(world)))
     }

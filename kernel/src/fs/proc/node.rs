@@ -13,6 +13,14 @@ use super::{World, process, system};
 use crate::error::{Errno, Result};
 use crate::vfs::{Attributes, Block, Entry, File, FileKind, Inode, OpenFile, Path, Sink, Source};
 
+/// Whom a directory of `/proc` is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Whose {
+    pub(super) pid: i32,
+    /// One thread (`/proc/PID/task/TID`), or the whole process.
+    pub(super) tid: Option<i32>,
+}
+
 /// A place in `/proc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
@@ -23,11 +31,16 @@ pub(super) enum What {
     System(&'static str),
     /// A directory of the system's, `sys/kernel` say.
     Folder(&'static str),
-    Process(i32),
+    Process(Whose),
+    /// `/proc/PID/task`.
+    Tasks(i32),
     /// A process's file or link.
-    Of(i32, &'static str),
-    Descriptors(i32),
-    Descriptor(i32, i32),
+    Of(Whose, &'static str),
+    Descriptors(Whose),
+    Descriptor(Whose, i32),
+    /// `fdinfo`, and what it tells of a descriptor.
+    Facts(Whose),
+    Fact(Whose, i32),
 }
 
 pub(super) struct Node {
@@ -56,26 +69,41 @@ impl Node {
                 children.extend(system::below("").map(|(name, what)| (name.to_string(), what)));
                 children.extend(OWN.iter().map(|name| (name.to_string(), What::Own(name))));
                 let everybody = self.world.processes()?.all();
-                children.extend(everybody.iter().map(|one| (one.pid().to_string(), What::Process(one.pid()))));
+                let process = |pid| (i32::to_string(&pid), What::Process(Whose { pid, tid: None }));
+                children.extend(everybody.iter().map(|one| process(one.pid())));
             }
             What::Folder(path) => children.extend(system::below(path).map(|(name, what)| (name.to_string(), what))),
-            What::Process(pid) => {
-                children.push((String::from("fd"), What::Descriptors(*pid)));
+            What::Process(whose) => {
+                if whose.tid.is_none() {
+                    children.push((String::from("task"), What::Tasks(whose.pid)));
+                }
+                children.push((String::from("fd"), What::Descriptors(*whose)));
+                children.push((String::from("fdinfo"), What::Facts(*whose)));
                 let files = process::FILES.iter().chain(process::LINKS);
-                children.extend(files.map(|name| (name.to_string(), What::Of(*pid, name))));
+                children.extend(files.map(|name| (name.to_string(), What::Of(*whose, name))));
             }
-            What::Descriptors(pid) => {
-                let files = self.thread(*pid)?.files();
-                children.extend(files.list().iter().map(|(fd, _)| (fd.to_string(), What::Descriptor(*pid, *fd))));
+            What::Tasks(pid) => {
+                let process = self.world.processes()?.find(*pid).ok_or(Errno::ENOENT)?;
+                let task = |tid| (i32::to_string(&tid), What::Process(Whose { pid: *pid, tid: Some(tid) }));
+                children.extend(process.threads().iter().map(|thread| task(thread.tid())));
+            }
+            What::Descriptors(whose) => {
+                let files = self.thread(*whose)?.files();
+                children.extend(files.list().iter().map(|(fd, _)| (fd.to_string(), What::Descriptor(*whose, *fd))));
+            }
+            What::Facts(whose) => {
+                let files = self.thread(*whose)?.files();
+                children.extend(files.list().iter().map(|(fd, _)| (fd.to_string(), What::Fact(*whose, *fd))));
             }
             _ => return Err(Errno::ENOTDIR),
         }
         Ok(children)
     }
 
-    fn thread(&self, pid: i32) -> Result<Arc<crate::process::Thread>> {
-        let process = self.world.processes()?.find(pid).ok_or(Errno::ENOENT)?;
-        process.threads().into_iter().next().ok_or(Errno::ENOENT)
+    fn thread(&self, whose: Whose) -> Result<Arc<crate::process::Thread>> {
+        let process = self.world.processes()?.find(whose.pid).ok_or(Errno::ENOENT)?;
+        let is_meant = |thread: &Arc<crate::process::Thread>| whose.tid.is_none_or(|tid| tid == thread.tid());
+        process.threads().into_iter().find(is_meant).ok_or(Errno::ENOENT)
     }
 
     /// A place for an open file that has none.
@@ -89,10 +117,13 @@ impl Node {
         let (class, of): (u64, u64) = match &self.what {
             What::Root => (1, 0),
             What::Own(name) | What::System(name) | What::Folder(name) => (2, number_of(name)),
-            What::Process(pid) => (3, u64::from(pid.unsigned_abs())),
-            What::Of(pid, name) => (4, (u64::from(pid.unsigned_abs()) << 32) | (number_of(name) & 0xffff_ffff)),
-            What::Descriptors(pid) => (5, u64::from(pid.unsigned_abs())),
-            What::Descriptor(pid, fd) => (6, (u64::from(pid.unsigned_abs()) << 32) | u64::from(fd.unsigned_abs())),
+            What::Process(whose) => (3, number(*whose)),
+            What::Of(whose, name) => (4, (number(*whose) << 32) | (number_of(name) & 0xffff_ffff)),
+            What::Descriptors(whose) => (5, number(*whose)),
+            What::Descriptor(whose, fd) => (6, (number(*whose) << 32) | u64::from(fd.unsigned_abs())),
+            What::Tasks(pid) => (7, u64::from(pid.unsigned_abs())),
+            What::Facts(whose) => (8, number(*whose)),
+            What::Fact(whose, fd) => (9, (number(*whose) << 32) | u64::from(fd.unsigned_abs())),
         };
         (class << 56) | (of & ((1 << 56) - 1))
     }
@@ -100,13 +131,23 @@ impl Node {
     fn text(&self) -> Result<Vec<u8>> {
         match &self.what {
             What::System(path) => system::text(&self.world, path),
-            What::Of(pid, name) => {
-                let found = self.world.processes()?.find(*pid).ok_or(Errno::ESRCH)?;
-                process::text(&self.world, &found, name)
+            What::Of(whose, name) => {
+                let found = self.world.processes()?.find(whose.pid).ok_or(Errno::ESRCH)?;
+                process::text(&self.world, &found, *whose, name)
+            }
+            What::Fact(whose, fd) => {
+                let file = self.thread(*whose)?.files().get_place(*fd).map_err(|_| Errno::ENOENT)?;
+                process::descriptor(&file)
             }
             _ => Err(Errno::EINVAL),
         }
     }
+}
+
+/// Different for a process and for each of its threads.
+fn number(whose: Whose) -> u64 {
+    let of = |id: i32| u64::from(id.unsigned_abs());
+    whose.tid.map_or_else(|| of(whose.pid), |tid| (1 << 23) | of(tid))
 }
 
 /// A number for a name, the same at every boot (FNV-1a).
@@ -124,7 +165,13 @@ impl Inode for Node {
         let mut attributes = Attributes::anonymous(self.kind(), mode, self.ino());
         attributes.dev = self.world.dev;
         let owner = match &self.what {
-            What::Process(pid) | What::Of(pid, _) | What::Descriptors(pid) | What::Descriptor(pid, _) => Some(*pid),
+            What::Process(whose)
+            | What::Of(whose, _)
+            | What::Descriptors(whose)
+            | What::Descriptor(whose, _)
+            | What::Facts(whose)
+            | What::Fact(whose, _) => Some(whose.pid),
+            What::Tasks(pid) => Some(*pid),
             _ => None,
         };
         if let Some(pid) = owner {
@@ -140,11 +187,12 @@ impl Inode for Node {
 
     fn kind(&self) -> FileKind {
         match &self.what {
-            What::Root | What::Folder(_) | What::Process(_) | What::Descriptors(_) => FileKind::Directory,
+            What::Root | What::Folder(_) | What::Process(_) | What::Tasks(_) => FileKind::Directory,
+            What::Descriptors(_) | What::Facts(_) => FileKind::Directory,
             What::Own(_) | What::Descriptor(..) => FileKind::Symlink,
             What::Of(_, name) if process::LINKS.contains(name) => FileKind::Symlink,
             What::System("mounts") => FileKind::Symlink,
-            What::Of(..) | What::System(_) => FileKind::Regular,
+            What::Of(..) | What::Fact(..) | What::System(_) => FileKind::Regular,
         }
     }
 
@@ -158,7 +206,7 @@ impl Inode for Node {
             && let Ok(pid) = name.parse::<i32>()
         {
             self.world.processes()?.find(pid).ok_or(Errno::ENOENT)?;
-            return Ok(self.child(What::Process(pid)));
+            return Ok(self.child(What::Process(Whose { pid, tid: None })));
         }
         let found = self.children()?.into_iter().find(|(other, _)| other == name);
         found.map(|(_, what)| self.child(what)).ok_or(Errno::ENOENT)
@@ -172,8 +220,8 @@ impl Inode for Node {
             }
             What::Own(_) => Ok(self.world.asker()?.process().pid().to_string().into_bytes()),
             What::System("mounts") => Ok(b"self/mounts".to_vec()),
-            What::Descriptor(pid, fd) => {
-                let thread = self.thread(*pid)?;
+            What::Descriptor(whose, fd) => {
+                let thread = self.thread(*whose)?;
                 let file = thread.files().get_place(*fd).map_err(|_| Errno::ENOENT)?;
                 if let Some(path) = file.path() {
                     let mut name = self.world.asker()?.fs().path_of(path).0;
@@ -186,13 +234,14 @@ impl Inode for Node {
                 let kind = match attributes.kind {
                     FileKind::Fifo => "pipe",
                     FileKind::Socket => "socket",
-                    FileKind::Char => return Ok(b"/dev/console".to_vec()),
+                    // Terminals have paths: this is a stream that the machine was given.
+                    FileKind::Char => return Ok(b"/dev/null".to_vec()),
                     _ => return Ok(b"anon_inode:[eventfd]".to_vec()),
                 };
                 Ok(format!("{kind}:[{}]", attributes.ino).into_bytes())
             }
-            What::Of(pid, name) => {
-                let thread = self.thread(*pid)?;
+            What::Of(whose, name) => {
+                let thread = self.thread(*whose)?;
                 let place = match *name {
                     "exe" => thread.process().info().file.ok_or(Errno::ENOENT)?,
                     "cwd" => thread.fs().cwd(),
@@ -207,16 +256,16 @@ impl Inode for Node {
 
     fn follow(&self) -> Result<Option<Path>> {
         match &self.what {
-            What::Descriptor(pid, fd) => {
-                let file = self.thread(*pid)?.files().get_place(*fd).map_err(|_| Errno::ENOENT)?;
+            What::Descriptor(whose, fd) => {
+                let file = self.thread(*whose)?.files().get_place(*fd).map_err(|_| Errno::ENOENT)?;
                 Ok(Some(match file.path() {
                     Some(path) => path.clone(),
                     None => self.nameless(file)?,
                 }))
             }
-            What::Of(pid, "exe") => Ok(self.thread(*pid)?.process().info().file),
-            What::Of(pid, "cwd") => Ok(Some(self.thread(*pid)?.fs().cwd())),
-            What::Of(pid, "root") => Ok(Some(self.thread(*pid)?.fs().root())),
+            What::Of(whose, "exe") => Ok(self.thread(*whose)?.process().info().file),
+            What::Of(whose, "cwd") => Ok(Some(self.thread(*whose)?.fs().cwd())),
+            What::Of(whose, "root") => Ok(Some(self.thread(*whose)?.fs().root())),
             _ => Ok(None),
         }
     }

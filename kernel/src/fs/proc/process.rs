@@ -6,30 +6,61 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::Resource;
+use kernel_abi::flags::{Resource, Whence};
 use ostd::PAGE_SIZE;
 
 use super::World;
+use super::node::Whose;
 use crate::error::{Errno, Result};
 use crate::mm::Prot;
 use crate::process::{Process, State, Thread, ticks};
+use crate::vfs::OpenFile;
 
 /// Text.
-pub(super) const FILES: &[&str] =
-    &["cmdline", "comm", "environ", "limits", "maps", "mounts", "mountinfo", "stat", "statm", "status"];
+pub(super) const FILES: &[&str] = &[
+    "auxv",
+    "cgroup",
+    "cmdline",
+    "comm",
+    "environ",
+    "limits",
+    "loginuid",
+    "maps",
+    "mounts",
+    "mountinfo",
+    "oom_score",
+    "oom_score_adj",
+    "personality",
+    "sessionid",
+    "stat",
+    "statm",
+    "status",
+    "wchan",
+];
 /// Links.
 pub(super) const LINKS: &[&str] = &["cwd", "exe", "root"];
 
 /// Bytes of arguments or environment that are shown.
 const STRINGS_MAX: usize = 1 << 20;
 
-pub(super) fn text(world: &World, process: &Arc<Process>, name: &str) -> Result<Vec<u8>> {
-    let thread = process.threads().into_iter().next();
+pub(super) fn text(world: &World, process: &Arc<Process>, whose: Whose, name: &str) -> Result<Vec<u8>> {
+    let is_meant = |thread: &Arc<Thread>| whose.tid.is_none_or(|tid| tid == thread.tid());
+    let thread = process.threads().into_iter().find(is_meant);
+    if whose.tid.is_some() && thread.is_none() {
+        return Err(Errno::ESRCH);
+    }
     let info = process.info();
     let text = match name {
         "cmdline" => return Ok(thread.map_or(Vec::new(), |thread| strings(&thread, info.args))),
         "environ" => return Ok(thread.map_or(Vec::new(), |thread| strings(&thread, info.env))),
-        "comm" => return Ok([&command(process)[..], b"\n"].concat()),
+        "auxv" => return Ok(thread.map_or(Vec::new(), |thread| strings(&thread, info.auxv))),
+        "comm" => return Ok([&command(thread.as_ref())[..], b"\n"].concat()),
+        // One hierarchy with nothing below its top, nobody ever logged in, everybody is killed alike.
+        "cgroup" => String::from("0::/\n"),
+        "loginuid" | "sessionid" => format!("{}", u32::MAX),
+        "oom_score" | "oom_score_adj" => String::from("0\n"),
+        "personality" => String::from("00000000\n"),
+        "wchan" => String::from("0"),
         "status" => status(world, process, thread.as_ref())?,
         "stat" => stat(world, process, thread.as_ref())?,
         "statm" => {
@@ -42,12 +73,19 @@ pub(super) fn text(world: &World, process: &Arc<Process>, name: &str) -> Result<
         }
         "maps" => return Ok(thread.map_or(Vec::new(), |thread| maps(&thread))),
         "mounts" => {
-            return mounts(world, |mount, at| format!("{} {at} {} rw 0 0\n", lossy(&mount.source), mount.fs.name()));
+            return mounts(world, |mount, at| {
+                format!("{} {at} {} {} 0 0\n", lossy(&mount.source), mount.fs.name(), access(mount))
+            });
         }
         "mountinfo" => {
             return mounts(world, |mount, at| {
                 let (id, parent) = (mount.id, mount.at.as_ref().map_or(mount.id, |place| place.mount.id));
-                format!("{id} {parent} 0:{id} / {at} rw - {} {} rw\n", mount.fs.name(), lossy(&mount.source))
+                format!(
+                    "{id} {parent} 0:{id} / {at} {} - {} {} rw\n",
+                    access(mount),
+                    mount.fs.name(),
+                    lossy(&mount.source)
+                )
             });
         }
         "limits" => limits(process),
@@ -56,13 +94,30 @@ pub(super) fn text(world: &World, process: &Arc<Process>, name: &str) -> Result<
     Ok(text.into_bytes())
 }
 
+/// How a mount may be used.
+fn access(mount: &crate::vfs::Mount) -> &'static str {
+    if mount.permit_write().is_ok() { "rw" } else { "ro" }
+}
+
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The name of a process's first thread.
-fn command(process: &Arc<Process>) -> Vec<u8> {
-    process.threads().first().map_or_else(|| b"orrery".to_vec(), |thread| thread.name())
+/// A thread's name; of a process that has none, the kernel's.
+fn command(thread: Option<&Arc<Thread>>) -> Vec<u8> {
+    thread.map_or_else(|| b"orrery".to_vec(), |thread| thread.name())
+}
+
+/// What `fdinfo` tells.
+pub(super) fn descriptor(file: &OpenFile) -> Result<Vec<u8>> {
+    let (mount, ino) = match file.path() {
+        Some(path) => (path.mount.id, path.inode.identity().1),
+        None => (0, file.file().attributes()?.ino),
+    };
+    // A stream has no place.
+    let place = file.seek(0, Whence::SEEK_CUR).unwrap_or(0);
+    let flags = file.flags().bits();
+    Ok(format!("pos:\t{place}\nflags:\t0{flags:o}\nmnt_id:\t{mount}\nino:\t{ino}\n").into_bytes())
 }
 
 fn strings(thread: &Thread, (start, end): (usize, usize)) -> Vec<u8> {
@@ -93,9 +148,9 @@ fn status(world: &World, process: &Arc<Process>, thread: Option<&Arc<Thread>>) -
     let umask = thread.map_or(0o022, |thread| thread.fs().umask());
     let groups: String = credentials.groups.iter().map(|group| format!("{group} ")).collect();
     let mut text = format!(
-        "Name:\t{}\nUmask:\t{umask:04o}\nState:\t{letter} ({word})\nTgid:\t{pid}\nNgid:\t0\nPid:\t{pid}\nPPid:\t{parent}\n\
+        "Name:\t{}\nUmask:\t{umask:04o}\nState:\t{letter} ({word})\nTgid:\t{pid}\nNgid:\t0\nPid:\t{tid}\nPPid:\t{parent}\n\
          TracerPid:\t0\nUid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\nFDSize:\t64\nGroups:\t{groups}\n",
-        lossy(&command(process)),
+        lossy(&command(thread)),
         user.real,
         user.effective,
         user.saved,
@@ -105,6 +160,7 @@ fn status(world: &World, process: &Arc<Process>, thread: Option<&Arc<Thread>>) -
         group.saved,
         group.fs,
         pid = process.pid(),
+        tid = thread.map_or(process.pid(), |thread| thread.tid()),
     );
     if let Some(thread) = thread {
         let usage = thread.space().usage();
@@ -149,8 +205,8 @@ fn stat(world: &World, process: &Arc<Process>, thread: Option<&Arc<Thread>>) -> 
         "{} ({}) {letter} {parent} {group} {session} {device} {foreground} 0 {faults} {child_faults} 0 0 {user} {system} \
          {child_user} {child_system} {} {nice} {} 0 {started} {} {} \
          18446744073709551615 0 0 {} 0 0 0 0 0 0 0 0 0 17 {} 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
-        process.pid(),
-        lossy(&command(process)),
+        thread.map_or(process.pid(), |thread| thread.tid()),
+        lossy(&command(thread)),
         20 + nice,
         process.threads().len(),
         usage.virtual_pages * PAGE_SIZE,

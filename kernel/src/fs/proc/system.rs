@@ -13,14 +13,17 @@ use crate::process::PROCESSES_MAX;
 
 /// Paths below `/proc`.
 const FILES: &[&str] = &[
+    "cmdline",
     "cpuinfo",
     "filesystems",
     "loadavg",
     "meminfo",
     "mounts",
     "stat",
+    "swaps",
     "uptime",
     "version",
+    "vmstat",
     "sys/kernel/domainname",
     "sys/kernel/hostname",
     "sys/kernel/osrelease",
@@ -28,10 +31,20 @@ const FILES: &[&str] = &[
     "sys/kernel/pid_max",
     "sys/kernel/ngroups_max",
     "sys/kernel/cap_last_cap",
+    "sys/kernel/randomize_va_space",
+    "sys/kernel/threads-max",
+    "sys/kernel/version",
+    "sys/kernel/random/boot_id",
+    "sys/kernel/random/entropy_avail",
+    "sys/kernel/random/uuid",
+    "sys/vm/max_map_count",
     "sys/vm/overcommit_memory",
+    "sys/vm/swappiness",
+    "sys/fs/file-max",
+    "sys/fs/nr_open",
     "sys/fs/pipe-max-size",
 ];
-const FOLDERS: &[&str] = &["sys", "sys/kernel", "sys/vm", "sys/fs"];
+const FOLDERS: &[&str] = &["sys", "sys/kernel", "sys/kernel/random", "sys/vm", "sys/fs"];
 
 const NS_PER_SEC: u64 = 1_000_000_000;
 
@@ -58,6 +71,24 @@ pub(super) fn text(world: &World, path: &str) -> Result<Vec<u8>> {
         "sys/kernel/pid_max" => format!("{PROCESSES_MAX}\n"),
         "sys/kernel/ngroups_max" => format!("{}\n", crate::credentials::GROUPS_MAX),
         "sys/kernel/cap_last_cap" => format!("{}\n", crate::abi::flags::CAP_LAST_CAP),
+        "sys/kernel/threads-max" => format!("{PROCESSES_MAX}\n"),
+        "sys/kernel/version" => String::from("#1 SMP\n"),
+        // Where things are mapped is not random here.
+        "sys/kernel/randomize_va_space" | "sys/vm/swappiness" => String::from("0\n"),
+        "sys/kernel/random/boot_id" => uuid(world.boot_id),
+        "sys/kernel/random/uuid" => {
+            let mut bytes = [0; 16];
+            world.machine.entropy(&mut bytes);
+            uuid(bytes)
+        }
+        // As on Linux since 5.18, which always has enough.
+        "sys/kernel/random/entropy_avail" => String::from("256\n"),
+        "sys/vm/max_map_count" => format!("{}\n", crate::mm::AREAS_MAX),
+        "sys/fs/file-max" => format!("{}\n", i64::MAX),
+        "sys/fs/nr_open" => format!("{}\n", crate::vfs::DESCRIPTORS_MAX),
+        "cmdline" => String::from("\n"),
+        "swaps" => String::from("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+        "vmstat" => format!("nr_free_pages {}\n", world.machine.frames().free()),
         "sys/vm/overcommit_memory" => String::from("1\n"),
         "sys/fs/pipe-max-size" => String::from("1048576\n"),
         "filesystems" => String::from("nodev\tproc\nnodev\ttmpfs\nnodev\toverlay\n"),
@@ -78,6 +109,15 @@ pub(super) fn text(world: &World, path: &str) -> Result<Vec<u8>> {
         _ => return Err(Errno::ENOENT),
     };
     Ok(text.into_bytes())
+}
+
+/// Sixteen bytes as RFC 9562 writes a random one.
+fn uuid(mut bytes: [u8; 16]) -> String {
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = |part: &[u8]| part.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let [a, b, c, d, e] = [0..4, 4..6, 6..8, 8..10, 10..16].map(|part| hex(&bytes[part]));
+    format!("{a}-{b}-{c}-{d}-{e}\n")
 }
 
 fn meminfo(world: &World) -> String {
