@@ -9,6 +9,9 @@
 //! has its name by then, the answer is ESTALE. So a file that is removed or renamed on the host while the machine uses
 //! it may be lost to the machine, but never mistaken for another and never a panic.
 //!
+//! What the host's kernel shows of itself (its `/proc`, `/sys` and the like, wherever they are mounted below the root)
+//! is an empty directory here.
+//!
 //! Lookups are counted: the same name gives the same node as long as it is the same file, and the node goes when it was
 //! forgotten as often as it was looked up.
 //!
@@ -72,6 +75,17 @@ impl HostFolder {
             self.keep(step.node, Open { fd: fd.clone(), access: Access::Path });
         }
         Ok(fd)
+    }
+
+    /// Whether a directory, open as `fd`, is one of the host's kernel's own.
+    fn is_kernels(&self, dir: FolderNode, fd: &File) -> Result<bool> {
+        let dev = self.nodes.lock().identity(dir)?.dev();
+        if let Some(known) = self.nodes.lock().is_kernels(dev) {
+            return Ok(known);
+        }
+        let is_kernels = host::is_kernels(fd)?;
+        self.nodes.lock().note_device(dev, is_kernels);
+        Ok(is_kernels)
     }
 
     /// A descriptor of a file of any kind, its path alone open, for one call.
@@ -175,7 +189,11 @@ impl SharedFolder for HostFolder {
 
     fn lookup(&self, dir: FolderNode, name: &[u8]) -> Result<(FolderNode, FolderAttributes), FolderError> {
         host::check_name(name)?;
-        let stat = host::stat_at(&*self.directory(dir)?, name)?;
+        let above = self.directory(dir)?;
+        if self.is_kernels(dir, &above)? {
+            return Err(FolderError(libc::ENOENT));
+        }
+        let stat = host::stat_at(&above, name)?;
         Ok(self.found(dir, name, &stat)?)
     }
 
@@ -199,6 +217,9 @@ impl SharedFolder for HostFolder {
 
     fn entries(&self, dir: FolderNode) -> Result<Vec<FolderEntry>, FolderError> {
         let path = self.directory(dir)?;
+        if self.is_kernels(dir, &path)? {
+            return Ok(Vec::new());
+        }
         let opened = match self.writable {
             Writable::No => host::reopen_quietly(&path)?,
             Writable::Yes => host::reopen(&path, OFlag::O_RDONLY)?,

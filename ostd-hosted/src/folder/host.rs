@@ -10,6 +10,7 @@ use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat, readlinkat};
 use nix::sys::stat::{Mode, SFlag, UtimensatFlags, fstatat, mkdirat, mknodat, utimensat};
+use nix::sys::statfs::fstatfs;
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, fchownat};
 use ostd_hal::device::{FolderAttributes, FolderEntry, FolderError};
@@ -90,6 +91,32 @@ pub(super) fn create_directory(dir: &File, name: &[u8]) -> Result<File> {
 pub(super) fn create_name(dir: &File, name: &[u8], mode: u32) -> Result<File> {
     mknodat(dir, name, SFlag::from_bits_truncate(mode & libc::S_IFMT), Mode::S_IRUSR | Mode::S_IWUSR, 0)?;
     open_path(dir, name, OFlag::empty())
+}
+
+/// Magic numbers (statfs(2)) of file systems in which a kernel shows itself: proc, sysfs, devpts, both cgroups,
+/// debugfs, tracefs, securityfs, efivarfs, bpf, pstore, configfs, mqueue, binfmt_misc, fusectl, nsfs.
+const KERNELS: [i64; 16] = [
+    0x9fa0,
+    0x6265_6572,
+    0x1cd1,
+    0x27_e0eb,
+    0x6367_7270,
+    0x6462_6720,
+    0x7472_6163,
+    0x7363_6673,
+    0xde5e_81e4,
+    0xcafe_4a11,
+    0x6165_676c,
+    0x6265_6570,
+    0x1980_0202,
+    0x4249_4e4d,
+    0x6573_5543,
+    0x6e73_6673,
+];
+
+/// Whether a directory is in a file system in which the host's kernel shows itself.
+pub(super) fn is_kernels(dir: &File) -> Result<bool> {
+    Ok(KERNELS.contains(&fstatfs(dir)?.filesystem_type().0))
 }
 
 /// What the host says of an entry, following nothing.

@@ -28,6 +28,10 @@ impl Identity {
         Self { dev: stat.st_dev, ino: stat.st_ino, format: stat.st_mode & libc::S_IFMT }
     }
 
+    pub(super) fn dev(self) -> u64 {
+        self.dev
+    }
+
     pub(super) fn is_directory(self) -> bool {
         self.format == libc::S_IFDIR
     }
@@ -105,11 +109,15 @@ pub(super) struct Nodes {
     recent: BTreeMap<u64, FolderNode>,
     clock: u64,
     newest: u64,
+    /// Of each device that was met, whether it is the host's kernel's view of itself. The root's never counts as one:
+    /// somebody asked for it.
+    devices: BTreeMap<u64, bool>,
 }
 
 impl Nodes {
     pub(super) fn new(root: Arc<File>, identity: Identity) -> Self {
-        let mut this = Self { nodes: BTreeMap::new(), recent: BTreeMap::new(), clock: 0, newest: ROOT.0 };
+        let devices = BTreeMap::from([(identity.dev, false)]);
+        let mut this = Self { nodes: BTreeMap::new(), recent: BTreeMap::new(), clock: 0, newest: ROOT.0, devices };
         let mut node = Node::new(ROOT, b"", identity);
         node.open = Some((Open { fd: root, access: Access::Path }, 0));
         this.nodes.insert(ROOT, node);
@@ -137,6 +145,15 @@ impl Nodes {
     /// The node that is called `name`, as far as we know.
     pub(super) fn find(&self, dir: FolderNode, name: &[u8]) -> Option<FolderNode> {
         self.nodes.get(&dir)?.names.get(name).copied()
+    }
+
+    /// What is known of a device.
+    pub(super) fn is_kernels(&self, dev: u64) -> Option<bool> {
+        self.devices.get(&dev).copied()
+    }
+
+    pub(super) fn note_device(&mut self, dev: u64, is_kernels: bool) {
+        self.devices.insert(dev, is_kernels);
     }
 
     pub(super) fn identity(&self, node: FolderNode) -> Result<Identity> {

@@ -103,6 +103,17 @@ fn a_directory_that_became_a_link_to_outside_is_not_walked() {
 }
 
 #[test]
+fn the_hosts_kernel_shows_nothing_of_itself_below_the_root() {
+    let folder = read_only(Path::new("/"));
+    let proc = at(&folder, "proc");
+    assert_eq!(folder.attributes(proc).expect("a directory").mode & libc::S_IFMT, libc::S_IFDIR);
+    assert_eq!(folder.lookup(proc, b"self").err(), Some(ENOENT));
+    assert_eq!(folder.entries(proc).expect("entries").len(), 0);
+    // Whoever asks for it by name has it.
+    assert!(read_only(Path::new("/proc")).lookup(FolderNode(1), b"version").is_ok());
+}
+
+#[test]
 fn what_may_block_or_act_is_shown_and_never_opened() {
     let scratch = Scratch::new();
     mkfifo(&scratch.join("fifo"), Mode::S_IRWXU).expect("a FIFO");
@@ -211,6 +222,7 @@ fn a_read_only_folder_changes_nothing_on_the_host() {
     assert_eq!(folder.rename(root, b"f", root, b"g").err(), refused);
     assert_eq!(folder.set_mode(file, 0).err(), refused);
     assert_eq!(folder.set_times(file, (0, 0), (0, 0)).err(), refused);
+    assert_eq!(folder.set_owner(file, None, None).err(), refused);
     assert_eq!(contents(&folder, file).as_deref(), Ok(&b"x"[..]));
     assert_eq!(fs::read_dir(&*scratch).expect("entries").count(), 1);
 }
@@ -229,7 +241,15 @@ fn a_writable_folder_makes_files_with_exactly_the_mode_asked_for() {
     assert_eq!(folder.truncate(file, 3), Ok(()));
     assert_eq!(folder.attributes(file).expect("attributes").size, 3);
     assert_eq!(folder.create(dir, b"f", libc::S_IFREG).err(), Some(FolderError(libc::EEXIST)));
-    assert_eq!(folder.create(dir, b"p", libc::S_IFIFO).err(), Some(FolderError(libc::EPERM)));
+    assert_eq!(folder.create(dir, b"c", libc::S_IFCHR | 0o666).err(), Some(FolderError(libc::EPERM)));
+    let (fifo, attributes) = folder.create(dir, b"p", libc::S_IFIFO | 0o622).expect("a FIFO");
+    assert_eq!((attributes.mode, contents(&folder, fifo)), (libc::S_IFIFO | 0o622, Err(FolderError(libc::ENXIO))));
+    let (uid, gid) = (attributes.uid, attributes.gid);
+    assert_eq!((folder.set_owner(fifo, Some(uid), Some(gid)), folder.set_owner(dir, None, None)), (Ok(()), Ok(())));
+    // Only a real root may give files away.
+    let given = folder.set_owner(file, Some(uid + 1), None);
+    let owner = folder.attributes(file).expect("attributes").uid;
+    assert!((given, owner) == (Ok(()), uid + 1) || (given, owner) == (Err(FolderError(libc::EPERM)), uid));
     assert_eq!(folder.create(dir, b"..", libc::S_IFDIR).err(), Some(FolderError(libc::EINVAL)));
     assert_eq!(folder.set_mode(file, 0o600), Ok(()));
     assert_eq!(folder.set_mode(dir, 0o700), Ok(()));
