@@ -58,7 +58,7 @@ sleep 0.2) & wait $!; echo $?; wait; echo $?"#,
         "bash_job_control",
         BASH.0,
         BASH.1,
-        "bash -c 'set -m; sleep 0.1 & jobs | wc -l; wait; sleep 5 & kill %1; wait %1; echo $?; sleep 5 & kill -STOP %%; sleep 0.1; jobs -s | wc -l; kill -KILL %%; wait $!; echo $?' 2>/dev/null",
+        "bash -c 'set -m; sleep 0.1 & jobs | wc -l; wait; sleep 5 & kill %1; wait %1; echo $?; sleep 5 & kill -STOP %%; sleep 0.1; jobs -s | wc -l; kill -KILL %%; sleep 0.2; wait $!; echo $?' 2>/dev/null",
     ),
     Row(
         "bash_waits_for_the_next_job",
