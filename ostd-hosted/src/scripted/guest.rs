@@ -83,9 +83,16 @@ impl GuestFiber {
         let stack = DefaultStack::new(STACK_BYTES).ok()?;
         let fiber = Coroutine::with_stack(stack, move |yielder: &Yielder<Order, Stop>, order| {
             let mut guest = Guest { yielder, place: place_pointer, ip: 0, sp: 0, entry_rax: 0 };
-            match order {
-                Order::Call { function, args, ip, sp, rax } => guest.call(&function, args, ip, sp, rax),
-                Order::Return(_) | Order::Repeat(_) => {}
+            let mut order = order;
+            while let Order::Call { function, args, ip, sp, rax } = order {
+                guest.call(&function, args, ip, sp, rax);
+                if !is_handler(&args, sp) {
+                    return;
+                }
+                // A signal came before the program's own first function, which begins when its handler is done.
+                let ip = ip + RESUME_OFFSET;
+                guest.expect(ip);
+                order = yielder.suspend(Stop::HandlerDone { ip });
             }
         });
         Some(Self { fiber, place })
@@ -133,6 +140,11 @@ impl GuestFiber {
             }
         }
     }
+}
+
+/// Whether a function was called as a signal handler: its third argument is the context, right above the return address.
+fn is_handler(args: &[usize; 3], sp: usize) -> bool {
+    args[2] == sp.wrapping_add(size_of::<usize>())
 }
 
 impl Drop for GuestFiber {
