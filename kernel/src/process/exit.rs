@@ -111,21 +111,25 @@ impl Process {
         let groups: Vec<i32> =
             children.iter().chain([&pid]).filter_map(|&pid| processes.place(pid)).map(|place| place.1).collect();
         let orphaned_before: Vec<bool> = groups.iter().map(|&group| processes.is_orphaned(group)).collect();
-        let Some((parent, exit_signal, zombies)) = processes.tree.lock().end(pid, status, KERNEL_PID) else { return };
-        for zombie in zombies {
-            let gone = processes.tree.lock().reap(zombie);
-            drop(gone);
-        }
+        let mut gone = Vec::new();
+        let (parent, exit_signal) = {
+            let mut tree = processes.tree.lock();
+            let Some((parent, exit_signal, zombies)) = tree.end(pid, status, KERNEL_PID) else { return };
+            gone.extend(zombies.into_iter().filter_map(|zombie| tree.reap(zombie)));
+            // In the same breath, so that nobody finds a zombie that nobody waits for.
+            let unheard = parent.pid() == KERNEL_PID
+                || (exit_signal == Signal::SIGCHLD.number() && parent.actions().lock().reaps_by_itself());
+            gone.extend(if unheard { tree.reap(pid) } else { None });
+            (parent, exit_signal)
+        };
+        drop(gone);
         for (&group, was) in groups.iter().zip(orphaned_before) {
             if !was {
                 hang_up_if_orphaned(processes, group);
             }
         }
-        if parent.pid() == KERNEL_PID {
-            let gone = processes.tree.lock().reap(pid);
-            drop(gone);
-        } else {
-            self.tell_end(processes, &parent, exit_signal, status);
+        if parent.pid() != KERNEL_PID {
+            self.tell_end(&parent, exit_signal, status);
         }
         if pid == PROGRAM_PID {
             *processes.program_status.lock() = Some(status);
@@ -133,17 +137,12 @@ impl Process {
         processes.ended.wake_all();
     }
 
-    fn tell_end(&self, processes: &Processes, parent: &Process, exit_signal: i32, status: i32) {
+    fn tell_end(&self, parent: &Process, exit_signal: i32, status: i32) {
         let change = match Signal::from_number(status & 0x7f) {
             None => ChildChange::Exited(status >> 8),
             Some(signal) if status & 0x80 != 0 => ChildChange::Dumped(signal),
             Some(signal) => ChildChange::Killed(signal),
         };
-        let reaps = exit_signal == Signal::SIGCHLD.number() && parent.actions().lock().reaps_by_itself();
-        if reaps {
-            let gone = processes.tree.lock().reap(self.pid());
-            drop(gone);
-        }
         if let Some(signal) = Signal::from_number(exit_signal) {
             let spent = self.spent();
             let (user, system) = (ticks(spent.user_ns), ticks(spent.system_ns));
