@@ -1,6 +1,7 @@
 //! What both kinds of machine need to run a case: a time limit, panics told where they belong, and standard streams.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::panic;
 use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
 use std::thread;
@@ -21,6 +22,9 @@ const STOP_MAX: Duration = Duration::from_secs(5);
 const MEMORY: usize = 64 << 20;
 /// So that a case's processes interleave.
 const CPUS: usize = 2;
+
+/// Seeds that a case runs with when nobody says more.
+const SEEDS: u64 = 4;
 
 thread_local! {
     /// What panicked on this thread while a case runs on it; `None` on other threads.
@@ -75,9 +79,22 @@ pub fn strace() -> Option<String> {
     std::env::var("ORRERY_STRACE").ok()
 }
 
-/// The seed of `ORRERY_SEED`, or the one that every run begins with.
+/// The number in a variable of the environment.
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+}
+
+/// The seed of `ORRERY_SEED`, or the first.
 pub fn seed() -> u64 {
-    std::env::var("ORRERY_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    number("ORRERY_SEED").unwrap_or(0)
+}
+
+/// The seed of `ORRERY_SEED`, or the first `ORRERY_SEEDS`.
+pub fn seeds() -> Range<u64> {
+    match number("ORRERY_SEED") {
+        Some(seed) => seed..seed.saturating_add(1),
+        None => 0..number("ORRERY_SEEDS").unwrap_or(SEEDS),
+    }
 }
 
 /// No input, and one place where output is kept.

@@ -1,6 +1,7 @@
 //! Every case as a test per subject: `host::NAME` on the kernel that this machine runs, `scripted::NAME` and
 //! `ptrace::NAME` on Orrery.
 //!
+//! A scripted case runs with the first few seeds, or with `ORRERY_SEEDS` of them, or with `ORRERY_SEED` alone.
 //! A machine that refuses ptrace shows its tests as ignored; `ORRERY_REQUIRE_ALL=1` makes that a failure.
 
 use std::path::Path;
@@ -24,13 +25,12 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let seed = machine::seed();
     let missing = elf::missing();
     let mut trials = Vec::new();
     for case in cases::all() {
         for subject in SUBJECTS {
             let excuse = known.iter().find(|known| known.case == case.name && known.subject == subject).cloned();
-            let test = move || judge(run(case, subject, seed), case, subject, seed, excuse.as_ref());
+            let test = move || judge(run(case, subject), excuse.as_ref());
             let missing = missing.as_ref().filter(|_| subject == "ptrace").cloned();
             trials.push(trial(format!("{subject}::{}", case.name), missing, test));
         }
@@ -50,33 +50,26 @@ fn trial(name: String, missing: Option<String>, test: impl FnOnce() -> Result<()
     }
 }
 
-fn run(case: &'static Case, subject: &str, seed: u64) -> Result<(), String> {
+/// Runs a case on a subject; the text is what went wrong, and the line that does it again.
+fn run(case: &'static Case, subject: &str) -> Result<(), String> {
+    let again = |problem: String, before: &str| {
+        let name = case.name;
+        format!("{problem}\nagain: {before}cargo test -p syscall-tests --test cases -- --exact {subject}::{name}")
+    };
+    let seeded = |seed: u64| move |problem| again(problem, &format!("ORRERY_SEED={seed} "));
     match subject {
-        "scripted" => scripted::run(case, seed).map(drop),
-        "ptrace" => elf::run(case, Path::new(PROGRAM), seed),
-        _ => host::run(case, Path::new(PROGRAM)),
+        "scripted" => machine::seeds().try_for_each(|seed| scripted::run(case, seed).map(drop).map_err(seeded(seed))),
+        "ptrace" => elf::run(case, Path::new(PROGRAM), machine::seed()).map_err(seeded(machine::seed())),
+        _ => host::run(case, Path::new(PROGRAM)).map_err(|problem| again(problem, "")),
     }
 }
 
-/// What the outcome of a case means, and how to get it again.
-fn judge(
-    outcome: Result<(), String>,
-    case: &Case,
-    subject: &str,
-    seed: u64,
-    excuse: Option<&Known>,
-) -> Result<(), Failed> {
+/// What the outcome of a case means.
+fn judge(outcome: Result<(), String>, excuse: Option<&Known>) -> Result<(), Failed> {
     match (outcome, excuse) {
         (Ok(()), None) | (Err(_), Some(_)) => Ok(()),
         (Ok(()), Some(_)) => Err("passes: take it off known.toml".into()),
-        (Err(problem), None) => {
-            let seed = if subject == "host" { String::new() } else { format!("ORRERY_SEED={seed} ") };
-            let name = case.name;
-            Err(format!(
-                "{problem}\nagain: {seed}cargo test -p syscall-tests --test cases -- --exact {subject}::{name}"
-            )
-            .into())
-        }
+        (Err(problem), None) => Err(problem.into()),
     }
 }
 
