@@ -19,7 +19,7 @@ fn page(out: &mut String) -> core::fmt::Result {
     let there: Vec<&Row> = ROWS.iter().filter(|row| row.implemented).collect();
     let later: Vec<&str> = ROWS.iter().filter(|row| !row.implemented).map(|row| row.name).collect();
     writeln!(out, "# System calls\n")?;
-    writeln!(out, "Made from the table in `kernel/abi/src/table.rs`; do not edit.\n")?;
+    writeln!(out, "Made from the table in `kernel/abi/src/table/`; do not edit.\n")?;
     writeln!(out, "{} calls are there:\n", there.len())?;
     writeln!(out, "| call | x86-64 | riscv64 | what it does | what is missing |")?;
     writeln!(out, "|---|---:|---:|---|---|")?;
@@ -78,6 +78,11 @@ impl Type {
 mod tests {
     use super::markdown;
     use crate::row::ROWS;
+
+    #[test]
+    fn the_page_in_the_tree_is_this_one() {
+        assert!(include_str!("../SYSCALLS.md") == markdown(), "SYSCALLS.md is old: run cargo xtask syscalls");
+    }
 
     #[test]
     fn every_row_is_on_the_page() {
