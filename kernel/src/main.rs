@@ -2,6 +2,12 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
+#[cfg(any(target_os = "none", test))]
+#[path = "../orrery/words.rs"]
+mod words;
+
 #[cfg(target_os = "none")]
 #[path = "../orrery/metal.rs"]
 mod metal;

@@ -1,33 +1,37 @@
-//! The end of the road: a panic, or something that this machine cannot do yet.
+//! The end of the road: a panic, or a machine that cannot be used.
 
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 
-use crate::arch;
 use crate::exit::Exit;
+use crate::{arch, serial};
 
-struct Serial;
+struct Line;
 
-impl Write for Serial {
+impl Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        arch::serial_write(text.as_bytes());
+        serial::write(text.as_bytes());
         Ok(())
     }
 }
 
-/// Says what was asked for, and stops the machine. Every function of the waist that is not built yet ends here.
-pub(crate) fn not_built_yet(what: &str) -> ! {
-    stop(format_args!("orrery: this machine is not built yet: {what}"))
-}
-
-fn stop(why: fmt::Arguments<'_>) -> ! {
+/// Says why, in one line, and stops the machine.
+pub(crate) fn stop(why: fmt::Arguments<'_>) -> ! {
     arch::interrupts_disable();
     // A serial line takes every byte; there is nobody else to tell.
-    let _ = writeln!(Serial, "{why}");
+    let _ = writeln!(Line, "\norrery: {why}");
     arch::exit(Exit::Failure)
+}
+
+/// Tells the runner how the image ended, in its last line, and stops the machine.
+pub(crate) fn finish(status: u8) -> ! {
+    arch::interrupts_disable();
+    // As above.
+    let _ = writeln!(Line, "\norrery: status {status}");
+    arch::exit(if status == 0 { Exit::Success } else { Exit::Failure })
 }
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    stop(format_args!("orrery: {info}"))
+    stop(format_args!("{info}"))
 }

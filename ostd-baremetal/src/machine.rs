@@ -1,38 +1,86 @@
-//! The machine as the waist sees it. What it cannot do yet stops it, with a line that says so.
+//! The machine as the waist sees it.
 #![expect(unsafe_code, reason = "makes the promises of the waist")]
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 
 use ostd_hal::device::OutsideEvent;
 use ostd_hal::hal::{CopyFault, Resumed};
-use ostd_hal::{Client, CpuId, Hal, Interrupt, Paddr, PageFault, RunError, SafePoint, Trap, UserState, Vaddr};
+use ostd_hal::{
+    Access, Client, CpuId, Hal, Interrupt, PAGE_SIZE, Paddr, PageFault, RunError, SafePoint, Step, Trap, UserState,
+    Vaddr,
+};
 
-use crate::arch;
-use crate::halt::not_built_yet;
+use crate::context::{self, Context};
+use crate::layout::{Layout, largest_free};
+use crate::{arch, copy, serial, stacks, user};
+
+/// The line that no device raises: nothing happens to this machine from outside but by its devices.
+const NO_LINE: u32 = u32::MAX;
+/// More pages than this are forgotten by forgetting everything.
+const FLUSH_PAGES_MAX: usize = 64;
 
 /// The machine. There is one.
 #[derive(Debug)]
-pub struct Baremetal(());
+pub struct Baremetal {
+    layout: Layout,
+    archive: Option<&'static [u8]>,
+    command_line: Vec<u8>,
+    boot_realtime_ns: u64,
+}
 
 impl Baremetal {
-    /// The machine, the first time; nothing afterwards.
-    pub fn take() -> Option<Self> {
-        /// The boot cell.
-        static TAKEN: AtomicBool = AtomicBool::new(false);
-        (!TAKEN.swap(true, Ordering::Relaxed)).then_some(Self(()))
+    /// What the loader, which left `loaded` in a register, has put here; or why there is no machine.
+    pub(crate) fn new(loaded: usize) -> Result<Self, &'static str> {
+        let found = arch::information(loaded).ok_or("the loader left no information that can be read")?;
+        let archive = found.archive.clone().filter(|range| range.end <= arch::DIRECT_MAP_LEN && !range.is_empty());
+        let mut taken = [arch::image(), 0..0];
+        taken[1] = archive.clone().unwrap_or(0..0);
+        let free = largest_free(&found.ram, &taken[..1 + usize::from(archive.is_some())]);
+        let layout = Layout::divide(free).ok_or("this machine has too little memory")?;
+        stacks::map(&layout);
+        let local = arch::local();
+        local.root.set(arch::kernel_root());
+        Ok(Self {
+            layout,
+            // SAFETY: inside the window; the range is kept out of everything else above.
+            archive: archive.map(|range| unsafe {
+                core::slice::from_raw_parts(copy::window(Paddr::new(range.start)), range.len())
+            }),
+            command_line: found.command_line,
+            boot_realtime_ns: arch::boot_realtime_ns(),
+        })
+    }
+
+    /// The archive of the initial file system, as the loader put it in memory.
+    pub fn archive(&self) -> Option<&'static [u8]> {
+        self.archive
+    }
+
+    /// The words that the loader has for the kernel.
+    pub fn command_line(&self) -> &[u8] {
+        &self.command_line
     }
 }
 
-/// A kernel stack; there is none yet.
-#[derive(Debug)]
-pub enum Context {}
+/// Tells generic code of an interrupt. Called with interrupts kept away; before the machine runs there is nobody to tell.
+pub(crate) fn interrupted(interrupt: Interrupt) {
+    if interrupt == Interrupt::Device(arch::UART_LINE) {
+        serial::quiet();
+    }
+    let local = arch::local();
+    if let Some(client) = local.client.get() {
+        // SAFETY: set by `run` for as long as its borrow of the client lasts.
+        unsafe { (*client).interrupt(local.id, interrupt) };
+    }
+}
 
-// SAFETY: 1. and 2. `memory` and `metadata` do not return yet, so no memory is promised. 3. and 4. no user copy and no
-// user entry returns yet. 5. no context can be made yet, so none is run.
+// SAFETY: 1. and 2. the layout divides memory that the loader calls free, without what the image and the archive take;
+// the window on it is never unmapped. 3. `copy` walks the tree. 4. `user::enter` puts the given tree in force, whose
+// kernel half users cannot use. 5. `context` gives each context a stack, and takes its entry once.
 unsafe impl Hal for Baremetal {
     const CHECKS: bool = false;
     type Entry = arch::Entry;
@@ -44,79 +92,127 @@ unsafe impl Hal for Baremetal {
     }
 
     fn memory(&self) -> Range<Paddr> {
-        not_built_yet("reading the memory map")
+        Paddr::new(self.layout.frames.start)..Paddr::new(self.layout.frames.end)
     }
 
-    fn metadata(&self, _len: usize) -> NonNull<u8> {
-        not_built_yet("memory for frame metadata")
+    fn metadata(&self, len: usize) -> NonNull<u8> {
+        assert!(len <= self.layout.metadata.len(), "the layout counts on less metadata");
+        let start = copy::window(Paddr::new(self.layout.metadata.start));
+        // SAFETY: the layout's memory, which nobody has used yet.
+        unsafe { core::ptr::write_bytes(start, 0, len) };
+        NonNull::new(start).expect("the window does not begin at zero")
     }
 
-    fn run(&self, _client: &dyn Client) -> Result<(), RunError> {
-        not_built_yet("running CPUs")
+    fn run(&self, client: &dyn Client) -> Result<(), RunError> {
+        let local = arch::local();
+        arch::interrupts_disable();
+        // SAFETY: only the lifetime changes; the pointer is taken away below, before the borrow ends.
+        let lasting = unsafe { core::mem::transmute::<*const dyn Client, *const (dyn Client + 'static)>(client) };
+        local.client.set(Some(lasting));
+        while !client.stopping() {
+            if client.step(local.id) == Step::Idle && !client.stopping() {
+                arch::wait_for_interrupt();
+            }
+        }
+        local.client.set(None);
+        Ok(())
     }
 
     fn emergency_write(&self, bytes: &[u8]) {
-        arch::serial_write(bytes);
+        serial::write(bytes);
     }
 
-    fn entropy(&self, _out: &mut [u8]) {
-        not_built_yet("entropy")
+    fn entropy(&self, out: &mut [u8]) {
+        arch::entropy(out);
     }
 
-    fn phys_to_virt(&self, _at: Paddr) -> *mut u8 {
-        not_built_yet("a window on physical memory")
+    fn phys_to_virt(&self, at: Paddr) -> *mut u8 {
+        copy::window(at)
     }
 
-    fn word_load(&self, _at: Paddr) -> u64 {
-        not_built_yet("reading page-table entries")
+    fn word_load(&self, at: Paddr) -> u64 {
+        copy::word(at).load(Ordering::Acquire)
     }
 
-    unsafe fn word_store(&self, _at: Paddr, _value: u64) {
-        not_built_yet("writing page-table entries")
+    unsafe fn word_store(&self, at: Paddr, value: u64) {
+        copy::word(at).store(value, Ordering::Release);
     }
 
-    fn tlb_flush(&self, _cpu: CpuId, _root: Paddr, _range: Range<Vaddr>) {
-        not_built_yet("flushing the TLB")
+    fn space_made(&self, root: Paddr) {
+        // SAFETY: ostd has just made the node, and shares it with nobody yet.
+        unsafe { arch::share_kernel_half(root) };
     }
 
-    fn space_retired(&self, _root: Paddr) {
-        not_built_yet("retiring an address space")
+    fn tlb_flush(&self, cpu: CpuId, root: Paddr, range: Range<Vaddr>) {
+        let local = arch::local();
+        // A root that is not in force has left nothing behind: putting another in force forgets everything.
+        if cpu != local.id || local.root.get() != root {
+            return;
+        }
+        if (range.end - range.start) / PAGE_SIZE > FLUSH_PAGES_MAX {
+            arch::flush_all();
+            return;
+        }
+        for at in (range.start.as_usize()..range.end.as_usize()).step_by(PAGE_SIZE) {
+            arch::flush_page(Vaddr::new(at));
+        }
     }
 
-    unsafe fn user_read(&self, _root: Paddr, _from: Vaddr, _into: *mut u8, _len: usize) -> Result<(), CopyFault> {
-        not_built_yet("user copies")
+    fn space_retired(&self, root: Paddr) {
+        user::retire(root);
     }
 
-    unsafe fn user_write(&self, _root: Paddr, _to: Vaddr, _from: *const u8, _len: usize) -> Result<(), CopyFault> {
-        not_built_yet("user copies")
+    unsafe fn user_read(&self, root: Paddr, from: Vaddr, into: *mut u8, len: usize) -> Result<(), CopyFault> {
+        copy::each_page(root, from, len, Access::Read, |byte, offset, piece| {
+            // SAFETY: `byte` has `piece` bytes of a mapped frame behind it; `into` has `len` by the waist's contract.
+            unsafe { copy::copy_bytes(byte, into.add(offset), piece) };
+        })
     }
 
-    fn user_fill(&self, _root: Paddr, _to: Vaddr, _byte: u8, _len: usize) -> Result<(), CopyFault> {
-        not_built_yet("user copies")
+    unsafe fn user_write(&self, root: Paddr, to: Vaddr, from: *const u8, len: usize) -> Result<(), CopyFault> {
+        copy::each_page(root, to, len, Access::Write, |byte, offset, piece| {
+            // SAFETY: as in `user_read`, the other way round.
+            unsafe { copy::copy_bytes(from.add(offset), byte, piece) };
+        })
     }
 
-    fn user_cmpxchg32(&self, _root: Paddr, _at: Vaddr, _old: u32, _new: u32) -> Result<u32, PageFault> {
-        not_built_yet("user copies")
+    fn user_fill(&self, root: Paddr, to: Vaddr, byte: u8, len: usize) -> Result<(), CopyFault> {
+        copy::each_page(root, to, len, Access::Write, |place, _, piece| {
+            // SAFETY: `place` has `piece` bytes of a mapped frame behind it.
+            unsafe { core::ptr::write_bytes(place, byte, piece) };
+        })
     }
 
-    fn user_load32(&self, _root: Paddr, _at: Vaddr) -> Result<u32, PageFault> {
-        not_built_yet("user copies")
+    fn user_cmpxchg32(&self, root: Paddr, at: Vaddr, old: u32, new: u32) -> Result<u32, PageFault> {
+        copy::user_word(root, at, Access::Write, |word| {
+            match word.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst) {
+                Ok(was) | Err(was) => was,
+            }
+        })
     }
 
-    fn user_enter(&self, _cpu: CpuId, _root: Paddr, _state: &mut UserState<Self::Registers>) -> Trap {
-        not_built_yet("user mode")
+    fn user_load32(&self, root: Paddr, at: Vaddr) -> Result<u32, PageFault> {
+        copy::user_word(root, at, Access::Read, |word| word.load(Ordering::SeqCst))
     }
 
-    // Registers never stay behind in an engine here: after a trap they are in the state already.
+    fn user_enter(&self, _cpu: CpuId, root: Paddr, state: &mut UserState<Self::Registers>) -> Trap {
+        user::enter(root, state)
+    }
 
-    fn user_load(&self, _state: &mut UserState<Self::Registers>) {}
+    fn user_load(&self, _state: &mut UserState<Self::Registers>) {
+        // Registers never stay behind here: after a trap they are in the state already.
+    }
 
-    fn user_load_fp(&self, _state: &mut UserState<Self::Registers>) {}
+    fn user_load_fp(&self, state: &mut UserState<Self::Registers>) {
+        user::load_floating_point(state);
+    }
 
-    fn user_release(&self, _state: &mut UserState<Self::Registers>) {}
+    fn user_release(&self, state: &mut UserState<Self::Registers>) {
+        user::release(state);
+    }
 
     fn fp_initial(&self) -> Vec<u8> {
-        not_built_yet("floating-point state")
+        arch::fp_initial()
     }
 
     fn user_end(&self) -> Vaddr {
@@ -124,11 +220,11 @@ unsafe impl Hal for Baremetal {
     }
 
     fn cpu_local() -> *const () {
-        arch::cpu_local()
+        arch::local().generic.get()
     }
 
     fn set_cpu_local(pointer: *const ()) {
-        arch::set_cpu_local(pointer);
+        arch::local().generic.set(pointer);
     }
 
     fn interrupts_disable(&self) -> bool {
@@ -140,7 +236,7 @@ unsafe impl Hal for Baremetal {
     }
 
     fn poll_interrupt(&self, _cpu: CpuId) -> Option<Interrupt> {
-        // Hardware interrupts by itself; see `Client::interrupt`.
+        // Hardware interrupts by itself; see `interrupted`.
         None
     }
 
@@ -151,35 +247,35 @@ unsafe impl Hal for Baremetal {
     }
 
     fn ipi(&self, _cpu: CpuId) {
-        not_built_yet("interrupts between CPUs")
+        // There is one CPU, and it looks at its queue before it idles.
     }
 
-    fn context_new(&self, _entry: Box<dyn FnOnce() + Send>) -> Option<Self::Context> {
-        not_built_yet("kernel tasks")
+    fn context_new(&self, entry: Box<dyn FnOnce() + Send>) -> Option<Self::Context> {
+        context::new(entry)
     }
 
     fn context_resume(&self, context: &mut Self::Context) -> Resumed {
-        match *context {}
+        context::resume(context)
     }
 
     fn context_suspend(&self) {
-        not_built_yet("kernel tasks")
+        context::suspend();
     }
 
     fn in_context(&self) -> bool {
-        false
+        context::is_running()
     }
 
     fn monotonic_ns(&self) -> u64 {
-        not_built_yet("the clock")
+        arch::monotonic_ns()
     }
 
     fn boot_realtime_ns(&self) -> u64 {
-        not_built_yet("the wall clock")
+        self.boot_realtime_ns
     }
 
-    fn timer_arm(&self, _cpu: CpuId, _deadline_ns: Option<u64>) {
-        not_built_yet("timers")
+    fn timer_arm(&self, _cpu: CpuId, deadline_ns: Option<u64>) {
+        arch::timer_arm(deadline_ns.map(|deadline| deadline.saturating_sub(arch::monotonic_ns())));
     }
 
     fn spend(&self, _cost_ns: u64) {}
@@ -189,6 +285,6 @@ unsafe impl Hal for Baremetal {
     }
 
     fn outside_line(&self) -> u32 {
-        0
+        NO_LINE
     }
 }

@@ -158,6 +158,10 @@ unsafe impl Hal for Hosted {
         self.engine.flush(cpu, root, range);
     }
 
+    fn space_made(&self, _root: Paddr) {
+        // Trees hold programs' pages only.
+    }
+
     fn space_retired(&self, root: Paddr) {
         self.engine.retire(root);
     }

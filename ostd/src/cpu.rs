@@ -243,32 +243,55 @@ impl Cpu {
     }
 
     /// One turn: go on with the interleaved task, or pick one, and run it until it gives way.
+    ///
+    /// Outside tasks interrupts are kept away: one that was taken after an empty queue had been looked at would make a
+    /// task runnable that the CPU then sleeps over. Who finds the CPU idle looks for pending interrupts before it lets
+    /// it sleep, or lets them in as it begins to.
     pub(crate) fn step(&self, core: &Core) -> Step {
         Backend::set_cpu_local(ptr::from_ref(self).cast());
         self.take_interrupts_outside_tasks();
-        let backend = &core.backend;
-        if self.current().is_none() {
-            let Some(scheduler) = self.scheduler() else { return Step::Idle };
-            let Some(task) = self.pick_next(scheduler) else {
-                if self.timers.end_slice() {
-                    self.timers.rearm(backend, self.id);
-                }
-                return Step::Idle;
-            };
-            let now = backend.monotonic_ns();
-            task.resumed_on(self.id, now);
-            self.timers.begin_slice(now + scheduler.slice_ns(&task));
-            self.timers.rearm(backend, self.id);
-            self.resched.store(core.is_stopping(), Ordering::Relaxed);
-            self.set_current(Some(task));
+        if self.current().is_none() && !self.outside_tasks(|| self.take_up_next(core)) {
+            return Step::Idle;
         }
-        let task = Arc::clone(self.current().expect("set just above"));
-        let resumed = task.resume(backend);
-        if matches!(resumed, Resumed::Interleaved) {
-            return Step::Busy;
+        let task = Arc::clone(self.current().expect("taken up just above, or interleaved earlier"));
+        let resumed = task.resume(&core.backend);
+        if !matches!(resumed, Resumed::Interleaved) {
+            self.outside_tasks(|| self.left(core, task, resumed));
         }
+        Step::Busy
+    }
+
+    /// Does the loop's own work, in atomic context. The backend keeps interrupts away around tasks by itself, and is not
+    /// asked to let them in: the next task, or the wait for an interrupt, does that.
+    fn outside_tasks<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.off_depth.set(self.off_depth.get() + 1);
+        let answer = work();
+        self.off_depth.set(self.off_depth.get() - 1);
+        answer
+    }
+
+    /// Makes the next task current; says whether there is one.
+    fn take_up_next(&self, core: &Core) -> bool {
+        let Some(scheduler) = self.scheduler() else { return false };
+        let Some(task) = scheduler.pick_next(self.id) else {
+            if self.timers.end_slice() {
+                self.timers.rearm(&core.backend, self.id);
+            }
+            return false;
+        };
+        let now = core.backend.monotonic_ns();
+        task.resumed_on(self.id, now);
+        self.timers.begin_slice(now + scheduler.slice_ns(&task));
+        self.timers.rearm(&core.backend, self.id);
+        self.resched.store(core.is_stopping(), Ordering::Relaxed);
+        self.set_current(Some(task));
+        true
+    }
+
+    /// The current task has given way or ended.
+    fn left(&self, core: &Core, task: Arc<Task>, resumed: Resumed) {
         self.set_current(None);
-        task.paused(backend.monotonic_ns());
+        task.paused(core.backend.monotonic_ns());
         match resumed {
             Resumed::Interleaved => {}
             Resumed::Suspended => match task.switch_reason() {
@@ -285,21 +308,6 @@ impl Cpu {
                 core.poison(payload);
             }
         }
-        Step::Busy
-    }
-
-    /// Asks the scheduler with interrupts off, and leaves those that come meanwhile pending: one that was taken after an
-    /// empty queue had been looked at would make a task runnable that the CPU then sleeps over. Who finds the CPU idle
-    /// looks for pending interrupts before it lets it sleep.
-    fn pick_next(&self, scheduler: &dyn Scheduler) -> Option<Arc<Task>> {
-        self.interrupts_off();
-        let next = scheduler.pick_next(self.id);
-        let depth = self.off_depth.get() - 1;
-        self.off_depth.set(depth);
-        if depth == 0 {
-            self.core().backend.interrupts_enable();
-        }
-        next
     }
 
     /// A CPU between two tasks that took its last interrupt inside a task may still have `off_depth` zero: nothing to

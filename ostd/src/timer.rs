@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use ostd_hal::{CpuId, Hal};
 
 use crate::cpu::CurrentCpu;
+use crate::irq::InterruptsOff;
 use crate::sync::SpinLock;
 use crate::{Backend, Machine};
 
@@ -150,8 +151,9 @@ impl CpuTimers {
         self.slice_end.0.load(Ordering::Relaxed) <= now
     }
 
-    /// Tells the hardware timer the next deadline.
+    /// Tells the hardware timer the next deadline. No interrupt comes between: its own arming would be undone.
     pub(crate) fn rearm(&self, backend: &Backend, cpu: CpuId) {
+        let _off = InterruptsOff::new();
         let next = self.first.0.load(Ordering::Relaxed).min(self.slice_end.0.load(Ordering::Relaxed));
         backend.timer_arm(cpu, (next != u64::MAX).then_some(next));
     }

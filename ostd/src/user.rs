@@ -9,7 +9,7 @@ pub use ostd_hal::user::{
     Access, Arch, Exception, PageFault, Registers, RegistersMut, RegistersRef, SyscallFrame, Trap, riscv64, x86_64,
 };
 
-use crate::cpu::CurrentCpu;
+use crate::cpu::{Cpu, CurrentCpu};
 use crate::task::Task;
 use crate::vm::VmSpace;
 use crate::{Backend, Machine};
@@ -37,18 +37,20 @@ impl UserContext {
     ///
     /// Panics in atomic context.
     pub fn execute(&mut self, space: &VmSpace) -> Trap {
-        let due = CurrentCpu::with(|cpu| {
-            cpu.take_interrupts();
-            cpu.resched_is_due()
-        });
-        if due == Some(true) {
-            Task::yield_now();
-        }
         if let Some(why) = CurrentCpu::atomic_context() {
             panic!("a program was entered {why}");
         }
+        let backend = &self.machine.0.backend;
+        CurrentCpu::with(Cpu::take_interrupts);
+        // From here to user mode: an interrupt behind the look would find the program entered with its time up.
+        backend.interrupts_disable();
+        if CurrentCpu::with(Cpu::resched_is_due) == Some(true) {
+            backend.interrupts_enable();
+            Task::yield_now();
+            backend.interrupts_disable();
+        }
         let cpu = CurrentCpu::with(|cpu| cpu.id).expect("programs run in tasks");
-        self.machine.0.backend.user_enter(cpu, space.root(), &mut self.state)
+        backend.user_enter(cpu, space.root(), &mut self.state)
     }
 
     /// What the last trap carried: always at hand, at no cost.

@@ -27,7 +27,7 @@ enum Core {
 
 /// Runs `cargo COMMAND` on the kernel for `target`, or for every target.
 pub(crate) fn run(root: &Path, command: &str, target: Option<&str>) -> Result<()> {
-    ensure!(matches!(command, "check" | "build"), "`{command}`: check or build");
+    ensure!(matches!(command, "check" | "clippy" | "build"), "`{command}`: check, clippy or build");
     let targets = TARGETS.iter().filter(|known| target.is_none_or(|only| only == **known));
     ensure!(targets.clone().next().is_some(), "no such target; there are {}", TARGETS.join(" and "));
     for target in targets {

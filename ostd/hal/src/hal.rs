@@ -72,10 +72,12 @@ pub enum RunError {
 
 /// Generic code, as the backend calls it.
 pub trait Client: Sync {
-    /// Gives `cpu` a turn: run its current or next task until that gives way.
+    /// Gives `cpu` a turn: run its current or next task until that gives way. Machines that interrupt by themselves call
+    /// it with interrupts kept away, and after [`Step::Idle`] let them in only as they begin to wait: no interrupt is
+    /// lost between the look at an empty queue and the sleep.
     fn step(&self, cpu: CpuId) -> Step;
-    /// Delivers an interrupt to `cpu`. Called by backends whose hardware interrupts by itself; the others answer
-    /// [`Hal::poll_interrupt`].
+    /// Delivers an interrupt to `cpu`. Called, with interrupts kept away, by backends whose hardware interrupts by
+    /// itself; the others answer [`Hal::poll_interrupt`].
     fn interrupt(&self, cpu: CpuId, interrupt: Interrupt);
     /// Whether the machine has been asked to stop; [`Hal::run`] then returns.
     fn stopping(&self) -> bool;
@@ -154,7 +156,11 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
     /// Forgets on `cpu` what it may remember of `range` under `root`. Called after the entries changed; may be
     /// postponed until user mode or a user copy could notice.
     fn tlb_flush(&self, cpu: CpuId, root: Paddr, range: Range<Vaddr>);
-    /// The tree at `root` will not be used again: everything remembered of it must go before its frame is reused.
+    /// There is a new, empty tree at `root`, of which only the entries below [`user_end`](Self::user_end) will be used.
+    /// A machine whose kernel shares the trees with programs puts its own half in.
+    fn space_made(&self, root: Paddr);
+    /// The tree at `root` will not be used again: everything remembered of it must go before its frame is reused, and
+    /// what `space_made` put in must be out.
     fn space_retired(&self, root: Paddr);
 
     // ---- user copies ----
@@ -179,7 +185,8 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
 
     // ---- user mode ----
 
-    /// Runs a user program on `cpu` in the address space `root` until it traps. See [`UserState`] for what moves.
+    /// Runs a user program on `cpu` in the address space `root` until it traps. See [`UserState`] for what moves. Called
+    /// with interrupts kept away, so that none is missed on the way; they are let through on return.
     fn user_enter(&self, cpu: CpuId, root: Paddr, state: &mut UserState<Self::Registers>) -> Trap;
     /// Makes `state.regs` true.
     fn user_load(&self, state: &mut UserState<Self::Registers>);
@@ -214,11 +221,12 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
 
     // ---- kernel contexts ----
 
-    /// A context that will run `entry` when first resumed. Fails when there is no memory for a stack.
+    /// A context that will run `entry` when first resumed, with interrupts let through. Fails when there is no memory for
+    /// a stack.
     fn context_new(&self, entry: Box<dyn FnOnce() + Send>) -> Option<Self::Context>;
-    /// Runs a context on this CPU until it gives way.
+    /// Runs a context on this CPU until it gives way. Called with interrupts kept away, and returns so.
     fn context_resume(&self, context: &mut Self::Context) -> Resumed;
-    /// Gives the CPU back to whoever resumed the running context.
+    /// Gives the CPU back to whoever resumed the running context. Interrupts are let through, before and after.
     ///
     /// Panics outside a context.
     fn context_suspend(&self);

@@ -27,6 +27,7 @@ impl VmSpace {
     /// An empty address space.
     pub fn new(machine: &Machine) -> Result<Self, Error> {
         let root = machine.0.alloc_table()?.into_paddr();
+        machine.0.backend.space_made(root);
         Ok(Self { machine: machine.clone(), root, tree: SpinLock::new(()) })
     }
 

@@ -1,0 +1,35 @@
+//! What the loader tells: a flattened device tree, read through the window on physical memory.
+#![expect(unsafe_code, reason = "reads what the loader left in memory")]
+
+use alloc::vec::Vec;
+
+use fdt::Fdt;
+
+use super::entry::DIRECT_MAP;
+use super::time;
+use crate::information::Information;
+
+/// Reads it, and starts the clock, whose speed it knows; `at` is what the entry was given.
+pub(crate) fn information(at: usize) -> Option<Information> {
+    // SAFETY: the firmware hands over a device tree in RAM, which nothing has been written to yet.
+    let tree = unsafe { Fdt::from_ptr((DIRECT_MAP + at) as *const u8) }.ok()?;
+    let memory = tree.memory();
+    let ram = memory.regions().filter_map(|region| {
+        let start = region.starting_address as usize;
+        Some(start..start + region.size?)
+    });
+    let ram: Vec<_> = ram.collect();
+    let chosen = tree.find_node("/chosen");
+    let number = |name| chosen.and_then(|node| node.property(name)?.as_usize());
+    let archive = number("linux,initrd-start").zip(number("linux,initrd-end")).map(|(start, end)| start..end);
+    let mut seed = [0; 32];
+    if let Some(given) = chosen.and_then(|node| node.property("rng-seed")) {
+        for (to, from) in seed.iter_mut().zip(given.value) {
+            *to = *from;
+        }
+    }
+    let frequency = tree.find_node("/cpus").and_then(|node| node.property("timebase-frequency")?.as_usize());
+    time::start(frequency? as u64, seed);
+    let command_line = tree.chosen().bootargs().unwrap_or_default().as_bytes().to_vec();
+    Some(Information { ram, archive, command_line })
+}

@@ -1,0 +1,100 @@
+//! The local APIC (timer, interrupts between CPUs) and the I/O APIC (devices).
+#![expect(unsafe_code, reason = "device registers in memory")]
+
+use ostd_hal::Interrupt;
+
+use super::entry::DIRECT_MAP;
+use super::port_out;
+use super::trap::FIRST_INTERRUPT;
+
+const LOCAL: usize = DIRECT_MAP + 0xfee0_0000;
+const IO: usize = DIRECT_MAP + 0xfec0_0000;
+
+const TASK_PRIORITY: usize = 0x80;
+const END_OF_INTERRUPT: usize = 0xb0;
+const SPURIOUS: usize = 0xf0;
+const TIMER: usize = 0x320;
+const INITIAL_COUNT: usize = 0x380;
+const CURRENT_COUNT: usize = 0x390;
+const DIVIDE: usize = 0x3e0;
+/// Software enable, in the spurious register.
+const ENABLED: u32 = 1 << 8;
+const DIVIDE_BY_ONE: u32 = 0b1011;
+const MASKED: u32 = 1 << 16;
+
+const TIMER_VECTOR: u64 = FIRST_INTERRUPT;
+const IPI_VECTOR: u64 = FIRST_INTERRUPT + 1;
+/// Lines of devices follow from here.
+const LINES: u64 = 64;
+const LINES_MAX: u64 = 24;
+const SPURIOUS_VECTOR: u64 = 255;
+
+/// The serial line's line.
+pub(crate) const UART_LINE: u32 = 4;
+
+fn read(register: usize) -> u32 {
+    // SAFETY: the window covers the registers; reading these has no effect on memory.
+    unsafe { ((LOCAL + register) as *const u32).read_volatile() }
+}
+
+fn write(register: usize, value: u32) {
+    // SAFETY: as above; what is written here only moves interrupts.
+    unsafe { ((LOCAL + register) as *mut u32).write_volatile(value) };
+}
+
+fn io_write(register: u32, value: u32) {
+    // SAFETY: the chip's index register.
+    unsafe { (IO as *mut u32).write_volatile(register) };
+    // SAFETY: the register that the index names; it only routes interrupts.
+    unsafe { ((IO + 0x10) as *mut u32).write_volatile(value) };
+}
+
+/// Turns the local APIC on, everything else off: the pair of old interrupt controllers, and all lines.
+pub(super) fn start() {
+    port_out(0x21, 0xff);
+    port_out(0xa1, 0xff);
+    write(TASK_PRIORITY, 0);
+    write(SPURIOUS, ENABLED | SPURIOUS_VECTOR as u32);
+    write(DIVIDE, DIVIDE_BY_ONE);
+    write(TIMER, MASKED | TIMER_VECTOR as u32);
+    for line in 0..LINES_MAX as u32 {
+        io_write(0x10 + 2 * line, MASKED);
+        io_write(0x11 + 2 * line, 0);
+    }
+}
+
+/// Lets the serial line interrupt this CPU.
+pub(crate) fn uart_line_enable() {
+    io_write(0x11 + 2 * UART_LINE, read(0x20) & 0xff00_0000);
+    io_write(0x10 + 2 * UART_LINE, LINES as u32 + UART_LINE);
+}
+
+/// Lets the timer count down from `count` without an interrupt, for measuring.
+pub(super) fn count_down(count: u32) {
+    write(TIMER, MASKED | TIMER_VECTOR as u32);
+    write(INITIAL_COUNT, count);
+}
+
+/// What is left of the count.
+pub(super) fn count() -> u32 {
+    read(CURRENT_COUNT)
+}
+
+/// An interrupt after `count` ticks; none for zero.
+pub(super) fn timer(count: u32) {
+    write(TIMER, TIMER_VECTOR as u32);
+    write(INITIAL_COUNT, count);
+}
+
+/// Tells generic code of an interrupt. Called with interrupts kept away.
+pub(super) fn deliver(vector: u64) {
+    let interrupt = match vector {
+        TIMER_VECTOR => Interrupt::Timer,
+        IPI_VECTOR => Interrupt::Ipi,
+        LINES.. if vector < LINES + LINES_MAX => Interrupt::Device((vector - LINES) as u32),
+        // Spurious, or from a device that nobody turned on.
+        _ => return,
+    };
+    write(END_OF_INTERRUPT, 0);
+    crate::machine::interrupted(interrupt);
+}

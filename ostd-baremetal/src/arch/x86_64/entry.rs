@@ -1,0 +1,123 @@
+//! From a PVH loader to Rust: 32-bit protected mode, then long mode in the upper half.
+#![expect(unsafe_code, reason = "the first instructions, and the tables they run on")]
+
+use core::arch::global_asm;
+
+/// Where the image's addresses begin: physical address zero, seen from its code.
+pub(crate) const KERNEL_OFFSET: usize = 0xffff_ffff_8000_0000;
+/// Where all of the first 4 GiB of physical memory, devices included, can be reached.
+pub(crate) const DIRECT_MAP: usize = 0xffff_8000_0000_0000;
+/// Physical memory behind [`DIRECT_MAP`].
+pub(crate) const DIRECT_MAP_LEN: usize = 4 << 30;
+
+/// A page of page-table entries.
+#[repr(C, align(4096))]
+pub(crate) struct Table(pub(crate) [u64; 512]);
+
+/// The kernel's own root. Entries of its upper half are copied into every address space.
+pub(crate) static mut BOOT_PML4: Table = Table([0; 512]);
+static mut BOOT_PDPT_LOW: Table = Table([0; 512]);
+static mut BOOT_PDPT_HIGH: Table = Table([0; 512]);
+static mut BOOT_PD: [Table; 4] = [const { Table([0; 512]) }; 4];
+
+// The PVH note: type 18 is XEN_ELFNOTE_PHYS32_ENTRY, a physical address to enter with paging off.
+global_asm!(
+    ".pushsection .note.pvh, \"a\", @note",
+    ".balign 4",
+    ".long 4, 8, 18",
+    ".asciz \"Xen\"",
+    ".quad pvh_start - {offset}",
+    ".popsection",
+    offset = const KERNEL_OFFSET,
+);
+
+// ebx holds the physical address of the start information. All of it is 32-bit code on physical addresses, until the
+// jump through rax. 2 MiB pages map the first 4 GiB, the last of them uncached, as devices lie there.
+global_asm!(
+    ".pushsection .text.entry, \"ax\"",
+    ".code32",
+    ".globl pvh_start",
+    "pvh_start:",
+    "cld",
+    "movl %ebx, %esi",
+    "movl $({pd} - {offset}), %edi",
+    "movl $0x83, %eax",
+    "xorl %ecx, %ecx",
+    "2:",
+    "cmpl $1536, %ecx",
+    "jb 3f",
+    "orl $0x18, %eax",
+    "3:",
+    "movl %eax, (%edi)",
+    "addl $8, %edi",
+    "addl $0x200000, %eax",
+    "incl %ecx",
+    "cmpl $2048, %ecx",
+    "jne 2b",
+    "movl $({low} - {offset}), %edi",
+    "movl $({pd} - {offset} + 3), %eax",
+    "movl %eax, (%edi)",
+    "addl $4096, %eax",
+    "movl %eax, 8(%edi)",
+    "addl $4096, %eax",
+    "movl %eax, 16(%edi)",
+    "addl $4096, %eax",
+    "movl %eax, 24(%edi)",
+    // The image's window: entry 510 of the topmost GiBs.
+    "movl $({high} - {offset}), %edi",
+    "movl $({pd} - {offset} + 3), %eax",
+    "movl %eax, 510*8(%edi)",
+    "movl $({pml4} - {offset}), %edi",
+    "movl $({low} - {offset} + 3), %eax",
+    "movl %eax, (%edi)",
+    "movl %eax, 256*8(%edi)",
+    "movl $({high} - {offset} + 3), %eax",
+    "movl %eax, 511*8(%edi)",
+    "movl %edi, %cr3",
+    // PAE; then long mode, system calls and no-execute; then paging with write protection.
+    "movl $0x20, %eax",
+    "movl %eax, %cr4",
+    "movl $0xc0000080, %ecx",
+    "rdmsr",
+    "orl $0x901, %eax",
+    "wrmsr",
+    "movl $0x80010033, %eax",
+    "movl %eax, %cr0",
+    "lgdt (boot_gdt_pointer - {offset})",
+    "ljmp $8, $(pvh_long - {offset})",
+    ".balign 8",
+    "boot_gdt:",
+    ".quad 0",
+    ".quad 0x00af9b000000ffff",
+    ".quad 0x00cf93000000ffff",
+    "boot_gdt_pointer:",
+    ".word 23",
+    ".long boot_gdt - {offset}",
+    ".code64",
+    "pvh_long:",
+    "movl $16, %eax",
+    "movl %eax, %ds",
+    "movl %eax, %es",
+    "movl %eax, %ss",
+    "xorl %eax, %eax",
+    "movl %eax, %fs",
+    "movl %eax, %gs",
+    "movabsq $pvh_high, %rax",
+    "jmpq *%rax",
+    "pvh_high:",
+    "movabsq $({stack} + {stack_len}), %rsp",
+    "xorl %ebp, %ebp",
+    "movl %esi, %edi",
+    "callq {main}",
+    "ud2",
+    ".popsection",
+    pd = sym BOOT_PD,
+    low = sym BOOT_PDPT_LOW,
+    high = sym BOOT_PDPT_HIGH,
+    pml4 = sym BOOT_PML4,
+    offset = const KERNEL_OFFSET,
+    stack = sym crate::image::BOOT_STACK,
+    stack_len = const crate::image::BOOT_STACK_LEN,
+    main = sym crate::image::enter,
+    options(att_syntax),
+);

@@ -1,0 +1,41 @@
+//! What the loader tells: PVH's start information, read through the window on physical memory.
+#![expect(unsafe_code, reason = "reads what the loader left in memory")]
+
+use core::ops::Range;
+use core::slice;
+
+use alloc::vec::Vec;
+
+use super::entry::{DIRECT_MAP, DIRECT_MAP_LEN};
+use crate::information::Information;
+use crate::pvh::{self, StartInfo};
+
+/// The longest command line that is read.
+const COMMAND_LINE_MAX: usize = 64 << 10;
+/// Devices begin here.
+const RAM_END: u64 = 3 << 30;
+
+/// Bytes of physical memory; shorter at the window's end.
+fn bytes(at: u64, len: usize) -> &'static [u8] {
+    let at = (at as usize).min(DIRECT_MAP_LEN);
+    // SAFETY: inside the window. What the loader wrote is read here, before anything else is put in memory, or lies in
+    // ranges that `Information` keeps out of use.
+    unsafe { slice::from_raw_parts((DIRECT_MAP + at) as *const u8, len.min(DIRECT_MAP_LEN - at)) }
+}
+
+/// Reads it; `at` is what the entry was given.
+pub(crate) fn information(at: usize) -> Option<Information> {
+    let info = StartInfo::read(bytes(at as u64, pvh::START_INFO_LEN))?;
+    let line = |at: u64, index: u32, len: usize| bytes(at + u64::from(index) * len as u64, len);
+    let ram: Vec<Range<usize>> = (0..info.memory_lines)
+        .filter_map(|index| pvh::ram_of(line(info.memory_at, index, pvh::MEMORY_LINE_LEN)))
+        // Beyond the window, or under the devices in it.
+        .map(|range| range.start.min(RAM_END) as usize..range.end.min(RAM_END) as usize)
+        .filter(|range| !range.is_empty())
+        .collect();
+    let archive = (info.modules > 0).then(|| pvh::module_of(line(info.modules_at, 0, 32))).flatten();
+    let archive = archive.map(|range| range.start as usize..range.end as usize);
+    let text = bytes(info.command_line_at, if info.command_line_at == 0 { 0 } else { COMMAND_LINE_MAX });
+    let len = text.iter().position(|byte| *byte == 0).unwrap_or(0);
+    Some(Information { ram, archive, command_line: text[..len].to_vec() })
+}

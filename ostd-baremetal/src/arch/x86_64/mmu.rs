@@ -1,0 +1,92 @@
+//! The paging unit: the kernel's own root, address spaces, forgetting.
+#![expect(unsafe_code, reason = "writes control registers and the kernel's page tables")]
+
+use core::arch::asm;
+use core::arch::x86_64::__cpuid_count;
+use core::ops::Range;
+
+use ostd_hal::paging::ENTRIES;
+use ostd_hal::{Paddr, Vaddr};
+
+use super::entry::{BOOT_PML4, DIRECT_MAP, KERNEL_OFFSET};
+
+/// Where the image is loaded.
+const IMAGE_START: usize = 0x20_0000;
+const NO_EXECUTE: u64 = 1 << 63;
+
+unsafe extern "C" {
+    /// The linker's: behind the image.
+    static image_end: u8;
+}
+
+/// Leaves the boot code's identity map behind, keeps code out of the window on physical memory, and has the CPU refuse
+/// to run or read programs' pages as the kernel, where it can.
+pub(super) fn start() {
+    let root = (&raw mut BOOT_PML4).cast::<u64>();
+    // SAFETY: the root is ours; nothing runs or lies in the lower half any more.
+    unsafe { root.write_volatile(0) };
+    // SAFETY: as above; no code lies in the window.
+    unsafe {
+        let window = root.add(256);
+        window.write_volatile(window.read_volatile() | NO_EXECUTE);
+    }
+    let features = __cpuid_count(7, 0).ebx;
+    let protections = u64::from(features >> 7 & 1) << 20 | u64::from(features >> 20 & 1) << 21;
+    // SAFETY: the CPU has what is turned on (SMEP, SMAP); user memory is copied through the window only.
+    unsafe { asm!("mov {t}, cr4", "or {t}, {bits}", "mov cr4, {t}", t = out(reg) _, bits = in(reg) protections) };
+    flush_all();
+}
+
+/// The physical memory that the image takes.
+pub(crate) fn image() -> Range<usize> {
+    IMAGE_START..(&raw const image_end) as usize - KERNEL_OFFSET
+}
+
+/// The root without programs.
+pub(crate) fn kernel_root() -> Paddr {
+    Paddr::new((&raw const BOOT_PML4) as usize - KERNEL_OFFSET)
+}
+
+/// Makes `root` the address space in force.
+///
+/// # Safety
+/// 1. Its kernel half is the kernel's, and stays until another root is set.
+pub(crate) unsafe fn set_root(root: Paddr) {
+    // SAFETY: the caller's promise.
+    unsafe { asm!("mov cr3, {}", in(reg) root.as_usize(), options(nostack, preserves_flags)) };
+}
+
+/// Forgets one page.
+pub(crate) fn flush_page(at: Vaddr) {
+    // SAFETY: forgetting is harmless.
+    unsafe { asm!("invlpg [{}]", in(reg) at.as_usize(), options(nostack, preserves_flags)) };
+}
+
+/// Forgets every page.
+pub(crate) fn flush_all() {
+    // SAFETY: forgetting is harmless.
+    unsafe { asm!("mov {t}, cr3", "mov cr3, {t}", t = out(reg) _, options(nostack, preserves_flags)) };
+}
+
+fn upper_half(root: Paddr) -> *mut u64 {
+    ((DIRECT_MAP + root.as_usize()) as *mut u64).wrapping_add(ENTRIES / 2)
+}
+
+/// Gives a new address space the kernel's half.
+///
+/// # Safety
+/// 1. `root` is a node that nobody else uses.
+pub(crate) unsafe fn share_kernel_half(root: Paddr) {
+    let ours = (&raw const BOOT_PML4).cast::<u64>().wrapping_add(ENTRIES / 2);
+    // SAFETY: the caller's promise; both are half a node long.
+    unsafe { core::ptr::copy_nonoverlapping(ours, upper_half(root), ENTRIES / 2) };
+}
+
+/// Takes it back.
+///
+/// # Safety
+/// 1. `root` is a node that no CPU has in force.
+pub(crate) unsafe fn unshare_kernel_half(root: Paddr) {
+    // SAFETY: the caller's promise.
+    unsafe { core::ptr::write_bytes(upper_half(root), 0, ENTRIES / 2) };
+}

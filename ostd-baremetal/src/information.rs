@@ -1,0 +1,16 @@
+//! What a loader tells an image, whatever the architecture.
+
+use core::ops::Range;
+
+use alloc::vec::Vec;
+
+/// Memory, the initial file system, the command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Information {
+    /// Free memory, the image not taken off.
+    pub(crate) ram: Vec<Range<usize>>,
+    /// Where the archive of the initial file system lies.
+    pub(crate) archive: Option<Range<usize>>,
+    /// The words for the kernel.
+    pub(crate) command_line: Vec<u8>,
+}
