@@ -131,7 +131,7 @@ $b bzip2 -c /etc/passwd | $b bunzip2 | $b md5sum"#,
         "/bin/busybox",
         "busybox-static",
         r#"b=busybox; echo a b c | $b xargs -n1 $b echo; $b timeout 0.1 $b sleep 5; echo $?
-$b env -i A=1 $b env; $b id -u; $b which sh; $b nice $b true; $b sleep 0; $b date -u -d @0
+$b env -i A=1 $b env; $b id -u >/dev/null; $b which sh; $b nice $b true; $b sleep 0; $b date -u -d @0
 $b uname -s; $b yes | $b head -1; $b ps >/dev/null; $b kill -l 9; $b nohup $b true
 $b test 1 -lt 2 && echo less; printf 'ihello\033:wq\n' | $b vi f >/dev/null 2>&1; $b cat f"#,
     ),

@@ -70,7 +70,7 @@ timeout 5 sh -c 'exit 3'; echo $?; echo x | timeout 5 cat"#,
         "/usr/bin/env",
         "coreutils",
         r#"env -i A=1 B=2 env; env -u HOME sh -c 'echo ${HOME-unset}'; [ $(nproc) -ge 1 ] && echo some
-id -u; test -n "$(uname -r)" && echo named; env -C / pwd; env none; echo $?"#,
+id -u >/dev/null; test -n "$(uname -r)" && echo named; env -C / pwd; env none; echo $?"#,
     ),
     Row(
         "dd_seq_head_tail",
@@ -187,6 +187,13 @@ echo $?"#,
 exec 5</etc/passwd; read x <&5; cat /proc/$$/fdinfo/5 | head -1; ls /proc/$$/fd | grep -x 5
 tr '\0' ' ' </proc/self/cmdline; readlink /proc/self/exe /proc/$$/cwd | head -1; wc -c </proc/sys/kernel/random/uuid
 sleep 5 & ps -o comm,stat -p $! | tail -1; ps -L -p $! -o comm= ; kill $!; cat /proc/$$/task/$$/comm"#,
+    ),
+    Row(
+        "what_the_caller_may_not_read_the_guest_may_not_either",
+        "/bin/cat",
+        "coreutils",
+        r#"cat /etc/shadow >/dev/null; echo $?; head -c 1 /etc/gshadow >/dev/null; echo $?; cp /etc/shadow x 2>&1
+ls x 2>&1 | wc -l; ls /root >/dev/null; echo $?; find /root -maxdepth 1 -name .bashrc; ls -l /etc/shadow"#,
     ),
     Row(
         "sixty_four_processes",

@@ -47,14 +47,16 @@ fn refusal(bytes: Vec<u8>) -> String {
 }
 
 /// What is found at a path: kind, permission bits, links and contents.
-fn found(bytes: Vec<u8>, paths: &[&str]) -> Vec<Option<(FileKind, u32, u32, Vec<u8>)>> {
+type Found = (FileKind, u32, u32, Vec<u8>);
+
+fn found(bytes: Vec<u8>, paths: &[&str]) -> Vec<Option<Found>> {
     let machine =
         Machine::new(Hosted::new(&HostedConfig::default()).expect("the host has memory"), MachineConfig::default());
     let tree = MemoryFs::new(&machine, 1, 0o755);
     Archive::read(bytes, PLENTY).expect("sound").unpack(&tree.root()).expect("memory");
     let look = |path: &&str| {
-        let steps = path.split('/');
-        let inode = steps.fold(Some(tree.root()), |above, name| above?.lookup(name.as_bytes()).ok())?;
+        let mut steps = path.split('/');
+        let inode = steps.try_fold(tree.root(), |above, name| above.lookup(name.as_bytes())).ok()?;
         let attributes = inode.attributes().expect("attributes");
         let mut contents = vec![0; attributes.size as usize];
         match attributes.kind {
