@@ -9,7 +9,9 @@
 //! - `limits`, `exhaustion`: programs that take everything.
 //! - `escape`: programs that want out, and witnesses on the host.
 
+mod code;
 mod elf;
+mod escape;
 mod guest;
 mod script;
 
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
         return probe(name, rest);
     }
     let arguments = Arguments::from_args();
-    let trials = [elf::trials(), script::trials()].into_iter().flatten().collect();
+    let trials = [elf::trials(), script::trials(), escape::trials()].into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

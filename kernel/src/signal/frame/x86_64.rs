@@ -152,7 +152,8 @@ fn save(regs: &Regs, mask: SigSet, [cr2, err, trapno]: [u64; 3], fpstate: usize)
 pub fn restore(context: &SigcontextX86, now: &Regs, user_end: usize) -> Result<Regs> {
     let &SigcontextX86 { r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, .. } =
         context;
-    if rip >= user_end as u64 {
+    // The one code segment there is; Linux too sees to the two lowest bits by itself.
+    if rip >= user_end as u64 || context.cs | 3 != USER_CS {
         return Err(Errno::EFAULT);
     }
     let rflags = now.rflags & !FLAGS_RESTORED | context.eflags & FLAGS_RESTORED;
