@@ -4,7 +4,7 @@ use ostd::frame::Frame;
 use ostd::{PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, Result};
-use crate::mm::AddressSpace;
+use crate::mm::{AddressSpace, Prot, Source};
 
 /// Who may wait on a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,10 @@ impl Key {
         }
         loop {
             space.load32(at)?;
-            if space.area_at(at).is_some_and(|area| area.is_private()) {
-                return Ok(private(Alone::No));
+            if let Some(area) = space.area_at(at).filter(|area| area.is_private()) {
+                // A word of one's own that can never change is nothing to wait for.
+                let constant = matches!(area.source, Source::Anonymous) && !area.prot.contains(Prot::WRITE);
+                return if constant { Err(Errno::EFAULT) } else { Ok(private(Alone::No)) };
             }
             // Somebody may take the page away between the two.
             if let Some(mapped) = space.vm().query(Vaddr::new(at)) {

@@ -69,33 +69,32 @@ impl Ring {
         Ok(self.size())
     }
 
-    /// Takes up to `want` bytes out. `put` is given pieces of pages and says how much of each it could place.
+    /// Takes up to `want` bytes out. `put` is given pieces of pages and says how much of each it could place; a piece
+    /// that could not be placed in whole stays, and is EFAULT if it is the first.
     pub fn read(&mut self, want: usize, put: &mut dyn FnMut(&Frame, usize, usize) -> Result) -> Result {
         let mut read = 0;
         while read < want
             && let Some(slot) = self.slots.front_mut()
         {
             let asked = slot.len.min(want - read);
-            let placed = match put(&slot.frame, slot.offset, asked) {
-                Ok(placed) => placed.min(asked),
+            match put(&slot.frame, slot.offset, asked).and_then(|placed| whole(placed, asked)) {
+                Ok(()) => {}
                 Err(_) if read > 0 => break,
                 Err(errno) => return Err(errno),
-            };
-            slot.offset += placed;
-            slot.len -= placed;
-            read += placed;
+            }
+            slot.offset += asked;
+            slot.len -= asked;
+            read += asked;
             if slot.len == 0 {
                 self.slots.pop_front();
-            }
-            if placed < asked {
-                break;
             }
         }
         Ok(read)
     }
 
     /// Puts up to `want` bytes in, as many as fit: what does not fill a page goes behind the last byte if all of it
-    /// can, so whatever fits a page goes in whole or not at all. `take` fills pieces of pages and says how much of each.
+    /// can, so whatever fits a page goes in whole or not at all. `take` fills pieces of pages and says how much of each; a
+    /// piece that is not filled does not go in, and is EFAULT if it is the first.
     pub fn write(
         &mut self,
         machine: &Machine,
@@ -108,34 +107,31 @@ impl Ring {
             && let Some(last) = self.slots.back_mut()
             && last.offset + last.len + rest <= PAGE_SIZE
         {
-            let taken = take(&last.frame, last.offset + last.len, rest)?.min(rest);
-            last.len += taken;
-            written = taken;
-            if taken < rest {
-                return Ok(written);
-            }
+            take(&last.frame, last.offset + last.len, rest).and_then(|taken| whole(taken, rest))?;
+            last.len += rest;
+            written = rest;
         }
         while written < want && !self.is_full() {
             let asked = PAGE_SIZE.min(want - written);
             let filled = machine.frames().alloc_dirty().or_errno().and_then(|frame| {
-                let taken = take(&frame, 0, asked)?.min(asked);
-                Ok((frame, taken))
+                take(&frame, 0, asked).and_then(|taken| whole(taken, asked))?;
+                Ok(frame)
             });
-            let (frame, taken) = match filled {
+            let frame = match filled {
                 Ok(filled) => filled,
                 Err(_) if written > 0 => break,
                 Err(errno) => return Err(errno),
             };
-            if taken > 0 {
-                self.slots.push_back(Slot { frame, offset: 0, len: taken });
-            }
-            written += taken;
-            if taken < asked {
-                break;
-            }
+            self.slots.push_back(Slot { frame, offset: 0, len: asked });
+            written += asked;
         }
         Ok(written)
     }
+}
+
+/// EFAULT for a piece that was moved in part.
+fn whole(moved: usize, asked: usize) -> Result<()> {
+    if moved < asked { Err(Errno::EFAULT) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -219,14 +215,15 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_fails_takes_nothing_and_later_only_what_was_moved() {
+    fn a_copy_that_fails_in_part_takes_nothing() {
         let machine = machine();
         let mut ring = Ring::default();
         assert_eq!(ring.write(&machine, 5, &mut |_, _, _| Err(Errno::EFAULT)), Err(Errno::EFAULT));
         assert!(ring.is_empty());
         write(&mut ring, &machine, b"hello");
         assert_eq!(ring.read(5, &mut |_, _, _| Err(Errno::EFAULT)), Err(Errno::EFAULT));
-        assert_eq!(ring.read(5, &mut |_, _, _| Ok(2)), Ok(2));
-        assert_eq!(read(&mut ring, 5), b"llo");
+        assert_eq!(ring.read(5, &mut |_, _, _| Ok(2)), Err(Errno::EFAULT));
+        assert_eq!(ring.write(&machine, 5, &mut |_, _, _| Ok(3)), Err(Errno::EFAULT));
+        assert_eq!(read(&mut ring, 5), b"hello");
     }
 }

@@ -31,9 +31,14 @@ pub enum Advice {
 impl AddressSpace {
     /// Takes advice about a range. ENOMEM if it has holes, after what is there was treated.
     pub fn advise(&self, at: usize, len: usize, advice: Advice) -> Result<()> {
-        let end = self.range(at, len)?;
+        let len = len.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::EINVAL)?;
+        let end = at.checked_add(len).filter(|_| at.is_multiple_of(PAGE_SIZE)).ok_or(Errno::EINVAL)?;
         if at == end {
             return Ok(());
+        }
+        // Behind the program's half of memory is a hole like any other.
+        if end > self.end() {
+            return Err(Errno::ENOMEM);
         }
         if matches!(advice, Advice::PopulateRead | Advice::PopulateWrite) {
             let access = if advice == Advice::PopulateRead { Access::Read } else { Access::Write };

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use zerocopy::IntoBytes as _;
 
 use crate::abi::arg::{Fd, Mode, UserOut, UserOutInt, UserPath};
-use crate::abi::flags::PATH_MAX;
+use crate::abi::flags::{PATH_MAX, Whence};
 use crate::abi::structs::Dirent64;
 use crate::error::{Errno, Result};
 use crate::syscall::Context;
@@ -83,7 +83,10 @@ fn list(cx: &Context<'_>, dir: Fd, into: UserOutInt, record: impl Fn(&Entry) -> 
     let file = cx.files().get(dir.0)?;
     let room = (into.len.cast_unsigned() as usize).min(LISTING_MAX);
     let mut bytes: Vec<u8> = Vec::new();
+    // Where each line ends, and where the listing goes on behind it.
+    let mut lines: Vec<(usize, u64)> = Vec::new();
     let mut is_small = false;
+    let before = file.seek(0, Whence::SEEK_CUR).unwrap_or(0);
     file.entries(&mut |entry| {
         let line = record(entry);
         if bytes.len() + line.len() > room {
@@ -91,12 +94,20 @@ fn list(cx: &Context<'_>, dir: Fd, into: UserOutInt, record: impl Fn(&Entry) -> 
             return false;
         }
         bytes.extend_from_slice(&line);
+        lines.push((bytes.len(), entry.next));
         true
     })?;
     if is_small {
         return Err(Errno::EINVAL);
     }
-    cx.space().write(into.addr, &bytes)?;
+    let written = cx.space().write_some(into.addr, &bytes).unwrap_or(0);
+    if written < bytes.len() {
+        // Lines that did not get there come again.
+        let last = lines.into_iter().rfind(|(end, _)| *end <= written);
+        let (len, next) = last.unwrap_or((0, before));
+        file.seek(next.cast_signed(), Whence::SEEK_SET)?;
+        return if len == 0 { Err(Errno::EFAULT) } else { Ok(len) };
+    }
     Ok(bytes.len())
 }
 

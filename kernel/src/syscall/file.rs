@@ -24,13 +24,16 @@ fn buffers(space: &AddressSpace, addr: usize, count: usize) -> Result<Vec<(usize
         return Err(Errno::EINVAL);
     }
     let mut list = Vec::with_capacity(count);
-    let mut total: usize = 0;
     for i in 0..count {
         let at = addr.checked_add(i * size_of::<Iovec>()).ok_or(Errno::EFAULT)?;
         let one: Iovec = space.read_value(at)?;
-        total = total.checked_add(one.iov_len).filter(|total| *total <= isize::MAX as usize).ok_or(Errno::EINVAL)?;
+        if one.iov_len > isize::MAX as usize {
+            return Err(Errno::EINVAL);
+        }
         list.push((one.iov_base, one.iov_len));
     }
+    // What is too much in sum is cut off later.
+    list.iter().try_for_each(|&(addr, len)| check(space, addr, len))?;
     Ok(list)
 }
 
@@ -92,6 +95,9 @@ pub(super) fn pread64(cx: &mut Context<'_>, file: Fd, into: UserOut, offset: i64
     }
     let file = cx.files().get(file.0)?;
     let space = cx.space();
+    if file.is_readable() {
+        check(&space, into.addr, into.len)?;
+    }
     file.pread(&mut UserSink::new(&*space, into.addr, into.len), offset)
 }
 
@@ -101,6 +107,9 @@ pub(super) fn pwrite64(cx: &mut Context<'_>, file: Fd, from: UserIn, offset: i64
     }
     let file = cx.files().get(file.0)?;
     let space = cx.space();
+    if file.is_writable() {
+        check(&space, from.addr, from.len)?;
+    }
     told(cx, file.pwrite(&mut UserSource::new(&*space, from.addr, from.len), offset))
 }
 

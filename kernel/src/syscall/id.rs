@@ -117,17 +117,16 @@ pub(super) fn setgroups(cx: &mut Context<'_>, count: i32, from: UserPtr<Gid>) ->
 
 /// Reads the header; how many `CapData` its version has. An unknown version is answered with the one we know.
 fn cap_header(cx: &Context<'_>, header: UserInOut<CapHeader>) -> Result<(CapHeader, Result<usize>)> {
-    let mut value: CapHeader = cx.space().read_value(header.addr)?;
-    let count = match value.version {
+    let version: u32 = cx.space().read_value(header.addr)?;
+    let count = match version {
         _LINUX_CAPABILITY_VERSION_1 => Ok(1),
         _LINUX_CAPABILITY_VERSION_2 | _LINUX_CAPABILITY_VERSION_3 => Ok(2),
         _ => {
-            value.version = _LINUX_CAPABILITY_VERSION_3;
-            cx.space().write_value(header.addr, &value)?;
-            Err(Errno::EINVAL)
+            cx.space().write_value(header.addr, &_LINUX_CAPABILITY_VERSION_3)?;
+            return Ok((CapHeader::default(), Err(Errno::EINVAL)));
         }
     };
-    Ok((value, count))
+    Ok((cx.space().read_value(header.addr)?, count))
 }
 
 pub(super) fn capget(cx: &mut Context<'_>, header: UserInOut<CapHeader>, data: UserMut<CapData>) -> Result {

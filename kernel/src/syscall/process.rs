@@ -246,14 +246,8 @@ fn usage_of_child(child: &Process) -> Rusage {
     super::limit::usage_of(child.spent() + child.spent_by_children())
 }
 
-pub(super) fn waitid(
-    cx: &mut Context<'_>,
-    kind: WaitId,
-    who: Pid,
-    info: UserMut<Siginfo>,
-    options: WaitOptions,
-    usage: UserMut<Rusage>,
-) -> Result {
+/// Which child waitid(2) waits for, and what it did.
+fn child_for(cx: &Context<'_>, kind: WaitId, who: Pid, options: WaitOptions) -> Result<Option<(Found, Arc<Process>)>> {
     let wanted = WaitOptions::WEXITED | WaitOptions::WUNTRACED | WaitOptions::WCONTINUED;
     let known = wanted
         | WaitOptions::WNOHANG
@@ -272,8 +266,21 @@ pub(super) fn waitid(
         (WaitId::P_PIDFD, fd) if fd >= 0 => return Err(Errno::EBADF),
         _ => return Err(Errno::EINVAL),
     };
-    let found = cx.thread.wait_for_child(who, options)?;
+    cx.thread.wait_for_child(who, options)
+}
+
+pub(super) fn waitid(
+    cx: &mut Context<'_>,
+    kind: WaitId,
+    who: Pid,
+    info: UserMut<Siginfo>,
+    options: WaitOptions,
+    usage: UserMut<Rusage>,
+) -> Result {
+    let found = child_for(cx, kind, who, options);
     let space = cx.space();
+    let refusal = found.as_ref().err().copied();
+    let found = found.unwrap_or_default();
     if let Some((_, child)) = found.as_ref().filter(|_| !usage.is_null()) {
         space.write_value(usage.addr, &usage_of_child(child))?;
     }
@@ -281,7 +288,8 @@ pub(super) fn waitid(
         let told = found.map_or_else(Siginfo::default, |(found, child)| told(found, &child));
         space.write_value(info.addr, &told)?;
     }
-    Ok(0)
+    // What is told of nobody is told even when the call is refused.
+    refusal.map_or(Ok(0), Err)
 }
 
 pub(super) fn set_tid_address(cx: &mut Context<'_>, addr: UserMut<Pid>) -> Result {

@@ -277,10 +277,12 @@ pub(super) fn tgkill(cx: &mut Context<'_>, group: Pid, thread: Pid, signal: Sign
 fn info_from(cx: &Context<'_>, info: UserPtr<Siginfo>, signal: SignalNumber, to_self: bool) -> Result<Siginfo> {
     let mut value: Siginfo = cx.space().read_value(info.addr)?;
     value.si_signo = signal.0;
-    if (value.si_code >= 0 || value.si_code == SI_TKILL) && !to_self {
-        return Err(Errno::EPERM);
-    }
-    Ok(value)
+    honest(value, to_self)
+}
+
+/// EPERM for what looks as if the kernel had sent it, unless that deceives nobody but the sender.
+fn honest(info: Siginfo, to_self: bool) -> Result<Siginfo> {
+    if (info.si_code >= 0 || info.si_code == SI_TKILL) && !to_self { Err(Errno::EPERM) } else { Ok(info) }
 }
 
 pub(super) fn rt_sigqueueinfo(cx: &mut Context<'_>, who: Pid, signal: SignalNumber, info: UserPtr<Siginfo>) -> Result {
@@ -301,9 +303,11 @@ pub(super) fn rt_tgsigqueueinfo(
     signal: SignalNumber,
     info: UserPtr<Siginfo>,
 ) -> Result {
+    let mut value: Siginfo = cx.space().read_value(info.addr)?;
+    value.si_signo = signal.0;
     if thread.0 <= 0 || group.0 <= 0 {
         return Err(Errno::EINVAL);
     }
-    let info = info_from(cx, info, signal, group.0 == cx.process().pid())?;
+    let info = honest(value, group.0 == cx.process().pid())?;
     send_to_thread(cx, Some(group.0), thread.0, signal_of(signal)?, Some(info))
 }

@@ -68,6 +68,7 @@ impl Guest {
         // Orrery needs neither, and may refuse them.
         let _ = self.limit(Resource::RLIMIT_CORE, 0);
         let _ = self.limit(Resource::RLIMIT_CPU, 2);
+        let _ = self.limit(Resource::RLIMIT_NOFILE, 1024);
     }
 }
 
