@@ -1,92 +1,136 @@
-//! Extended attributes: no file system here keeps any, and each call says so as Linux does for such a file system.
+//! Extended attributes.
+
+use alloc::vec;
+use alloc::vec::Vec;
 
 use kernel_abi::Fd;
 use kernel_abi::arg::{UserIn, UserName, UserOut, UserPath};
-use kernel_abi::flags::XattrFlags;
+use kernel_abi::flags::{CAP_SYS_ADMIN, XATTR_NAME_MAX, XATTR_SIZE_MAX, XattrFlags};
 
 use crate::error::{Errno, Result};
 use crate::syscall::{Context, path};
-use crate::vfs::Follow;
+use crate::vfs::{Follow, Path};
 
-/// Bytes of a name, its NUL not counted (XATTR_NAME_MAX).
-const NAME_MAX: usize = 255;
-
-/// What reading or changing an attribute comes to when the file is there and the name is one.
-fn refused(cx: &Context<'_>, name: UserName) -> Result {
-    match cx.space().read_string(name.0, NAME_MAX + 1) {
+fn name_of(cx: &Context<'_>, name: UserName) -> Result<Vec<u8>> {
+    match cx.space().read_string(name.0, XATTR_NAME_MAX as usize + 1) {
         Ok(name) if name.is_empty() => Err(Errno::ERANGE),
-        Ok(_) => Err(Errno::EOPNOTSUPP),
         Err(Errno::ENAMETOOLONG) => Err(Errno::ERANGE),
-        Err(errno) => Err(errno),
+        read => read,
     }
 }
 
-fn by_path(cx: &Context<'_>, at: UserPath, follow: Follow, name: UserName) -> Result {
-    path::resolve(cx, Fd::CWD, at, follow)?;
-    refused(cx, name)
+fn value_of(cx: &Context<'_>, value: UserIn, flags: XattrFlags) -> Result<Vec<u8>> {
+    if flags.unknown() != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if value.len > XATTR_SIZE_MAX as usize {
+        return Err(Errno::E2BIG);
+    }
+    let mut bytes = vec![0; value.len];
+    cx.space().read(value.addr, &mut bytes)?;
+    Ok(bytes)
 }
 
-fn by_file(cx: &Context<'_>, file: Fd, name: UserName) -> Result {
-    cx.files().get(file.0)?;
-    refused(cx, name)
+/// Writes what was asked for, or with no room given says how much it takes.
+fn give(cx: &Context<'_>, bytes: &[u8], into: UserOut) -> Result {
+    if into.len > 0 {
+        if bytes.len() > into.len {
+            return Err(Errno::ERANGE);
+        }
+        cx.space().write(into.addr, bytes)?;
+    }
+    Ok(bytes.len())
 }
 
-pub(super) fn setxattr(
-    cx: &mut Context<'_>,
-    at: UserPath,
-    name: UserName,
-    _value: UserIn,
-    _flags: XattrFlags,
-) -> Result {
-    by_path(cx, at, Follow::Yes, name)
+fn is_admin(cx: &Context<'_>) -> bool {
+    cx.credentials().can(CAP_SYS_ADMIN)
+}
+
+/// Where an open file is; what is nowhere has no attributes.
+fn place_of(cx: &Context<'_>, file: Fd) -> Result<Path> {
+    cx.files().get(file.0)?.path().cloned().ok_or(Errno::EOPNOTSUPP)
+}
+
+fn set(cx: &Context<'_>, place: &Path, name: &[u8], value: &[u8], flags: XattrFlags) -> Result {
+    place.set_attribute(name, value, flags, &cx.thread.identity(), is_admin(cx)).map(|()| 0)
+}
+
+fn get(cx: &Context<'_>, place: &Path, name: &[u8], into: UserOut) -> Result {
+    let value = place.attribute(name, &cx.thread.identity(), is_admin(cx))?;
+    give(cx, &value, into)
+}
+
+fn list(cx: &Context<'_>, place: &Path, into: UserOut) -> Result {
+    give(cx, &place.attribute_names(is_admin(cx))?, into)
+}
+
+fn remove(cx: &Context<'_>, place: &Path, name: &[u8]) -> Result {
+    place.remove_attribute(name, &cx.thread.identity(), is_admin(cx)).map(|()| 0)
+}
+
+pub(super) fn setxattr(cx: &mut Context<'_>, at: UserPath, name: UserName, value: UserIn, flags: XattrFlags) -> Result {
+    let (name, value) = (name_of(cx, name)?, value_of(cx, value, flags)?);
+    set(cx, &path::resolve(cx, Fd::CWD, at, Follow::Yes)?, &name, &value, flags)
 }
 
 pub(super) fn lsetxattr(
     cx: &mut Context<'_>,
     at: UserPath,
     name: UserName,
-    _value: UserIn,
-    _flags: XattrFlags,
+    value: UserIn,
+    flags: XattrFlags,
 ) -> Result {
-    by_path(cx, at, Follow::No, name)
+    let (name, value) = (name_of(cx, name)?, value_of(cx, value, flags)?);
+    set(cx, &path::resolve(cx, Fd::CWD, at, Follow::No)?, &name, &value, flags)
 }
 
-pub(super) fn fsetxattr(cx: &mut Context<'_>, file: Fd, name: UserName, _value: UserIn, _flags: XattrFlags) -> Result {
-    by_file(cx, file, name)
+pub(super) fn fsetxattr(cx: &mut Context<'_>, file: Fd, name: UserName, value: UserIn, flags: XattrFlags) -> Result {
+    let (name, value) = (name_of(cx, name)?, value_of(cx, value, flags)?);
+    set(cx, &place_of(cx, file)?, &name, &value, flags)
 }
 
-pub(super) fn getxattr(cx: &mut Context<'_>, at: UserPath, name: UserName, _into: UserOut) -> Result {
-    by_path(cx, at, Follow::Yes, name)
+pub(super) fn getxattr(cx: &mut Context<'_>, at: UserPath, name: UserName, into: UserOut) -> Result {
+    let name = name_of(cx, name)?;
+    get(cx, &path::resolve(cx, Fd::CWD, at, Follow::Yes)?, &name, into)
 }
 
-pub(super) fn lgetxattr(cx: &mut Context<'_>, at: UserPath, name: UserName, _into: UserOut) -> Result {
-    by_path(cx, at, Follow::No, name)
+pub(super) fn lgetxattr(cx: &mut Context<'_>, at: UserPath, name: UserName, into: UserOut) -> Result {
+    let name = name_of(cx, name)?;
+    get(cx, &path::resolve(cx, Fd::CWD, at, Follow::No)?, &name, into)
 }
 
-pub(super) fn fgetxattr(cx: &mut Context<'_>, file: Fd, name: UserName, _into: UserOut) -> Result {
-    by_file(cx, file, name)
+pub(super) fn fgetxattr(cx: &mut Context<'_>, file: Fd, name: UserName, into: UserOut) -> Result {
+    let name = name_of(cx, name)?;
+    get(cx, &place_of(cx, file)?, &name, into)
 }
 
-pub(super) fn listxattr(cx: &mut Context<'_>, at: UserPath, _into: UserOut) -> Result {
-    path::resolve(cx, Fd::CWD, at, Follow::Yes).map(|_| 0)
+pub(super) fn listxattr(cx: &mut Context<'_>, at: UserPath, into: UserOut) -> Result {
+    list(cx, &path::resolve(cx, Fd::CWD, at, Follow::Yes)?, into)
 }
 
-pub(super) fn llistxattr(cx: &mut Context<'_>, at: UserPath, _into: UserOut) -> Result {
-    path::resolve(cx, Fd::CWD, at, Follow::No).map(|_| 0)
+pub(super) fn llistxattr(cx: &mut Context<'_>, at: UserPath, into: UserOut) -> Result {
+    list(cx, &path::resolve(cx, Fd::CWD, at, Follow::No)?, into)
 }
 
-pub(super) fn flistxattr(cx: &mut Context<'_>, file: Fd, _into: UserOut) -> Result {
-    cx.files().get(file.0).map(|_| 0)
+pub(super) fn flistxattr(cx: &mut Context<'_>, file: Fd, into: UserOut) -> Result {
+    match place_of(cx, file) {
+        Ok(place) => list(cx, &place, into),
+        Err(Errno::EOPNOTSUPP) => Ok(0),
+        Err(errno) => Err(errno),
+    }
 }
 
 pub(super) fn removexattr(cx: &mut Context<'_>, at: UserPath, name: UserName) -> Result {
-    by_path(cx, at, Follow::Yes, name)
+    let name = name_of(cx, name)?;
+    remove(cx, &path::resolve(cx, Fd::CWD, at, Follow::Yes)?, &name)
 }
 
 pub(super) fn lremovexattr(cx: &mut Context<'_>, at: UserPath, name: UserName) -> Result {
-    by_path(cx, at, Follow::No, name)
+    let name = name_of(cx, name)?;
+    remove(cx, &path::resolve(cx, Fd::CWD, at, Follow::No)?, &name)
 }
 
 pub(super) fn fremovexattr(cx: &mut Context<'_>, file: Fd, name: UserName) -> Result {
-    by_file(cx, file, name)
+    let name = name_of(cx, name)?;
+    remove(cx, &place_of(cx, file)?, &name)
 }

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 
-use kernel_abi::flags::{OpenFlags, RenameFlags};
+use kernel_abi::flags::{OpenFlags, RenameFlags, XattrFlags};
 use kernel_abi::structs::Timespec;
 
 use super::attributes::{Attributes, FileKind, SystemAttributes};
@@ -128,6 +128,22 @@ pub trait Inode: Send + Sync {
     /// Changes attributes.
     fn set_attributes(&self, _change: &Change) -> Result<()> {
         Err(Errno::EPERM)
+    }
+    /// An extended attribute; ENODATA.
+    fn attribute(&self, _name: &[u8]) -> Result<Vec<u8>> {
+        Err(Errno::EOPNOTSUPP)
+    }
+    /// Keeps an extended attribute: EEXIST and ENODATA as `how` says.
+    fn set_attribute(&self, _name: &[u8], _value: &[u8], _how: XattrFlags) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
+    /// Forgets an extended attribute; ENODATA.
+    fn remove_attribute(&self, _name: &[u8]) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
+    /// The names of its extended attributes.
+    fn attribute_names(&self) -> Result<Vec<Vec<u8>>> {
+        Ok(Vec::new())
     }
     /// Sets a regular file's size.
     fn truncate(&self, _len: u64) -> Result<()> {

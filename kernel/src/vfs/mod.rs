@@ -15,6 +15,7 @@ mod path;
 mod transfer;
 mod user_io;
 mod walk;
+mod xattr;
 
 pub use attributes::{Access, Attributes, FileKind, Identity, SystemAttributes};
 pub use context::{FsContext, OpenRequest};

@@ -74,6 +74,7 @@ mod time;
 mod timer;
 mod transfer;
 mod wait;
+mod xattr;
 
 pub use exec::executed;
 
@@ -104,6 +105,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         spent::CASES,
         sched::CASES,
         timer::CASES,
+        xattr::CASES,
         epoll::CASES,
         machine::CASES,
     ];

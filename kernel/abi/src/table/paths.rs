@@ -113,29 +113,29 @@ macro_rules! rows_of_paths {
             /// Set the permission bits that new files do not get.
             umask                  [  95  166] = attr::umask(mask: Mode);
             /// Set an extended attribute.
-            setxattr               [ 188    5] = xattr::setxattr(path: UserPath, name: UserName, value: UserIn, flags: XattrFlags) without "keeping any";
+            setxattr               [ 188    5] = xattr::setxattr(path: UserPath, name: UserName, value: UserIn, flags: XattrFlags) without "those of files outside";
             /// Set an extended attribute, or the link's own.
-            lsetxattr              [ 189    6] = xattr::lsetxattr(path: UserPath, name: UserName, value: UserIn, flags: XattrFlags) without "keeping any";
+            lsetxattr              [ 189    6] = xattr::lsetxattr(path: UserPath, name: UserName, value: UserIn, flags: XattrFlags) without "those of files outside";
             /// Set an open file's extended attribute.
-            fsetxattr              [ 190    7] = xattr::fsetxattr(file: Fd, name: UserName, value: UserIn, flags: XattrFlags) without "keeping any";
+            fsetxattr              [ 190    7] = xattr::fsetxattr(file: Fd, name: UserName, value: UserIn, flags: XattrFlags) without "those of files outside";
             /// Read an extended attribute.
-            getxattr               [ 191    8] = xattr::getxattr(path: UserPath, name: UserName, into: UserOut) without "keeping any";
+            getxattr               [ 191    8] = xattr::getxattr(path: UserPath, name: UserName, into: UserOut) without "those of files outside";
             /// Read an extended attribute, or the link's own.
-            lgetxattr              [ 192    9] = xattr::lgetxattr(path: UserPath, name: UserName, into: UserOut) without "keeping any";
+            lgetxattr              [ 192    9] = xattr::lgetxattr(path: UserPath, name: UserName, into: UserOut) without "those of files outside";
             /// Read an open file's extended attribute.
-            fgetxattr              [ 193   10] = xattr::fgetxattr(file: Fd, name: UserName, into: UserOut) without "keeping any";
+            fgetxattr              [ 193   10] = xattr::fgetxattr(file: Fd, name: UserName, into: UserOut) without "those of files outside";
             /// The names of a file's extended attributes.
-            listxattr              [ 194   11] = xattr::listxattr(path: UserPath, into: UserOut) without "keeping any";
+            listxattr              [ 194   11] = xattr::listxattr(path: UserPath, into: UserOut) without "those of files outside";
             /// The names of a file's extended attributes, or the link's own.
-            llistxattr             [ 195   12] = xattr::llistxattr(path: UserPath, into: UserOut) without "keeping any";
+            llistxattr             [ 195   12] = xattr::llistxattr(path: UserPath, into: UserOut) without "those of files outside";
             /// The names of an open file's extended attributes.
-            flistxattr             [ 196   13] = xattr::flistxattr(file: Fd, into: UserOut) without "keeping any";
+            flistxattr             [ 196   13] = xattr::flistxattr(file: Fd, into: UserOut) without "those of files outside";
             /// Remove an extended attribute.
-            removexattr            [ 197   14] = xattr::removexattr(path: UserPath, name: UserName) without "keeping any";
+            removexattr            [ 197   14] = xattr::removexattr(path: UserPath, name: UserName) without "those of files outside";
             /// Remove an extended attribute, or the link's own.
-            lremovexattr           [ 198   15] = xattr::lremovexattr(path: UserPath, name: UserName) without "keeping any";
+            lremovexattr           [ 198   15] = xattr::lremovexattr(path: UserPath, name: UserName) without "those of files outside";
             /// Remove an open file's extended attribute.
-            fremovexattr           [ 199   16] = xattr::fremovexattr(file: Fd, name: UserName) without "keeping any";
+            fremovexattr           [ 199   16] = xattr::fremovexattr(file: Fd, name: UserName) without "those of files outside";
 
             // ---- Mounts.
             /// Mount a file system, or change a mount.

@@ -22,6 +22,7 @@ mod pages;
 #[cfg(test)]
 mod tests;
 mod through;
+mod xattr;
 
 use alloc::sync::Arc;
 

@@ -4,7 +4,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 
-use kernel_abi::flags::{F_SEAL_SEAL, OpenFlags, RenameFlags};
+use kernel_abi::flags::{F_SEAL_SEAL, OpenFlags, RenameFlags, XattrFlags};
 use kernel_abi::structs::Timespec;
 use ostd::census::Presence;
 use ostd::device::FolderAttributes;
@@ -17,6 +17,7 @@ use super::lower::Lower;
 use super::names::Removal;
 use super::pages::{Pages, full, time};
 use super::through::version;
+use super::xattr::Kept;
 use crate::error::{Errno, Result};
 use crate::vfs::{Attributes, Change, File, FileKind, Inode, Location, Make, Names};
 
@@ -47,6 +48,8 @@ pub(super) struct Meta {
     pub(super) seals: u32,
     /// Whether a name may lead to it although none does.
     pub(super) may_be_named: bool,
+    /// Extended attributes.
+    pub(super) kept: Kept,
     /// Whether any of this is no longer what is below.
     pub(super) is_own: bool,
     /// Bytes that a directory takes below.
@@ -124,6 +127,7 @@ impl Node {
             btime: time(found.ctime),
             seals: F_SEAL_SEAL,
             may_be_named: false,
+            kept: Kept::default(),
             is_own: false,
             size_below: found.size,
             blocks_below: found.blocks,
@@ -232,6 +236,7 @@ impl Meta {
             btime: now,
             seals: F_SEAL_SEAL,
             may_be_named: false,
+            kept: Kept::default(),
             is_own: true,
             size_below: 0,
             blocks_below: 0,
@@ -346,6 +351,22 @@ impl Inode for Node {
         meta.mtime = change.mtime.unwrap_or(meta.mtime);
         meta.ctime = now;
         Ok(())
+    }
+
+    fn attribute(&self, name: &[u8]) -> Result<Vec<u8>> {
+        self.kept(name)
+    }
+
+    fn set_attribute(&self, name: &[u8], value: &[u8], how: XattrFlags) -> Result<()> {
+        self.keep(name, value, how)
+    }
+
+    fn remove_attribute(&self, name: &[u8]) -> Result<()> {
+        self.keep_no_longer(name)
+    }
+
+    fn attribute_names(&self) -> Result<Vec<Vec<u8>>> {
+        Ok(self.kept_names())
     }
 
     fn truncate(&self, len: u64) -> Result<()> {
