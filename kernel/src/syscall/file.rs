@@ -7,14 +7,15 @@ use crate::abi::Signal;
 use crate::abi::arg::{Fd, Hex, UserIn, UserIovecsIn, UserIovecsOut, UserOut};
 use crate::abi::flags::{
     CloseRangeFlags, DupFlags, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, Fadvice,
-    FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, Resource, RwFlags, SyncRangeFlags, Whence,
+    FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, RLIM_INFINITY, Resource, RwFlags, SI_USER,
+    SyncRangeFlags, Whence,
 };
 use crate::abi::structs::{Iovec, Siginfo};
 use crate::error::{Errno, Result};
 use crate::ipc::PipeEnd;
 use crate::mm::AddressSpace;
 use crate::syscall::Context;
-use crate::vfs::{CloseOnExec, FileKind, IoctlContext, UserSink, UserSource};
+use crate::vfs::{Beginning, CloseOnExec, FileKind, IoctlContext, OpenFile, Source, UserSink, UserSource};
 
 /// Buffers at most in one call, `IOV_MAX`.
 const BUFFERS_MAX: usize = 1024;
@@ -42,12 +43,44 @@ fn check(space: &AddressSpace, addr: usize, len: usize) -> Result<()> {
     addr.checked_add(len).filter(|end| *end <= space.end()).map(drop).ok_or(Errno::EFAULT)
 }
 
-/// A write to what nobody reads is told by a signal too.
-pub(super) fn told(cx: &Context<'_>, result: Result) -> Result {
-    if result == Err(Errno::EPIPE) {
-        // A queue of signals that is full loses this one, as Linux does.
-        let _ = cx.thread.send(Signal::SIGPIPE, Siginfo::kernel(Signal::SIGPIPE));
+/// How long a file may become by this process's doing.
+fn len_max(cx: &Context<'_>) -> u64 {
+    cx.process().limit(Resource::RLIMIT_FSIZE)
+}
+
+/// EFBIG when a file would grow past what this process may make of it.
+pub(super) fn permit_len(cx: &Context<'_>, now: u64, len: u64) -> Result<()> {
+    if len > now && len > len_max(cx) { told(cx, Err(Errno::EFBIG)).map(drop) } else { Ok(()) }
+}
+
+/// As much of `from` as a file may grow by when it is written at `at`, or at its own offset. EFBIG where nothing fits.
+fn fitting<'a>(cx: &Context<'_>, file: &OpenFile, from: &'a mut dyn Source, at: Option<i64>) -> Result<Beginning<'a>> {
+    let (len, limit) = (from.remaining(), len_max(cx));
+    if limit == RLIM_INFINITY || len == 0 || !file.file().is_seekable() {
+        return Ok(Beginning::new(from, len));
     }
+    let found = file.attributes()?;
+    if found.kind != FileKind::Regular {
+        return Ok(Beginning::new(from, len));
+    }
+    let at = if file.flags().contains(OpenFlags::O_APPEND) {
+        found.size
+    } else {
+        at.map_or_else(|| file.seek(0, Whence::SEEK_CUR), |at| Ok(at.cast_unsigned()))?
+    };
+    let room = limit.checked_sub(at).filter(|room| *room > 0).ok_or(Errno::EFBIG)?;
+    Ok(Beginning::new(from, len.min(usize::try_from(room).unwrap_or(usize::MAX))))
+}
+
+/// A write to what nobody reads, or past the limit of a file's length, is told by a signal too.
+pub(super) fn told(cx: &Context<'_>, result: Result) -> Result {
+    let signal = match result {
+        Err(Errno::EPIPE) => Signal::SIGPIPE,
+        Err(Errno::EFBIG) if len_max(cx) != RLIM_INFINITY => Signal::SIGXFSZ,
+        _ => return result,
+    };
+    // It is the thread's own, and a queue of signals that is full loses it, as with Linux.
+    let _ = cx.thread.send(signal, Siginfo::kill(signal, SI_USER, cx.process().pid(), cx.credentials().user.real));
     result
 }
 
@@ -68,7 +101,8 @@ pub(super) fn write(cx: &mut Context<'_>, file: Fd, from: UserIn) -> Result {
         return Err(Errno::EBADF);
     }
     check(&space, from.addr, from.len)?;
-    told(cx, file.write(&mut UserSource::new(&*space, from.addr, from.len)))
+    let mut from = UserSource::new(&*space, from.addr, from.len);
+    told(cx, fitting(cx, &file, &mut from, None).and_then(|mut from| file.write(&mut from)))
 }
 
 pub(super) fn readv(cx: &mut Context<'_>, file: Fd, into: UserIovecsOut) -> Result {
@@ -86,7 +120,8 @@ pub(super) fn writev(cx: &mut Context<'_>, file: Fd, from: UserIovecsIn) -> Resu
         return Err(Errno::EBADF);
     }
     let space = cx.space();
-    told(cx, file.write(&mut UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?)))
+    let mut from = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
+    told(cx, fitting(cx, &file, &mut from, None).and_then(|mut from| file.write(&mut from)))
 }
 
 pub(super) fn pread64(cx: &mut Context<'_>, file: Fd, into: UserOut, offset: i64) -> Result {
@@ -110,7 +145,8 @@ pub(super) fn pwrite64(cx: &mut Context<'_>, file: Fd, from: UserIn, offset: i64
     if file.is_writable() {
         check(&space, from.addr, from.len)?;
     }
-    told(cx, file.pwrite(&mut UserSource::new(&*space, from.addr, from.len), offset))
+    let mut from = UserSource::new(&*space, from.addr, from.len);
+    told(cx, fitting(cx, &file, &mut from, Some(offset)).and_then(|mut from| file.pwrite(&mut from, offset)))
 }
 
 pub(super) fn preadv(cx: &mut Context<'_>, file: Fd, into: UserIovecsOut, offset: i64, _high: usize) -> Result {
@@ -128,7 +164,8 @@ pub(super) fn pwritev(cx: &mut Context<'_>, file: Fd, from: UserIovecsIn, offset
     }
     let file = cx.files().get(file.0)?;
     let space = cx.space();
-    told(cx, file.pwrite(&mut UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?), offset))
+    let mut from = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
+    told(cx, fitting(cx, &file, &mut from, Some(offset)).and_then(|mut from| file.pwrite(&mut from, offset)))
 }
 
 pub(super) fn preadv2(
@@ -198,7 +235,11 @@ pub(super) fn lseek(cx: &mut Context<'_>, file: Fd, offset: i64, whence: Whence)
 
 pub(super) fn ftruncate(cx: &mut Context<'_>, file: Fd, len: i64) -> Result {
     let len = u64::try_from(len).map_err(|_| Errno::EINVAL)?;
-    cx.files().get(file.0)?.truncate(len).map(|()| 0)
+    let file = cx.files().get(file.0)?;
+    if file.is_writable() && file.file().is_seekable() {
+        permit_len(cx, file.attributes()?.size, len)?;
+    }
+    file.truncate(len).map(|()| 0)
 }
 
 pub(super) fn fallocate(cx: &mut Context<'_>, file: Fd, mode: FallocateMode, offset: i64, len: i64) -> Result {
@@ -368,7 +409,11 @@ pub(super) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: FcntlCommand, argumen
             let close = CloseOnExec::when(argument.0 as u32 & FdFlags::FD_CLOEXEC.bits() != 0);
             files.set_close_on_exec(fd.0, close).map(|()| 0)
         }
-        FcntlCommand::F_GETFL => Ok((file.flags() | OpenFlags::O_LARGEFILE).bits() as usize),
+        FcntlCommand::F_GETFL => {
+            // What was opened by its path was opened for any length.
+            let large = file.path().is_some() && !file.is_place();
+            Ok((file.flags() | if large { OpenFlags::O_LARGEFILE } else { OpenFlags::empty() }).bits() as usize)
+        }
         _ if file.is_place() => Err(Errno::EBADF),
         FcntlCommand::F_SETFL => file.set_flags(OpenFlags::from_bits_retain(argument.0 as u32)).map(|()| 0),
         FcntlCommand::F_GETLK

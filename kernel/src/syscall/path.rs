@@ -245,6 +245,8 @@ pub(super) fn truncate(cx: &mut Context<'_>, path: UserPath, len: i64) -> Result
         _ => return Err(Errno::EINVAL),
     }
     found.mount.permit_write()?;
-    found.inode.attributes()?.permit(&cx.thread.identity(), Access::WRITE)?;
+    let before = found.inode.attributes()?;
+    before.permit(&cx.thread.identity(), Access::WRITE)?;
+    super::file::permit_len(cx, before.size, len)?;
     found.inode.truncate(len).map(|()| 0)
 }

@@ -27,5 +27,5 @@ pub use locks::{Hold, LockTable, Owner, Record};
 pub use mount::{Mount, MountTable};
 pub use open_file::OpenFile;
 pub use path::{Path, Reach};
-pub use transfer::{Sink, SliceSink, SliceSource, Source, UserSink, UserSource};
+pub use transfer::{Beginning, Sink, SliceSink, SliceSource, Source, UserSink, UserSource};
 pub use walk::{Follow, Last};

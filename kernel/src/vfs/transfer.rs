@@ -42,6 +42,38 @@ pub trait Source {
     }
 }
 
+/// A source of which only the first bytes are given.
+pub struct Beginning<'a> {
+    of: &'a mut dyn Source,
+    left: usize,
+}
+
+impl<'a> Beginning<'a> {
+    /// At most `len` bytes of a source.
+    pub fn new(of: &'a mut dyn Source, len: usize) -> Self {
+        Self { of, left: len }
+    }
+}
+
+impl Source for Beginning<'_> {
+    fn remaining(&self) -> usize {
+        self.of.remaining().min(self.left)
+    }
+
+    fn take(&mut self, into: &mut [u8]) -> Result<usize> {
+        let len = into.len().min(self.left);
+        let count = self.of.take(&mut into[..len])?;
+        self.left -= count;
+        Ok(count)
+    }
+
+    fn take_into_frame(&mut self, frame: &Frame, offset: usize, len: usize) -> Result<usize> {
+        let count = self.of.take_into_frame(frame, offset, len.min(self.left))?;
+        self.left -= count;
+        Ok(count)
+    }
+}
+
 /// A sink that is memory of the kernel.
 pub struct SliceSink<'a> {
     left: &'a mut [u8],
