@@ -3,7 +3,7 @@
 use zerocopy::IntoBytes as _;
 
 use crate::abi::arg::{Fd, Gid, Mode, Uid, UserMut, UserPath, UserPtr};
-use crate::abi::flags::{AtFlags, StatxMask, UTIME_NOW, UTIME_OMIT};
+use crate::abi::flags::{AtFlags, CAP_CHOWN, StatxMask, UTIME_NOW, UTIME_OMIT};
 use crate::abi::structs::{Stat, Statfs, Statx, Timespec, Timeval, Utimbuf};
 use crate::error::{Errno, Result};
 use crate::syscall::{ARCH, Context};
@@ -141,7 +141,7 @@ fn set_owner(cx: &Context<'_>, place: &Path, user: Uid, group: Gid) -> Result {
     let (who, before) = (cx.thread.identity(), place.inode.attributes()?);
     let uid = (user != Uid::UNCHANGED).then_some(user.0);
     let gid = (group != Gid::UNCHANGED).then_some(group.0);
-    if !who.may_override {
+    if !cx.credentials().can(CAP_CHOWN) {
         let keeps_user = uid.is_none_or(|uid| uid == before.uid && who.uid == uid);
         let joins_own = gid.is_none_or(|gid| who.uid == before.uid && (gid == before.gid || who.is_member(gid)));
         if !keeps_user || !joins_own {
