@@ -56,7 +56,9 @@ mod exec;
 mod file;
 mod futex;
 mod handler;
+mod id;
 mod interrupt;
+mod limit;
 mod lock;
 mod machine;
 mod memory;
@@ -64,6 +66,7 @@ mod name;
 mod nameless;
 mod path;
 mod pipe;
+mod poll;
 mod process;
 mod queue;
 mod sched;
@@ -97,6 +100,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         wait::CASES,
         thread::CASES,
         futex::CASES,
+        poll::CASES,
+        id::CASES,
+        limit::CASES,
         time::CASES,
         pipe::CASES,
         lock::CASES,
