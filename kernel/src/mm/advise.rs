@@ -108,14 +108,16 @@ impl AddressSpace {
         Ok(pages)
     }
 
-    /// Makes every page of `[at, end)` present: ENOMEM at a hole, EFAULT where the area or the file refuses.
+    /// Makes every page of `[at, end)` present: ENOMEM at a hole, EINVAL where the area refuses, EFAULT where the file
+    /// does.
     pub fn populate(&self, at: usize, end: usize, access: Access) -> Result<()> {
         for page in (at..end).step_by(PAGE_SIZE) {
             let page = Vaddr::new(page);
             match self.fault(PageFault { addr: page, access }) {
                 Ok(()) => {}
                 Err(Refusal::NotMapped | Refusal::NoMemory) => return Err(Errno::ENOMEM),
-                Err(Refusal::NotAllowed | Refusal::BeyondEnd) => return Err(Errno::EFAULT),
+                Err(Refusal::NotAllowed) => return Err(Errno::EINVAL),
+                Err(Refusal::BeyondEnd) => return Err(Errno::EFAULT),
             }
         }
         Ok(())

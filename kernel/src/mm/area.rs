@@ -45,6 +45,8 @@ pub enum Sharing {
 pub enum Place {
     /// There if that is free, else anywhere; zero is no wish.
     Hint(usize),
+    /// Where addresses have 31 bits (`MAP_32BIT`).
+    Low,
     /// There, in the place of whatever is there.
     Fixed(usize),
     /// There, or EEXIST.

@@ -17,6 +17,8 @@ use crate::mm::{AREAS_MAX, Area, AreaInfo, Areas, Label, MemoryLimits, Place, Pr
 const STACK_ROOM: usize = 128 << 20;
 /// Nothing is mapped below (`vm.mmap_min_addr`).
 pub(super) const FLOOR: usize = 0x1_0000;
+/// Where Linux puts what must have 31-bit addresses: its second gigabyte.
+const LOW: core::ops::Range<usize> = 0x4000_0000..0x8000_0000;
 
 /// A program's memory. Shared by threads, and by a child of vfork(2) until it executes something.
 pub struct AddressSpace {
@@ -377,8 +379,9 @@ impl AddressSpace {
             Place::Fixed(at) | Place::FixedNoReplace(at) if at < FLOOR => Err(Errno::EPERM),
             Place::FixedNoReplace(at) if state.areas.overlaps(at, at + len) => Err(Errno::EEXIST),
             Place::Fixed(at) | Place::FixedNoReplace(at) => Ok(at),
+            Place::Low => state.areas.room_below(len, LOW.start, LOW.end).ok_or(Errno::ENOMEM),
             Place::Hint(hint) => {
-                let hint = hint.checked_next_multiple_of(PAGE_SIZE).unwrap_or(0);
+                let hint = hint / PAGE_SIZE * PAGE_SIZE;
                 let free = |at: usize| fits(at) && !state.areas.overlaps(at, at + len);
                 if hint != 0 && free(hint.max(FLOOR)) {
                     return Ok(hint.max(FLOOR));

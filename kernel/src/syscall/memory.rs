@@ -48,6 +48,8 @@ pub(super) fn mmap(
         Place::FixedNoReplace(addr.0)
     } else if flags.contains(MapFlags::MAP_FIXED) {
         Place::Fixed(addr.0)
+    } else if flags.contains(MapFlags::MAP_32BIT) {
+        Place::Low
     } else {
         Place::Hint(addr.0)
     };
@@ -55,6 +57,9 @@ pub(super) fn mmap(
     wish.promised = !flags.contains(MapFlags::MAP_NORESERVE);
     wish.grows_down = flags.contains(MapFlags::MAP_GROWSDOWN);
     if let Some(open) = open {
+        if offset.checked_add(len).is_none_or(|end| end > i64::MAX as usize) {
+            return Err(Errno::EOVERFLOW);
+        }
         if !open.is_readable() {
             return Err(Errno::EACCES);
         }
@@ -82,6 +87,25 @@ pub(super) fn munmap(cx: &mut Context<'_>, addr: UserAddr, len: usize) -> Result
 }
 
 pub(super) fn mprotect(cx: &mut Context<'_>, addr: UserAddr, len: usize, prot: ProtFlags) -> Result {
+    let growth = ProtFlags::PROT_GROWSDOWN | ProtFlags::PROT_GROWSUP;
+    let known = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE | ProtFlags::PROT_EXEC | ProtFlags::PROT_SEM;
+    if prot.contains(growth) || !addr.0.is_multiple_of(PAGE_SIZE) {
+        return Err(Errno::EINVAL);
+    }
+    if len == 0 {
+        return Ok(0);
+    }
+    if len.checked_next_multiple_of(PAGE_SIZE).and_then(|len| addr.0.checked_add(len)).is_none() {
+        return Err(Errno::ENOMEM);
+    }
+    let grows_down = || cx.space().area_at(addr.0).is_some_and(|area| area.grows_down);
+    // Nothing grows up on the machines there are.
+    let wrong = prot.contains(ProtFlags::PROT_GROWSUP)
+        || (prot.contains(ProtFlags::PROT_GROWSDOWN) && !grows_down())
+        || !known.union(growth).contains(prot);
+    if wrong {
+        return Err(Errno::EINVAL);
+    }
     cx.space().protect(addr.0, len, protection(prot))?;
     Ok(0)
 }
