@@ -207,15 +207,14 @@ fn send(cx: &Context<'_>, target: &Process, signal: Option<Signal>) -> Result<()
 
 pub(super) fn kill(cx: &mut Context<'_>, who: Pid, signal: SignalNumber) -> Result {
     let processes = everybody(cx)?;
-    let signal_known = signal_of(signal);
     if who.0 == i32::MIN {
         return Err(Errno::ESRCH);
     }
-    let signal = signal_known?;
     let many = |targets: Vec<Arc<Process>>| {
         if targets.is_empty() {
             return Err(Errno::ESRCH);
         }
+        let signal = signal_of(signal)?;
         // One that could be reached is enough.
         let results: Vec<_> = targets.iter().map(|target| send(cx, target, signal)).collect();
         if results.iter().any(Result::is_ok) { Ok(0) } else { results.into_iter().collect::<Result<()>>().map(|()| 0) }
@@ -232,6 +231,8 @@ pub(super) fn kill(cx: &mut Context<'_>, who: Pid, signal: SignalNumber) -> Resu
                 Some(target) => target,
                 None => Arc::clone(processes.find_thread(pid).ok_or(Errno::ESRCH)?.process()),
             };
+            // A process that is not there is told before a signal that does not exist.
+            let signal = signal_of(signal)?;
             if pid == KERNEL_PID {
                 // It takes no signals, but it is there.
                 return may_signal(cx, &target, signal).map(|()| 0);
@@ -245,13 +246,14 @@ fn send_to_thread(
     cx: &Context<'_>,
     group: Option<i32>,
     tid: i32,
-    signal: Option<Signal>,
+    signal: SignalNumber,
     info: Option<Siginfo>,
 ) -> Result {
     let thread = everybody(cx)?.find_thread(tid).ok_or(Errno::ESRCH)?;
     if group.is_some_and(|group| group != thread.process().pid()) {
         return Err(Errno::ESRCH);
     }
+    let signal = signal_of(signal)?;
     may_signal(cx, thread.process(), signal)?;
     if let Some(signal) = signal {
         thread.send(signal, info.unwrap_or_else(|| own_info(cx, signal, SI_TKILL)))?;
@@ -263,14 +265,14 @@ pub(super) fn tkill(cx: &mut Context<'_>, thread: Pid, signal: SignalNumber) -> 
     if thread.0 <= 0 {
         return Err(Errno::EINVAL);
     }
-    send_to_thread(cx, None, thread.0, signal_of(signal)?, None)
+    send_to_thread(cx, None, thread.0, signal, None)
 }
 
 pub(super) fn tgkill(cx: &mut Context<'_>, group: Pid, thread: Pid, signal: SignalNumber) -> Result {
     if thread.0 <= 0 || group.0 <= 0 {
         return Err(Errno::EINVAL);
     }
-    send_to_thread(cx, Some(group.0), thread.0, signal_of(signal)?, None)
+    send_to_thread(cx, Some(group.0), thread.0, signal, None)
 }
 
 /// Reads the caller's siginfo; only the kernel and kill(2) may say that it comes from them.
@@ -309,5 +311,5 @@ pub(super) fn rt_tgsigqueueinfo(
         return Err(Errno::EINVAL);
     }
     let info = honest(value, group.0 == cx.process().pid())?;
-    send_to_thread(cx, Some(group.0), thread.0, signal_of(signal)?, Some(info))
+    send_to_thread(cx, Some(group.0), thread.0, signal, Some(info))
 }
