@@ -75,6 +75,8 @@ impl Thread {
         let child = Thread::new(tid, Arc::clone(&process), space, files, fs, Arc::clone(&credentials));
         *child.name.lock() = self.name();
         *child.scheduling.lock() = self.scheduling().of_child();
+        let slack = self.slack_ns();
+        *child.slack_ns.lock() = (slack, slack);
         {
             let from = self.signals.lock();
             let (mask, stack) = (from.saved.unwrap_or(from.mask), from.stack);

@@ -5,8 +5,10 @@ use alloc::vec::Vec;
 
 use ostd::sync::Sleep;
 
+use super::tree::State;
 use super::{KERNEL_PID, PROGRAM_PID, Process, Processes, Thread, ticks};
 use crate::abi::Signal;
+use crate::abi::flags::SI_USER;
 use crate::abi::structs::{ChildChange, Siginfo, status_exited};
 use crate::error::{Errno, Result};
 use crate::vfs::FdTable;
@@ -112,17 +114,37 @@ impl Process {
             children.iter().chain([&pid]).filter_map(|&pid| processes.place(pid)).map(|place| place.1).collect();
         let orphaned_before: Vec<bool> = groups.iter().map(|&group| processes.is_orphaned(group)).collect();
         let mut gone = Vec::new();
-        let (parent, exit_signal) = {
+        let mut left = Vec::new();
+        let (parent, exit_signal, heir) = {
             let mut tree = processes.tree.lock();
-            let Some((parent, exit_signal, zombies)) = tree.end(pid, status, KERNEL_PID) else { return };
-            gone.extend(zombies.into_iter().filter_map(|zombie| tree.reap(zombie)));
+            let heir = tree.heir(pid, |ancestor| ancestor.is_reaper()).and_then(|heir| tree.get(heir));
+            let heir_pid = heir.as_ref().map_or(KERNEL_PID, |heir| heir.pid());
+            let Some((parent, exit_signal, zombies)) = tree.end(pid, status, heir_pid) else { return };
+            for zombie in zombies {
+                if heir.as_ref().is_none_or(|heir| heir.actions().lock().reaps_by_itself()) {
+                    gone.extend(tree.reap(zombie));
+                } else if let Some((_, _, _, State::Zombie(status))) = tree.place(zombie) {
+                    left.extend(tree.get(zombie).map(|zombie| (zombie, status)));
+                }
+            }
             // In the same breath, so that nobody finds a zombie that nobody waits for.
             let unheard = parent.pid() == KERNEL_PID
                 || (exit_signal == Signal::SIGCHLD.number() && parent.actions().lock().reaps_by_itself());
             gone.extend(if unheard { tree.reap(pid) } else { None });
-            (parent, exit_signal)
+            (parent, exit_signal, heir)
         };
         drop(gone);
+        for child in children.iter().filter_map(|&child| processes.find(child)) {
+            if let Some(signal) = child.death_signal() {
+                let _ = child.send(signal, Siginfo::kill(signal, SI_USER, pid, self.credentials().user.real));
+            }
+        }
+        if let Some(heir) = heir {
+            for (zombie, status) in left {
+                zombie.tell_end(&heir, Signal::SIGCHLD.number(), status);
+            }
+            heir.children_changed.wake_all();
+        }
         for (&group, was) in groups.iter().zip(orphaned_before) {
             if !was {
                 hang_up_if_orphaned(processes, group);

@@ -63,6 +63,14 @@ pub struct Process {
     pub(super) spent_by_dead: SpinLock<Spent>,
     pub(super) spent_by_children: SpinLock<Spent>,
     pub(super) timers: Timers,
+    /// The signal it wants when its parent ends; 0 is none.
+    pub(super) death_signal: AtomicU32,
+    /// Whether orphans among its descendants become its children.
+    pub(super) is_reaper: AtomicBool,
+    /// Whether it asked to leave no core.
+    pub(super) is_secret: AtomicBool,
+    /// What personality(2) was told.
+    pub(super) persona: AtomicU32,
     /// Who wants to know of every signal.
     watchers: SpinLock<Vec<Weak<WaitQueue>>>,
 }
@@ -93,6 +101,10 @@ impl Process {
             spent_by_dead: SpinLock::default(),
             spent_by_children: SpinLock::default(),
             timers: Timers::default(),
+            death_signal: AtomicU32::new(0),
+            is_reaper: AtomicBool::new(false),
+            is_secret: AtomicBool::new(false),
+            persona: AtomicU32::new(0),
             watchers: SpinLock::default(),
         }
     }
@@ -107,6 +119,8 @@ impl Process {
         if child.limit(Resource::RLIMIT_CPU) != RLIM_INFINITY {
             child.watch_cpu_limit();
         }
+        child.is_secret.store(parent.is_secret.load());
+        child.persona.store(parent.persona.load());
         child.has_left_terminal.store(parent.has_left_terminal.load());
         child
     }
@@ -119,6 +133,46 @@ impl Process {
     /// Everybody.
     pub fn processes(&self) -> Option<Arc<Processes>> {
         self.processes.upgrade()
+    }
+
+    /// The signal it wants when its parent ends (`PR_SET_PDEATHSIG`).
+    pub fn death_signal(&self) -> Option<Signal> {
+        Signal::from_number(self.death_signal.load() as i32)
+    }
+
+    /// Says which it wants.
+    pub fn set_death_signal(&self, signal: Option<Signal>) {
+        self.death_signal.store(signal.map_or(0, |signal| signal.number().unsigned_abs()));
+    }
+
+    /// Whether orphans among its descendants become its children (`PR_SET_CHILD_SUBREAPER`).
+    pub fn is_reaper(&self) -> bool {
+        self.is_reaper.load()
+    }
+
+    /// Says whether they do.
+    pub fn set_reaper(&self, reaper: bool) {
+        self.is_reaper.store(reaper);
+    }
+
+    /// Whether it leaves a core, and others may look into it (`PR_SET_DUMPABLE`).
+    pub fn is_dumpable(&self) -> bool {
+        !self.is_secret.load()
+    }
+
+    /// Says whether it does.
+    pub fn set_dumpable(&self, dumpable: bool) {
+        self.is_secret.store(!dumpable);
+    }
+
+    /// What personality(2) was told.
+    pub fn personality(&self) -> u32 {
+        self.persona.load()
+    }
+
+    /// Tells it.
+    pub fn set_personality(&self, persona: u32) {
+        self.persona.store(persona);
     }
 
     /// Its living threads, the first one first.

@@ -21,6 +21,8 @@ use crate::vfs::{FdTable, FsContext, Identity};
 /// How a call interrupted by a signal without a handler goes on: restart_syscall(2).
 pub type Restart = Box<dyn FnOnce(&Arc<Thread>) -> Result + Send>;
 
+/// How late a sleep of the first thread may end.
+const SLACK_NS: u64 = 50_000;
 /// The longest name of a thread.
 pub(super) const NAME_MAX: usize = 15;
 
@@ -59,6 +61,8 @@ pub struct Thread {
     pub(super) status: SpinLock<i32>,
     pub(super) meter: Meter,
     pub(super) scheduling: SpinLock<Scheduling>,
+    /// How late its sleeps may end, in nanoseconds, and how late they might at first.
+    pub(super) slack_ns: SpinLock<(u64, u64)>,
     /// Set when it no longer uses the memory of a parent in vfork(2).
     pub(super) released: AtomicBool,
     pub(super) release: WaitQueue,
@@ -91,6 +95,7 @@ impl Thread {
             status: SpinLock::new(0),
             meter: Meter::default(),
             scheduling: SpinLock::default(),
+            slack_ns: SpinLock::new((SLACK_NS, SLACK_NS)),
             released: AtomicBool::new(false),
             release: WaitQueue::new(),
         })
@@ -238,6 +243,17 @@ impl Thread {
     /// Changes it.
     pub fn set_alt_stack(&self, stack: AltStack) {
         self.signals.lock().stack = stack;
+    }
+
+    /// How late its sleeps may end (`PR_SET_TIMERSLACK`). It is remembered; no sleep ends late on purpose.
+    pub fn slack_ns(&self) -> u64 {
+        self.slack_ns.lock().0
+    }
+
+    /// Says how late; zero is what it was at first.
+    pub fn set_slack_ns(&self, slack_ns: u64) {
+        let mut slack = self.slack_ns.lock();
+        slack.0 = if slack_ns == 0 { slack.1 } else { slack_ns };
     }
 
     /// Says how the call at hand goes on if it returns `ERESTART_RESTARTBLOCK`.

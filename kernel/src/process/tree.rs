@@ -183,6 +183,18 @@ impl<P: Clone> Tree<P> {
         self.get(parent)
     }
 
+    /// The nearest living ancestor of which `takes` holds.
+    pub fn heir(&self, pid: i32, takes: impl Fn(&P) -> bool) -> Option<i32> {
+        let mut at = self.nodes.get(&pid)?.parent;
+        while let Some(node) = self.nodes.get(&at) {
+            if node.state == State::Alive && takes(&node.data) {
+                return Some(at);
+            }
+            at = node.parent;
+        }
+        None
+    }
+
     /// Ends a process: its children become `heir`'s. Returns its parent with the signal it wants, and which children
     /// were zombies already.
     pub fn end(&mut self, pid: i32, status: i32, heir: i32) -> Option<(P, i32, Vec<i32>)> {

@@ -8,7 +8,7 @@ use ostd::user::{Registers as _, RegistersMut};
 use super::Context;
 use crate::abi::arg::{Hex, UserAddr, UserPath, UserStrings};
 use crate::abi::flags::{
-    ArchPrctlCode, AtFlags, CloneFlags, Personality, PrctlOption, SUID_DUMP_USER, WaitId, WaitOptions,
+    ArchPrctlCode, AtFlags, CAP_SETPCAP, CloneFlags, Personality, PrctlOption, WaitId, WaitOptions,
 };
 use crate::abi::structs::{CloneArgs, STATUS_CONTINUED};
 use crate::abi::types::{ChildChange, Rusage, Siginfo, UserMut, UserPtr};
@@ -328,6 +328,9 @@ pub(super) fn setpgid(cx: &mut Context<'_>, who: Pid, group: Pid) -> Result {
     }
     let pid = pid_or_own(cx, who);
     let group = if group.0 == 0 { pid } else { group.0 };
+    if group < 0 {
+        return Err(Errno::EINVAL);
+    }
     everybody(cx)?.set_group(cx.process().pid(), pid, group)?;
     Ok(0)
 }
@@ -343,6 +346,7 @@ pub(super) fn setsid(cx: &mut Context<'_>) -> Result {
 pub(super) fn prctl(cx: &mut Context<'_>, option: PrctlOption, a: Hex, b: Hex, _c: Hex, _d: Hex) -> Result {
     let space = cx.space();
     let credentials = cx.credentials();
+    let process = cx.process();
     match option {
         PrctlOption::PR_SET_NAME => {
             let mut name = [0; 16];
@@ -356,8 +360,25 @@ pub(super) fn prctl(cx: &mut Context<'_>, option: PrctlOption, a: Hex, b: Hex, _
             space.write(a.0, &name)?;
             Ok(0)
         }
-        PrctlOption::PR_GET_DUMPABLE => Ok(SUID_DUMP_USER as usize),
-        PrctlOption::PR_SET_DUMPABLE if a.0 <= 1 => Ok(0),
+        PrctlOption::PR_SET_PDEATHSIG => {
+            let signal = (a.0 != 0).then(|| i32::try_from(a.0).ok().and_then(Signal::from_number).ok_or(Errno::EINVAL));
+            process.set_death_signal(signal.transpose()?);
+            Ok(0)
+        }
+        PrctlOption::PR_GET_PDEATHSIG => {
+            let number = process.death_signal().map_or(0, Signal::number);
+            space.write_value(a.0, &number).map(|()| 0)
+        }
+        PrctlOption::PR_SET_CHILD_SUBREAPER => {
+            process.set_reaper(a.0 != 0);
+            Ok(0)
+        }
+        PrctlOption::PR_GET_CHILD_SUBREAPER => space.write_value(a.0, &i32::from(process.is_reaper())).map(|()| 0),
+        PrctlOption::PR_GET_DUMPABLE => Ok(usize::from(process.is_dumpable())),
+        PrctlOption::PR_SET_DUMPABLE if a.0 <= 1 => {
+            process.set_dumpable(a.0 == 1);
+            Ok(0)
+        }
         PrctlOption::PR_GET_KEEPCAPS => Ok(usize::from(credentials.keep_caps)),
         PrctlOption::PR_SET_KEEPCAPS if a.0 <= 1 => {
             let mut new = crate::credentials::Credentials::clone(&credentials);
@@ -375,8 +396,23 @@ pub(super) fn prctl(cx: &mut Context<'_>, option: PrctlOption, a: Hex, b: Hex, _
         PrctlOption::PR_CAPBSET_READ if a.0 <= crate::abi::flags::CAP_LAST_CAP as usize => {
             Ok(usize::from(credentials.caps.bounding >> a.0 & 1 != 0))
         }
-        PrctlOption::PR_GET_TIMERSLACK => Ok(50_000),
-        PrctlOption::PR_SET_TIMERSLACK => Ok(0),
+        PrctlOption::PR_CAPBSET_DROP => {
+            if !credentials.can(CAP_SETPCAP) {
+                return Err(Errno::EPERM);
+            }
+            if a.0 > crate::abi::flags::CAP_LAST_CAP as usize {
+                return Err(Errno::EINVAL);
+            }
+            let mut new = crate::credentials::Credentials::clone(&credentials);
+            new.caps.bounding &= !(1 << a.0);
+            cx.thread.set_credentials(new);
+            Ok(0)
+        }
+        PrctlOption::PR_GET_TIMERSLACK => Ok(cx.thread.slack_ns() as usize),
+        PrctlOption::PR_SET_TIMERSLACK => {
+            cx.thread.set_slack_ns(a.0 as u64);
+            Ok(0)
+        }
         PrctlOption::PR_GET_SECUREBITS => Ok(0),
         PrctlOption::PR_GET_TID_ADDRESS => {
             space.write_value(a.0, &cx.thread.clear_child_tid())?;
@@ -401,14 +437,14 @@ pub(super) fn arch_prctl(cx: &mut Context<'_>, code: ArchPrctlCode, argument: He
     Ok(0)
 }
 
-/// Linux, and nothing else to be had.
-pub(super) fn personality(_cx: &mut Context<'_>, persona: Personality) -> Result {
+/// What is asked for is remembered, and children have it too.
+pub(super) fn personality(cx: &mut Context<'_>, persona: Personality) -> Result {
     const ASK: u32 = u32::MAX;
-    match persona.bits() {
-        ASK | 0 => Ok(0),
-        bits if bits & !Personality::ADDR_NO_RANDOMIZE.bits() == 0 => Ok(0),
-        _ => Err(Errno::EINVAL),
+    let old = cx.process().personality();
+    if persona.bits() != ASK {
+        cx.process().set_personality(persona.bits());
     }
+    Ok(old as usize)
 }
 
 pub(super) fn vhangup(cx: &mut Context<'_>) -> Result {

@@ -54,6 +54,7 @@ impl Thread {
         let old = core::mem::replace(&mut *process.info.lock(), image.info);
         drop(old);
         process.has_executed.store(true);
+        process.set_dumpable(true);
         Ok(0)
     }
 }
