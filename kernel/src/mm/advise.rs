@@ -108,6 +108,33 @@ impl AddressSpace {
         Ok(pages)
     }
 
+    /// Forgets the pages that show a file from page `first` on, because it has become shorter: whoever touches them
+    /// finds out anew. Even what was changed privately is gone, as truncate(2) has it.
+    pub fn forget_behind(&self, identity: (u64, u64), first: u64) {
+        let of_file = |area: &Area| match &area.source {
+            Source::Backed(backing, _) => Some(Arc::clone(backing)),
+            Source::Anonymous => None,
+        };
+        // Files are asked who they are without the areas' lock.
+        let areas = self.state.lock().areas.clone();
+        for area in areas.iter() {
+            let Some(backing) = of_file(area).filter(|backing| backing.identity() == identity) else { continue };
+            let mut state = self.state.lock();
+            let parts: Vec<Area> = state.areas.overlapping(area.start, area.end).cloned().collect();
+            for part in parts {
+                if !of_file(&part).is_some_and(|now| Arc::ptr_eq(&now, &backing)) {
+                    continue;
+                }
+                let shown = first.saturating_sub(part.page_index(part.start)).saturating_mul(PAGE_SIZE as u64);
+                let from = part.start.saturating_add(usize::try_from(shown).unwrap_or(usize::MAX));
+                if from < part.end {
+                    state.generation += 1;
+                    self.forget_pages(&mut state, from, part.end);
+                }
+            }
+        }
+    }
+
     /// Makes every page of `[at, end)` present: ENOMEM at a hole, EINVAL where the area refuses, EFAULT where the file
     /// does.
     pub fn populate(&self, at: usize, end: usize, access: Access) -> Result<()> {

@@ -13,7 +13,7 @@ use crate::abi::flags::{
 use crate::abi::structs::{Iovec, Siginfo};
 use crate::error::{Errno, Result};
 use crate::ipc::PipeEnd;
-use crate::mm::AddressSpace;
+use crate::mm::{AddressSpace, PAGE_SIZE};
 use crate::syscall::Context;
 use crate::vfs::{Beginning, CloseOnExec, FileKind, IoctlContext, OpenFile, Source, UserSink, UserSource};
 
@@ -51,6 +51,16 @@ fn len_max(cx: &Context<'_>) -> u64 {
 /// EFBIG when a file would grow past what this process may make of it.
 pub(super) fn permit_len(cx: &Context<'_>, now: u64, len: u64) -> Result<()> {
     if len > now && len > len_max(cx) { told(cx, Err(Errno::EFBIG)).map(drop) } else { Ok(()) }
+}
+
+/// Tells everybody's memory that a file has become shorter.
+pub(super) fn shortened(cx: &Context<'_>, identity: (u64, u64), len: u64) {
+    let first = len.div_ceil(PAGE_SIZE as u64);
+    for process in cx.kernel.processes().all() {
+        if let Some(thread) = process.threads().first() {
+            thread.space().forget_behind(identity, first);
+        }
+    }
 }
 
 /// As much of `from` as a file may grow by when it is written at `at`, or at its own offset. EFBIG where nothing fits.
@@ -236,10 +246,16 @@ pub(super) fn lseek(cx: &mut Context<'_>, file: Fd, offset: i64, whence: Whence)
 pub(super) fn ftruncate(cx: &mut Context<'_>, file: Fd, len: i64) -> Result {
     let len = u64::try_from(len).map_err(|_| Errno::EINVAL)?;
     let file = cx.files().get(file.0)?;
-    if file.is_writable() && file.file().is_seekable() {
-        permit_len(cx, file.attributes()?.size, len)?;
+    if !file.is_writable() || !file.file().is_seekable() {
+        return file.truncate(len).map(|()| 0);
     }
-    file.truncate(len).map(|()| 0)
+    let before = file.attributes()?.size;
+    permit_len(cx, before, len)?;
+    file.truncate(len)?;
+    if len < before {
+        shortened(cx, file.identity(), len);
+    }
+    Ok(0)
 }
 
 pub(super) fn fallocate(cx: &mut Context<'_>, file: Fd, mode: FallocateMode, offset: i64, len: i64) -> Result {

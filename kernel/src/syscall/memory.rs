@@ -78,7 +78,11 @@ pub(super) fn mmap(
         }
         wish.source = Source::Backed(open.backing()?, offset as u64);
     }
-    cx.space().map(&wish)
+    let at = cx.space().map(&wish)?;
+    if flags.contains(MapFlags::MAP_POPULATE) && !flags.contains(MapFlags::MAP_NONBLOCK) {
+        cx.space().populate_as_allowed(at, at + wish.len.next_multiple_of(PAGE_SIZE));
+    }
+    Ok(at)
 }
 
 pub(super) fn munmap(cx: &mut Context<'_>, addr: UserAddr, len: usize) -> Result {

@@ -43,6 +43,9 @@ pub(super) fn openat(cx: &mut Context<'_>, dir: Fd, path: UserPath, flags: OpenF
     let request = OpenRequest { flags, mode: u32::from(mode.0) };
     let at = start(cx, dir, &path)?;
     let file = cx.fs().open(at.as_ref(), &path, request, &cx.thread.identity())?;
+    if flags.contains(OpenFlags::O_TRUNC) && !flags.contains(OpenFlags::O_PATH) {
+        super::file::shortened(cx, file.identity(), 0);
+    }
     let close = CloseOnExec::when(flags.contains(OpenFlags::O_CLOEXEC));
     Ok(cx.files().insert(0, file, close, cx.process().limit(Resource::RLIMIT_NOFILE))? as usize)
 }
@@ -248,5 +251,9 @@ pub(super) fn truncate(cx: &mut Context<'_>, path: UserPath, len: i64) -> Result
     let before = found.inode.attributes()?;
     before.permit(&cx.thread.identity(), Access::WRITE)?;
     super::file::permit_len(cx, before.size, len)?;
-    found.inode.truncate(len).map(|()| 0)
+    found.inode.truncate(len)?;
+    if len < before.size {
+        super::file::shortened(cx, found.inode.identity(), len);
+    }
+    Ok(0)
 }
