@@ -55,12 +55,14 @@ mod event;
 mod exec;
 mod file;
 mod futex;
+mod group;
 mod handler;
 mod id;
 mod interrupt;
 mod limit;
 mod lock;
 mod machine;
+mod mapping;
 mod memory;
 mod name;
 mod nameless;
@@ -91,6 +93,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         transfer::CASES,
         name::CASES,
         memory::CASES,
+        mapping::CASES,
         process::CASES,
         exec::CASES,
         signal::CASES,
@@ -98,6 +101,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         queue::CASES,
         interrupt::CASES,
         wait::CASES,
+        group::CASES,
         thread::CASES,
         futex::CASES,
         poll::CASES,
