@@ -11,7 +11,7 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 use ostd_hal::hal::Resumed;
 
 /// Bytes of a kernel stack; touched pages only cost memory. Debug builds use several times what release builds do.
-const STACK_BYTES: usize = 512 << 10;
+pub(crate) const STACK_BYTES: usize = 512 << 10;
 /// Stacks a thread keeps for its next fibers.
 const POOLED_MAX: usize = 256;
 
@@ -52,12 +52,14 @@ fn set_running(yielder: *const Yielder<(), Why>) -> *const Yielder<(), Why> {
     RUNNING.replace(yielder)
 }
 
-fn take_stack() -> Option<DefaultStack> {
+/// A stack of [`STACK_BYTES`] for a fiber of either kind: a kernel context or a scripted program.
+pub(crate) fn take_stack() -> Option<DefaultStack> {
     let pooled = STACKS.try_with(|stacks| stacks.borrow_mut().pop()).ok().flatten();
     pooled.or_else(|| DefaultStack::new(STACK_BYTES).ok())
 }
 
-fn give_stack(stack: DefaultStack) {
+/// Keeps the stack of a fiber that is done.
+pub(crate) fn give_stack(stack: DefaultStack) {
     let _ = STACKS.try_with(|stacks| {
         let mut stacks = stacks.borrow_mut();
         if stacks.len() < POOLED_MAX {

@@ -186,6 +186,7 @@ unsafe impl Hal for Hosted {
         Ok(self.user_word(root, at, Access::Read)?.load(Ordering::SeqCst))
     }
 
+    #[inline]
     fn user_enter(&self, cpu: CpuId, root: Paddr, state: &mut UserState<Regs>) -> Trap {
         if self.runner.turn_is_over() && context::in_context() {
             context::interleave();
@@ -220,6 +221,7 @@ unsafe impl Hal for Hosted {
         self.engine.user_end()
     }
 
+    #[inline]
     fn cpu_local() -> *const () {
         CPU_LOCAL.get()
     }
@@ -228,17 +230,21 @@ unsafe impl Hal for Hosted {
         CPU_LOCAL.set(pointer);
     }
 
+    #[inline]
     fn interrupts_disable(&self) -> bool {
         // Interrupts come at safe points only, where ostd looks at its own count.
         true
     }
 
+    #[inline]
     fn interrupts_enable(&self) {}
 
+    #[inline]
     fn poll_interrupt(&self, cpu: CpuId) -> Option<Interrupt> {
         self.runner.poll_interrupt(cpu, &self.clock)
     }
 
+    #[inline]
     fn safe_point(&self, cpu: CpuId, _kind: SafePoint) {
         if self.runner.wants_interleaving(cpu) && context::in_context() {
             context::interleave();
@@ -278,6 +284,7 @@ unsafe impl Hal for Hosted {
         std::thread::panicking()
     }
 
+    #[inline]
     fn monotonic_ns(&self) -> u64 {
         self.clock.now_ns()
     }

@@ -11,11 +11,10 @@ use ostd_hal::walk::translate;
 use ostd_hal::{CpuId, Hal as _, PAGE_SIZE, Paddr, PageFlags, Vaddr};
 
 use super::engine::Function;
+use crate::context::{give_stack, take_stack};
 use crate::copy::copy_bytes;
 use crate::hosted::{Entry, Hosted};
 
-/// Bytes of a program's host stack.
-const STACK_BYTES: usize = 512 << 10;
 /// Offset in a token at which its function "goes on" after a call, and distance from there back to the call.
 const RESUME_OFFSET: usize = 8;
 
@@ -63,7 +62,8 @@ type Fiber = Coroutine<Order, Stop, (), DefaultStack>;
 
 /// The program's side of the registers: a fiber with the functions that are being called on it.
 pub(crate) struct GuestFiber {
-    fiber: Fiber,
+    /// `None` once dropped.
+    fiber: Option<Fiber>,
     place: Box<Place>,
 }
 
@@ -80,7 +80,7 @@ impl GuestFiber {
     pub(crate) fn new() -> Option<Self> {
         let mut place = Box::new(Place { machine: ptr::null(), cpu: CpuId(0), root: Paddr::new(0), expected: None });
         let place_pointer: *mut Place = &raw mut *place;
-        let stack = DefaultStack::new(STACK_BYTES).ok()?;
+        let stack = take_stack()?;
         let fiber = Coroutine::with_stack(stack, move |yielder: &Yielder<Order, Stop>, order| {
             let mut guest = Guest { yielder, place: place_pointer, ip: 0, sp: 0, entry_rax: 0 };
             let mut order = order;
@@ -95,7 +95,7 @@ impl GuestFiber {
                 order = yielder.suspend(Stop::HandlerDone { ip });
             }
         });
-        Some(Self { fiber, place })
+        Some(Self { fiber: Some(fiber), place })
     }
 
     pub(crate) fn expected_ip(&self) -> Option<usize> {
@@ -103,13 +103,10 @@ impl GuestFiber {
     }
 
     pub(crate) fn go(&mut self, machine: &Hosted, cpu: CpuId, root: Paddr, order: Order) -> Outcome {
-        if self.fiber.done() {
-            return Outcome::Returned;
-        }
+        let Some(fiber) = self.fiber.as_mut().filter(|fiber| !fiber.done()) else { return Outcome::Returned };
         self.place.machine = machine;
         self.place.cpu = cpu;
         self.place.root = root;
-        let fiber = &mut self.fiber;
         match catch_unwind(AssertUnwindSafe(|| fiber.resume(order))) {
             Ok(CoroutineResult::Yield(stop)) => match stop {
                 Stop::Syscall { number, args, ip } => {
@@ -149,10 +146,11 @@ fn is_handler(args: &[usize; 3], sp: usize) -> bool {
 
 impl Drop for GuestFiber {
     fn drop(&mut self) {
-        if !self.fiber.done() {
-            let fiber = &mut self.fiber;
-            // A destructor of the program that panics while it is unwound has nobody to tell.
-            let _ = catch_unwind(AssertUnwindSafe(|| fiber.force_unwind()));
+        let Some(mut fiber) = self.fiber.take() else { return };
+        // A destructor of the program that panics while it is unwound has nobody to tell.
+        let unwound = catch_unwind(AssertUnwindSafe(|| fiber.force_unwind()));
+        if unwound.is_ok() && fiber.done() {
+            give_stack(fiber.into_stack());
         }
     }
 }
