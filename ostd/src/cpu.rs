@@ -12,6 +12,7 @@ use ostd_hal::{CpuId, Hal, Interrupt, SafePoint, Step};
 use crate::Backend;
 use crate::machine::Core;
 use crate::sched::{Enqueue, Scheduler};
+use crate::sync::HeldLocks;
 use crate::task::{SwitchReason, Task};
 use crate::timer::CpuTimers;
 
@@ -88,6 +89,18 @@ impl CurrentCpu {
         }
     }
 
+    /// Shows the ranked locks of the current task, on a machine with checkers. An interrupt handler is not the task.
+    pub(crate) fn with_held(f: impl FnOnce(&mut HeldLocks)) {
+        Self::with(|cpu| {
+            if cpu.core().checks_now()
+                && !cpu.in_interrupt.get()
+                && let Some(task) = cpu.current()
+            {
+                task.with_held(f);
+            }
+        });
+    }
+
     /// Ends one level of `interrupts_off`; at the last one lets interrupts in. A task whose time is up gives way on its
     /// way to user mode, not here: kernel code is not preempted.
     pub(crate) fn interrupts_on() {
@@ -96,16 +109,7 @@ impl CurrentCpu {
 
     /// Whether sleeping is allowed here; the reason why not.
     pub(crate) fn atomic_context() -> Option<&'static str> {
-        Self::with(|cpu| {
-            if cpu.in_interrupt.get() {
-                Some("in an interrupt handler")
-            } else if cpu.off_depth.get() > 0 {
-                Some("with interrupts off or a spin lock held")
-            } else {
-                None
-            }
-        })
-        .unwrap_or(None)
+        Self::with(Cpu::atomic_context).unwrap_or(None)
     }
 }
 
@@ -230,6 +234,19 @@ impl Cpu {
     /// Asks the current task to give way on its way to user mode.
     pub(crate) fn ask_to_give_way(&self) {
         self.resched.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether sleeping is allowed here; the reason why not.
+    pub(crate) fn atomic_context(&self) -> Option<&'static str> {
+        if self.in_interrupt.get() {
+            Some("in an interrupt handler")
+        } else if self.spins.get() > 0 {
+            Some("with a spin lock held")
+        } else if self.off_depth.get() > 0 {
+            Some("with interrupts off")
+        } else {
+            None
+        }
     }
 
     /// Whether the current task has been asked to give way.

@@ -64,6 +64,11 @@ unsafe impl Sync for Frame {}
 pub(crate) struct TableFrame(Frame);
 
 impl TableFrame {
+    /// Copies the node's words out. Nobody may be changing them.
+    pub(crate) fn read(&self, into: &mut [u8; PAGE_SIZE]) {
+        self.0.read(0, into);
+    }
+
     /// Gives the node's frame to the tree, which keeps only the address.
     pub(crate) fn into_paddr(self) -> Paddr {
         let this = ManuallyDrop::new(self.0);

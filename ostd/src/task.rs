@@ -16,6 +16,7 @@ use ostd_hal::{CpuId, Hal};
 use crate::cpu::{CurrentCpu, make_runnable};
 use crate::sched::Enqueue;
 use crate::sync::raw::Parker;
+use crate::sync::{HeldLocks, lock_order};
 use crate::{Backend, Error, Machine};
 
 type Context = <Backend as Hal>::Context;
@@ -44,9 +45,11 @@ pub struct Task {
     ran_ns: AtomicU64,
     /// Since when it runs; `u64::MAX` while it does not.
     since_ns: AtomicU64,
+    /// Ranked locks, on a machine with checkers.
+    held: UnsafeCell<HeldLocks>,
 }
 
-// SAFETY: `context` is used only by the CPU that runs the task: `Parker` and the scheduler's contract (a
+// SAFETY: `context` and `held` are used only by the CPU that runs the task: `Parker` and the scheduler's contract (a
 // task is on at most one queue, and on none while a CPU uses its stack) make that one CPU at a time. The rest is Sync.
 unsafe impl Sync for Task {}
 // SAFETY: `Context` is Send by `Hal`'s bound, and so is everything else.
@@ -62,6 +65,10 @@ impl Task {
         data: Box<dyn Any + Send + Sync>,
         entry: impl FnOnce() + Send + 'static,
     ) -> Result<Arc<Self>, Error> {
+        let entry = move || {
+            entry();
+            lock_order::expect_none("a task ended");
+        };
         let context = machine.0.backend.context_new(Box::new(entry)).ok_or(Error::NoMemory)?;
         let task = machine.0.enlist(|id| {
             Arc::new(Self {
@@ -77,6 +84,7 @@ impl Task {
                 waits_at: AtomicPtr::new(ptr::null_mut()),
                 ran_ns: AtomicU64::new(0),
                 since_ns: AtomicU64::new(u64::MAX),
+                held: UnsafeCell::new(HeldLocks::new()),
             })
         });
         make_runnable(Arc::clone(&task), Enqueue::Spawned);
@@ -153,6 +161,12 @@ impl Task {
     pub(crate) fn set_waits_at(&self, place: Option<&'static Location<'static>>) {
         let pointer = place.map_or(ptr::null(), ptr::from_ref);
         self.waits_at.store(pointer.cast_mut(), Ordering::Relaxed);
+    }
+
+    /// Called on the CPU that runs the task, by the task.
+    pub(crate) fn with_held(&self, f: impl FnOnce(&mut HeldLocks)) {
+        // SAFETY: only the task itself comes here, from code that does not come here again.
+        f(unsafe { &mut *self.held.get() });
     }
 
     pub(crate) fn parker(&self) -> &Parker {

@@ -10,6 +10,7 @@ pub use ostd_hal::user::{
 };
 
 use crate::cpu::{Cpu, CurrentCpu};
+use crate::sync::lock_order;
 use crate::task::Task;
 use crate::vm::VmSpace;
 use crate::{Backend, Machine};
@@ -37,19 +38,28 @@ impl UserContext {
     ///
     /// Panics in atomic context.
     pub fn execute(&mut self, space: &VmSpace) -> Trap {
-        if let Some(why) = CurrentCpu::atomic_context() {
+        let about_to_enter = |cpu: &Cpu| {
+            let atomic = cpu.atomic_context();
+            cpu.take_interrupts();
+            atomic
+        };
+        if let Some(why) = CurrentCpu::with(about_to_enter).flatten() {
             panic!("a program was entered {why}");
         }
+        if self.machine.0.checks {
+            lock_order::expect_none("a program was entered");
+        }
         let backend = &self.machine.0.backend;
-        CurrentCpu::with(Cpu::take_interrupts);
         // From here to user mode: an interrupt behind the look would find the program entered with its time up.
         backend.interrupts_disable();
-        if CurrentCpu::with(Cpu::resched_is_due) == Some(true) {
+        let look = |cpu: &Cpu| (cpu.id, cpu.resched_is_due());
+        let (mut cpu, due) = CurrentCpu::with(look).expect("programs run in tasks");
+        if due {
             backend.interrupts_enable();
             Task::yield_now();
             backend.interrupts_disable();
+            (cpu, _) = CurrentCpu::with(look).expect("programs run in tasks");
         }
-        let cpu = CurrentCpu::with(|cpu| cpu.id).expect("programs run in tasks");
         backend.user_enter(cpu, space.root(), &mut self.state)
     }
 

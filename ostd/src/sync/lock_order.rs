@@ -4,16 +4,22 @@
 //! locks that the task holds. Tasks that keep to this cannot wait for each other in a circle. The check needs nothing
 //! but the task's own [`HeldLocks`]: no graph, nothing shared, and it finds a wrong order the first time it is taken,
 //! not only when two tasks meet.
+//!
+//! Locks without a rank take no part, nor do those that an interrupt handler takes: what it interrupted holds locks
+//! that it knows nothing of.
 
 use core::fmt;
 use core::panic::Location;
 
+use crate::cpu::CurrentCpu;
+
 /// How many ranked locks a task may hold at once; one more is a violation of its own.
 pub(crate) const HELD_MAX: usize = 16;
 
-/// A lock's place in the order. Outer locks have lower ranks.
+/// A lock's place in the order that a kernel declares. Outer locks have lower ranks. On a machine with checkers, taking a
+/// lock whose rank is not above those of all locks that the task holds is a panic that names both.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rank {
+pub struct Rank {
     name: &'static str,
     level: u16,
     number: u64,
@@ -22,14 +28,14 @@ pub(crate) struct Rank {
 impl Rank {
     /// The rank of all locks that are called `name`. No two of them can be held together, and none of another name
     /// with the same `level`.
-    pub(crate) const fn new(name: &'static str, level: u16) -> Self {
+    pub const fn new(name: &'static str, level: u16) -> Self {
         Self { name, level, number: 0 }
     }
 
     /// The same rank for one lock among many that may be held together: they are taken by rising `number` (of an
     /// inode, a process: something that does not change, and is not an address).
     #[must_use]
-    pub(crate) const fn numbered(self, number: u64) -> Self {
+    pub const fn numbered(self, number: u64) -> Self {
         Self { number, ..self }
     }
 
@@ -156,6 +162,50 @@ impl HeldLocks {
             }
         }
     }
+}
+
+/// Before a lock is waited for.
+#[inline]
+pub(crate) fn about_to_wait(rank: Option<&Rank>, place: &'static Location<'static>) {
+    if let Some(&rank) = rank {
+        note(|held| held.acquire(rank, place));
+    }
+}
+
+/// After a lock was tried and found free.
+#[inline]
+pub(crate) fn found_free(rank: Option<&Rank>, place: &'static Location<'static>) {
+    if let Some(&rank) = rank {
+        note(|held| held.acquired_by_trying(rank, place));
+    }
+}
+
+/// When a lock is given back.
+#[inline]
+pub(crate) fn given_back(rank: Option<&Rank>) {
+    if let Some(&rank) = rank {
+        note(|held| {
+            held.release(rank);
+            Ok(())
+        });
+    }
+}
+
+/// Panics if the task holds a ranked lock where it must not, saying `what` it was doing.
+pub(crate) fn expect_none(what: &str) {
+    CurrentCpu::with_held(|held| {
+        if let Some(taken) = held.last() {
+            panic!("{what} while holding {taken}");
+        }
+    });
+}
+
+fn note(change: impl FnOnce(&mut HeldLocks) -> Result<(), Violation>) {
+    CurrentCpu::with_held(|held| {
+        if let Err(violation) = change(held) {
+            panic!("{violation}");
+        }
+    });
 }
 
 #[cfg(test)]

@@ -5,18 +5,21 @@
 //! - [`WaitQueue`]: until a condition holds; every sleep says whether a signal may end it and when it gives up.
 //! - [`atomic`]: numbers that kernels share without a lock.
 //!
+//! Any lock may carry a [`Rank`], its place in an order that the kernel declares; checkers hold tasks to it.
+//!
 //! What the locks *decide* is in [`raw`], which is model-checked; here is what they are made of: tasks, safe points
 //! and checkers.
 
 pub mod atomic;
-#[allow(dead_code, reason = "the locks do not carry ranks yet")]
-mod lock_order;
+pub(crate) mod lock_order;
 mod mutex;
 pub(crate) mod raw;
 mod rwlock;
 mod spin;
 mod wait;
 
+pub(crate) use lock_order::HeldLocks;
+pub use lock_order::Rank;
 pub use mutex::{Mutex, MutexGuard};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use spin::{SpinLock, SpinLockGuard};

@@ -3,9 +3,11 @@
 
 use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
+use core::panic::Location;
 
 use ostd_hal::SafePoint;
 
+use super::lock_order::{self, Rank};
 use super::raw::RawMutex;
 use super::wait::WaitQueue;
 use crate::cpu::CurrentCpu;
@@ -13,6 +15,7 @@ use crate::cpu::CurrentCpu;
 /// Mutual exclusion by sleeping. No signal ends the wait: hold it for short, bounded work.
 pub struct Mutex<T: ?Sized> {
     raw: RawMutex,
+    rank: Option<Rank>,
     waiters: WaitQueue,
     value: UnsafeCell<T>,
 }
@@ -25,7 +28,12 @@ unsafe impl<T: ?Sized + Send> Send for Mutex<T> {}
 impl<T> Mutex<T> {
     /// A free lock around `value`.
     pub const fn new(value: T) -> Self {
-        Self { raw: RawMutex::new(), waiters: WaitQueue::new(), value: UnsafeCell::new(value) }
+        Self { raw: RawMutex::new(), rank: None, waiters: WaitQueue::new(), value: UnsafeCell::new(value) }
+    }
+
+    /// A free lock around `value`, with a place in the order of locks.
+    pub const fn ranked(rank: Rank, value: T) -> Self {
+        Self { raw: RawMutex::new(), rank: Some(rank), waiters: WaitQueue::new(), value: UnsafeCell::new(value) }
     }
 
     /// The value, when nobody can lock any more.
@@ -41,14 +49,20 @@ impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         CurrentCpu::safe_point(SafePoint::LockAcquire);
-        let place = core::panic::Location::caller();
+        let place = Location::caller();
+        lock_order::about_to_wait(self.rank.as_ref(), place);
         self.raw.lock(|should_sleep| self.waiters.sleep_while(place, should_sleep));
         MutexGuard { lock: self, _not_send: core::marker::PhantomData }
     }
 
     /// Takes the lock if it is free.
+    #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        self.raw.try_lock().then(|| MutexGuard { lock: self, _not_send: core::marker::PhantomData })
+        let place = Location::caller();
+        self.raw.try_lock().then(|| {
+            lock_order::found_free(self.rank.as_ref(), place);
+            MutexGuard { lock: self, _not_send: core::marker::PhantomData }
+        })
     }
 
     /// The value, by exclusive access.
@@ -96,6 +110,7 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
 
 impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
+        lock_order::given_back(self.lock.rank.as_ref());
         self.lock.raw.unlock(|| {
             self.lock.waiters.wake_one();
         });

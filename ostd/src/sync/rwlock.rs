@@ -7,6 +7,7 @@ use core::panic::Location;
 
 use ostd_hal::SafePoint;
 
+use super::lock_order::{self, Rank};
 use super::raw::{RawRwLock, Wake};
 use super::wait::WaitQueue;
 use crate::cpu::CurrentCpu;
@@ -15,6 +16,7 @@ use crate::cpu::CurrentCpu;
 /// deadlock.
 pub struct RwLock<T: ?Sized> {
     raw: RawRwLock,
+    rank: Option<Rank>,
     readers: WaitQueue,
     writers: WaitQueue,
     value: UnsafeCell<T>,
@@ -30,6 +32,18 @@ impl<T> RwLock<T> {
     pub const fn new(value: T) -> Self {
         Self {
             raw: RawRwLock::new(),
+            rank: None,
+            readers: WaitQueue::new(),
+            writers: WaitQueue::new(),
+            value: UnsafeCell::new(value),
+        }
+    }
+
+    /// A free lock around `value`, with a place in the order of locks: reading twice in one task is out of order too.
+    pub const fn ranked(rank: Rank, value: T) -> Self {
+        Self {
+            raw: RawRwLock::new(),
+            rank: Some(rank),
             readers: WaitQueue::new(),
             writers: WaitQueue::new(),
             value: UnsafeCell::new(value),
@@ -45,6 +59,7 @@ impl<T: ?Sized> RwLock<T> {
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
         CurrentCpu::safe_point(SafePoint::LockAcquire);
         let place = Location::caller();
+        lock_order::about_to_wait(self.rank.as_ref(), place);
         self.raw.read(|should_sleep| self.readers.sleep_while(place, should_sleep));
         RwLockReadGuard { lock: self, _not_send: core::marker::PhantomData }
     }
@@ -56,6 +71,7 @@ impl<T: ?Sized> RwLock<T> {
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
         CurrentCpu::safe_point(SafePoint::LockAcquire);
         let place = Location::caller();
+        lock_order::about_to_wait(self.rank.as_ref(), place);
         self.raw.write(|should_sleep| self.writers.sleep_while(place, should_sleep));
         RwLockWriteGuard { lock: self, _not_send: core::marker::PhantomData }
     }
@@ -101,6 +117,7 @@ impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
 
 impl<T: ?Sized> Drop for RwLockReadGuard<'_, T> {
     fn drop(&mut self) {
+        lock_order::given_back(self.lock.rank.as_ref());
         self.lock.raw.unlock_read(|whom| self.lock.wake(whom));
         CurrentCpu::safe_point(SafePoint::LockRelease);
     }
@@ -130,6 +147,7 @@ impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
 
 impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
     fn drop(&mut self) {
+        lock_order::given_back(self.lock.rank.as_ref());
         self.lock.raw.unlock_write(|whom| self.lock.wake(whom));
         CurrentCpu::safe_point(SafePoint::LockRelease);
     }

@@ -4,9 +4,11 @@
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
+use core::panic::Location;
 
 use ostd_hal::{Hal, SafePoint};
 
+use super::lock_order::{self, Rank};
 use super::raw::RawSpin;
 use crate::cpu::{Cpu, CurrentCpu};
 
@@ -14,6 +16,7 @@ use crate::cpu::{Cpu, CurrentCpu};
 /// Sleeping, giving way and copying user memory under it are bugs, and panic.
 pub struct SpinLock<T: ?Sized> {
     raw: RawSpin,
+    rank: Option<Rank>,
     value: UnsafeCell<T>,
 }
 
@@ -25,7 +28,12 @@ unsafe impl<T: ?Sized + Send> Send for SpinLock<T> {}
 impl<T> SpinLock<T> {
     /// A free lock around `value`.
     pub const fn new(value: T) -> Self {
-        Self { raw: RawSpin::new(), value: UnsafeCell::new(value) }
+        Self { raw: RawSpin::new(), rank: None, value: UnsafeCell::new(value) }
+    }
+
+    /// A free lock around `value`, with a place in the order of locks.
+    pub const fn ranked(rank: Rank, value: T) -> Self {
+        Self { raw: RawSpin::new(), rank: Some(rank), value: UnsafeCell::new(value) }
     }
 
     /// The value, when nobody can lock any more.
@@ -38,17 +46,21 @@ impl<T: ?Sized> SpinLock<T> {
     /// Takes the lock, spinning while another CPU holds it.
     ///
     /// Taking it twice on one CPU never ends on metal; a hosted machine panics.
+    #[track_caller]
     pub fn lock(&self) -> SpinLockGuard<'_, T> {
         CurrentCpu::safe_point(SafePoint::LockAcquire);
+        lock_order::about_to_wait(self.rank.as_ref(), Location::caller());
         CurrentCpu::with(Cpu::begin_spin);
         self.raw.lock(relax);
         SpinLockGuard { lock: self, _not_send: PhantomData }
     }
 
     /// Takes the lock if it is free.
+    #[track_caller]
     pub fn try_lock(&self) -> Option<SpinLockGuard<'_, T>> {
         CurrentCpu::with(Cpu::begin_spin);
         if self.raw.try_lock() {
+            lock_order::found_free(self.rank.as_ref(), Location::caller());
             return Some(SpinLockGuard { lock: self, _not_send: PhantomData });
         }
         CurrentCpu::with(Cpu::end_spin);
@@ -103,6 +115,7 @@ impl<T: ?Sized> DerefMut for SpinLockGuard<'_, T> {
 impl<T: ?Sized> Drop for SpinLockGuard<'_, T> {
     fn drop(&mut self) {
         self.lock.raw.unlock();
+        lock_order::given_back(self.lock.rank.as_ref());
         CurrentCpu::with(Cpu::end_spin);
         CurrentCpu::safe_point(SafePoint::LockRelease);
     }
