@@ -29,6 +29,7 @@ use crate::fs::proc::ProcFs;
 use crate::fs::stream::StreamFile;
 use crate::futex::FutexTable;
 use crate::ipc::Fifos;
+use crate::mm::AddressSpace;
 use crate::process::{Calls, PROGRAM_PID, Processes, Program as Start, Thread, identity_of};
 use crate::sched::RoundRobin;
 use crate::syscall;
@@ -110,18 +111,16 @@ pub struct Kernel {
     missing: SpinLock<BTreeSet<String>>,
     anonymous: AtomicU64,
     stopped: AtomicBool,
-    answers: Arc<Answers>,
     /// What lies below the root, to be asked at the end whether all of it was given back.
     folder: Option<Arc<dyn SharedFolder>>,
 }
 
 /// What processes call; it knows its kernel without keeping it.
-#[derive(Default)]
-struct Answers(SpinLock<Weak<Kernel>>);
+struct Answers(Weak<Kernel>);
 
 impl Answers {
     fn kernel(&self) -> Option<Arc<Kernel>> {
-        self.0.lock().upgrade()
+        self.0.upgrade()
     }
 }
 
@@ -163,26 +162,24 @@ impl Kernel {
         let console = Self::console(&machine, &boot.stdio)?;
         let mounts = Self::mount(&machine, &boot.root, console.as_ref())?;
         let stdio = Self::streams(&machine, &boot.stdio, console.as_ref(), &mounts)?;
-        let answers = Arc::new(Answers::default());
-        let processes = Processes::new(&machine, Arc::clone(&answers) as Arc<dyn Calls>)?;
+        let nothing = AddressSpace::new(&machine)?;
         let folder = match boot.root {
             Root::Folder(folder) => Some(folder),
             _ => None,
         };
-        let kernel = Booted::new(Self {
+        let kernel = Booted::new(|kernel| Self {
             clock: Clock::new(&machine),
             futexes: Arc::new(FutexTable::new()),
             locks: LockTable::default(),
             nameless: NamelessFiles::new(&machine, NAMELESS_DEV),
             mounts,
-            processes,
+            processes: Processes::new(&machine, nothing, Arc::new(Answers(Weak::clone(kernel)))),
             console,
             stdio,
             strace: boot.strace,
             missing: SpinLock::default(),
             anonymous: AtomicU64::new(1),
             stopped: AtomicBool::new(false),
-            answers,
             folder,
             machine,
         });

@@ -6,12 +6,15 @@ use alloc::vec::Vec;
 use core::any::Any;
 
 use ostd::Machine;
-use ostd::sync::{Mutex, Sleep, WaitQueue};
+use ostd::sync::{Mutex, Rank, Sleep, WaitQueue};
 
 use super::ring::Ring;
 use crate::abi::flags::IoctlCommand;
 use crate::error::{Errno, Result};
 use crate::vfs::{Attributes, Block, File, IoctlContext, PollEvents, Sink, Source};
+
+/// What both ends of a pipe share.
+const PIPE: Rank = Rank::new("pipe", 40);
 
 /// What both ends share.
 pub struct Pipe {
@@ -68,7 +71,7 @@ impl Pipe {
     pub fn new(machine: &Machine) -> Arc<Self> {
         Arc::new(Self {
             machine: machine.clone(),
-            state: Mutex::new(State::default()),
+            state: Mutex::ranked(PIPE, State::default()),
             readers: WaitQueue::new(),
             writers: WaitQueue::new(),
         })

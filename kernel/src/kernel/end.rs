@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::fmt;
 use core::ops::Deref;
@@ -66,10 +66,8 @@ pub struct Booted {
 }
 
 impl Booted {
-    pub(super) fn new(kernel: Kernel) -> Self {
-        let kernel = Arc::new(kernel);
-        *kernel.answers.0.lock() = Arc::downgrade(&kernel);
-        Self { kernel: Some(kernel) }
+    pub(super) fn new(make: impl FnOnce(&Weak<Kernel>) -> Kernel) -> Self {
+        Self { kernel: Some(Arc::new_cyclic(make)) }
     }
 
     /// The kernel, to be shared for a while: who still holds it at its end is a leak.

@@ -61,7 +61,7 @@ impl SharedMemory {
             len,
             identity,
             name: name.to_vec(),
-            frames: Mutex::new(BTreeMap::new()),
+            frames: Mutex::ranked(super::SHARED_FRAMES, BTreeMap::new()),
         })
     }
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use ostd::Vaddr;
 use ostd::vm::PageFlags;
 
-use crate::error::{OrErrno, Result};
+use crate::error::{Errno, OrErrno, Result};
 use crate::mm::{AddressSpace, Area};
 
 impl AddressSpace {
@@ -15,7 +15,8 @@ impl AddressSpace {
         let child = Self::new(self.machine())?;
         let state = self.state.lock();
         {
-            let mut theirs = child.state.lock();
+            // Two of one rank: nobody knows of the child yet, so this waits for nobody.
+            let mut theirs = child.state.try_lock().ok_or(Errno::EAGAIN)?;
             theirs.inherit(&state);
             for area in state.areas.iter().filter(|area| !area.dont_fork) {
                 theirs.areas.insert(area.clone());

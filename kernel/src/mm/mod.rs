@@ -29,3 +29,10 @@ pub use remap::{Leave, Move};
 pub use space::{AddressSpace, MapRequest, Usage};
 
 pub use ostd::PAGE_SIZE;
+
+use ostd::sync::Rank;
+
+/// An address space's areas.
+const AREAS: Rank = Rank::new("areas", 50);
+/// The frames of memory without a file that is shared.
+const SHARED_FRAMES: Rank = Rank::new("shared frames", 70);

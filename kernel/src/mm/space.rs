@@ -117,14 +117,17 @@ impl AddressSpace {
     pub fn new(machine: &Machine) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
             vm: VmSpace::new(machine).or_errno()?,
-            state: Mutex::new(State {
-                areas: Areas::default(),
-                parked: BTreeMap::new(),
-                generation: 0,
-                brk_start: 0,
-                brk: 0,
-                limits: MemoryLimits::default(),
-            }),
+            state: Mutex::ranked(
+                super::AREAS,
+                State {
+                    areas: Areas::default(),
+                    parked: BTreeMap::new(),
+                    generation: 0,
+                    brk_start: 0,
+                    brk: 0,
+                    limits: MemoryLimits::default(),
+                },
+            ),
         }))
     }
 

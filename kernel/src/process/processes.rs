@@ -5,7 +5,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
 use ostd::Machine;
-use ostd::sync::{Sleep, SpinLock, WaitQueue};
+use ostd::sync::{Rank, Sleep, SpinLock, WaitQueue};
 use ostd::user::UserContext;
 
 use super::exec::{Executable, Failure, Words};
@@ -19,6 +19,8 @@ use crate::error::{Errno, Result};
 use crate::mm::{AddressSpace, MemoryLimits};
 use crate::vfs::{FdTable, FsContext};
 
+/// The tree of processes.
+const TREE: Rank = Rank::new("process tree", 100);
 /// The kernel itself: parent of the first program and of orphans, which it does not keep waiting.
 pub const KERNEL_PID: i32 = 1;
 /// The program the machine was started for.
@@ -60,16 +62,16 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// A table with nobody in it but the kernel. System calls go to `calls`.
-    pub fn new(machine: &Machine, calls: Arc<dyn Calls>) -> Result<Arc<Self>> {
-        let nothing = AddressSpace::new(machine)?;
+    /// A table with nobody in it but the kernel. System calls go to `calls`; `nothing`, an empty address space, is what
+    /// dead threads have.
+    pub fn new(machine: &Machine, nothing: Arc<AddressSpace>, calls: Arc<dyn Calls>) -> Arc<Self> {
         let now = machine.monotonic_ns();
-        Ok(Arc::new_cyclic(|processes| {
+        Arc::new_cyclic(|processes| {
             let kernel = Process::new(KERNEL_PID, Weak::clone(processes), Session::new(KERNEL_PID), now);
             Self {
                 machine: machine.clone(),
                 calls,
-                tree: SpinLock::new(Tree::new(KERNEL_PID, Arc::new(kernel))),
+                tree: SpinLock::ranked(TREE, Tree::new(KERNEL_PID, Arc::new(kernel))),
                 threads: SpinLock::default(),
                 nothing,
                 program_status: SpinLock::new(None),
@@ -77,7 +79,7 @@ impl Processes {
                 forks: ostd::sync::atomic::AtomicU64::new(0),
                 names: Names::default(),
             }
-        }))
+        })
     }
 
     /// The machine.

@@ -49,17 +49,20 @@ fn run(processes: &Processes, thread: &Arc<Thread>, mut user: UserContext) {
     }
     // What was sent before there was a task to interrupt.
     let mut next = thread.deliver(&mut user, None);
+    let mut space = thread.space();
     while next == Next::GoOn {
-        let space = thread.space();
         let began_ns = task.cpu_ns();
         let trap = user.execute(space.vm());
         thread.meter.user_ns.fetch_add(task.cpu_ns().saturating_sub(began_ns));
         let mut interrupted = None;
         match trap {
             Trap::Syscall => {
-                drop(space);
                 let (number, first) = (user.frame().number, user.frame().args[0]);
                 let result = processes.calls.call(thread, &mut user);
+                if thread.has_new_space.load() {
+                    thread.has_new_space.store(false);
+                    space = thread.space();
+                }
                 user.set_syscall_return(to_return(result));
                 interrupted =
                     result.err().filter(|errno| errno.is_restart()).map(|errno| Interrupted { errno, number, first });
@@ -84,6 +87,7 @@ fn run(processes: &Processes, thread: &Arc<Thread>, mut user: UserContext) {
     }
     // The engine lets go of the program before its memory goes.
     drop(user);
+    drop(space);
     thread.finish(processes);
 }
 

@@ -46,6 +46,8 @@ pub struct Thread {
     pub(super) process: Arc<Process>,
     pub(super) task: SpinLock<Weak<Task>>,
     pub(super) space: SpinLock<Arc<AddressSpace>>,
+    /// Set by execve(2) for the thread's own loop, which keeps the space it runs in.
+    pub(super) has_new_space: AtomicBool,
     pub(super) files: SpinLock<Arc<FdTable>>,
     pub(super) fs: SpinLock<Arc<FsContext>>,
     pub(super) credentials: SpinLock<Arc<Credentials>>,
@@ -82,6 +84,7 @@ impl Thread {
             process,
             task: SpinLock::new(Weak::new()),
             space: SpinLock::new(space),
+            has_new_space: AtomicBool::new(false),
             files: SpinLock::new(files),
             fs: SpinLock::new(fs),
             credentials: SpinLock::new(credentials),

@@ -42,7 +42,7 @@ impl FsContext {
     /// At the top of all mounts, with umask 022.
     pub fn new(mounts: &Arc<MountTable>) -> Arc<Self> {
         let root = mounts.root();
-        let state = Mutex::new(State { cwd: root.clone(), root, umask: 0o022 });
+        let state = Mutex::ranked(super::LAST, State { cwd: root.clone(), root, umask: 0o022 });
         Arc::new(Self { mounts: Arc::clone(mounts), state })
     }
 
@@ -50,7 +50,7 @@ impl FsContext {
     pub fn fork(&self) -> Arc<Self> {
         let state = self.state.lock();
         let copy = State { root: state.root.clone(), cwd: state.cwd.clone(), umask: state.umask };
-        Arc::new(Self { mounts: Arc::clone(&self.mounts), state: Mutex::new(copy) })
+        Arc::new(Self { mounts: Arc::clone(&self.mounts), state: Mutex::ranked(super::LAST, copy) })
     }
 
     /// The mounts it sees.

@@ -45,13 +45,13 @@ pub struct FdTable {
 impl FdTable {
     /// Empty.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { slots: Mutex::new(Vec::new()), locked: SpinLock::default() })
+        Arc::new(Self { slots: Mutex::ranked(super::DESCRIPTORS, Vec::new()), locked: SpinLock::default() })
     }
 
     /// A copy with the same open files.
     pub fn fork(&self) -> Arc<Self> {
         let slots = self.slots.lock().clone();
-        Arc::new(Self { slots: Mutex::new(slots), locked: SpinLock::default() })
+        Arc::new(Self { slots: Mutex::ranked(super::DESCRIPTORS, slots), locked: SpinLock::default() })
     }
 
     /// The open file; EBADF also for one opened by O_PATH, which most calls refuse.

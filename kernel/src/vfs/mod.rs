@@ -29,3 +29,14 @@ pub use open_file::OpenFile;
 pub use path::{Path, Reach};
 pub use transfer::{Beginning, Sink, SliceSink, SliceSource, Source, UserSink, UserSource};
 pub use walk::{Follow, Last};
+
+use ostd::sync::Rank;
+
+/// A table of descriptors.
+const DESCRIPTORS: Rank = Rank::new("descriptors", 10);
+/// An open file's offset.
+const OFFSET: Rank = Rank::new("file offset", 20);
+/// The list of mounts, whose places are compared under it.
+const MOUNTS: Rank = Rank::new("mounts", 80);
+/// Locks under which nothing is locked.
+const LAST: Rank = Rank::new("a field of a file or context", 90);

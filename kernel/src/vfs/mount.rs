@@ -54,9 +54,9 @@ impl MountTable {
         let root = fs.root();
         let first = Mount { id: 1, fs, root, at: None, flags: 0, source: source.to_vec() };
         Arc::new(Self {
-            mounts: Mutex::new(Vec::from([Arc::new(first)])),
-            next_id: Mutex::new(2),
-            devices: Mutex::new(None),
+            mounts: Mutex::ranked(super::MOUNTS, Vec::from([Arc::new(first)])),
+            next_id: Mutex::ranked(super::LAST, 2),
+            devices: Mutex::ranked(super::LAST, None),
         })
     }
 

@@ -47,8 +47,8 @@ impl OpenFile {
     }
 
     fn build(file: Arc<dyn File>, flags: OpenFlags, path: Option<Path>) -> Arc<Self> {
-        let flags = Mutex::new(flags.difference(AT_OPEN));
-        Arc::new(Self { file, flags, offset: Mutex::new(0), path, locks: SpinLock::new(None) })
+        let flags = Mutex::ranked(super::LAST, flags.difference(AT_OPEN));
+        Arc::new(Self { file, flags, offset: Mutex::ranked(super::OFFSET, 0), path, locks: SpinLock::new(None) })
     }
 
     /// What is open.

@@ -222,15 +222,15 @@ impl File for OpenRegular {
         let end = offset.checked_add(len).filter(|end| *end <= SIZE_MAX).ok_or(Errno::EFBIG)?;
         let (pages, turn) = self.0.regular()?;
         let _turn = turn.lock();
-        let mut pages = pages.lock();
-        if end > pages.size {
-            self.0.permit_resize(pages.size, end)?;
+        // Only who has the turn changes the size.
+        let size = pages.lock().size;
+        if end > size {
+            self.0.permit_resize(size, end)?;
             if let Some(lower) = self.0.through() {
                 lower.truncate(end)?;
             }
-            pages.truncate(end, self.0.lower.as_ref(), &self.0.tree.machine).map_err(full)?;
+            pages.lock().truncate(end, self.0.lower.as_ref(), &self.0.tree.machine).map_err(full)?;
         }
-        drop(pages);
         self.0.touch();
         Ok(())
     }

@@ -30,14 +30,23 @@ use kernel_abi::flags::{OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC};
 use kernel_abi::structs::Timespec;
 use ostd::Machine;
 use ostd::device::SharedFolder;
-use ostd::sync::Mutex;
 use ostd::sync::atomic::AtomicU64;
+use ostd::sync::{Mutex, Rank};
 
 use crate::error::Errno;
 use crate::vfs::{FileSystem, Inode, Make, New, SystemAttributes};
 use lower::{Lower, SeenLinks};
 pub use nameless::{NamelessFiles, Seals};
 use node::Node;
+
+/// Names of a tree being added or removed.
+const NAMES: Rank = Rank::new("names of a tree", 30);
+/// A file's turn to write.
+const TURN: Rank = Rank::new("turn to write", 32);
+/// A node's names or pages, of one node at a time.
+const NODE: Rank = Rank::new("node", 60);
+/// A node's attributes.
+const META: Rank = Rank::new("attributes of a node", 62);
 
 /// A tree in memory.
 pub struct MemoryFs {
@@ -62,7 +71,7 @@ impl Tree {
     fn new(machine: &Machine, dev: u64, folder: Option<&dyn SharedFolder>) -> Arc<Self> {
         let (machine, next_ino) = (machine.clone(), AtomicU64::new(1));
         let (is_over, writes_through) = (folder.is_some(), folder.is_some_and(SharedFolder::is_writable));
-        let (names, seen) = (Mutex::new(()), SeenLinks::default());
+        let (names, seen) = (Mutex::ranked(NAMES, ()), SeenLinks::default());
         Arc::new(Self { machine, dev, next_ino, names, seen, is_over, writes_through })
     }
 

@@ -73,7 +73,7 @@ pub(super) enum Body {
 impl Node {
     pub(super) fn new_root(tree: &Arc<Tree>, mode: u32) -> Arc<Self> {
         let meta = Meta::new(tree, FileKind::Directory, mode, 0, 0);
-        let body = Body::Directory(Mutex::new(Directory::new(Weak::new(), b"")));
+        let body = Body::Directory(Mutex::ranked(super::NODE, Directory::new(Weak::new(), b"")));
         Self::build(tree, tree.new_ino(), FileKind::Directory, 0, None, meta, body)
     }
 
@@ -85,7 +85,7 @@ impl Node {
             New::Regular => (FileKind::Regular, 0, Body::regular(Pages::empty())),
             New::Directory => {
                 let directory = Directory::new(parent.this.clone(), name);
-                (FileKind::Directory, 0, Body::Directory(Mutex::new(directory)))
+                (FileKind::Directory, 0, Body::Directory(Mutex::ranked(super::NODE, directory)))
             }
             New::Symlink(target) => (FileKind::Symlink, 0, Body::Symlink(Some(target.to_vec()))),
             New::Special(FileKind::Regular, _) => (FileKind::Regular, 0, Body::regular(Pages::empty())),
@@ -136,7 +136,7 @@ impl Node {
             FileKind::Regular => Body::regular(Pages::of_lower(version(found), found.blocks)),
             FileKind::Directory => {
                 let (parent, name) = place.unwrap_or((Weak::new(), b""));
-                Body::Directory(Mutex::new(Directory::new(parent, name)))
+                Body::Directory(Mutex::ranked(super::NODE, Directory::new(parent, name)))
             }
             FileKind::Symlink => Body::Symlink(None),
             _ => Body::Special,
@@ -158,7 +158,7 @@ impl Node {
         body: Body,
     ) -> Arc<Self> {
         let _presence = Presence::new(&tree.machine, "inode", ino);
-        let (tree, meta) = (Arc::clone(tree), Mutex::new(meta));
+        let (tree, meta) = (Arc::clone(tree), Mutex::ranked(super::META, meta));
         Arc::new_cyclic(|this| Self { tree, this: this.clone(), ino, kind, rdev, lower, meta, body, _presence })
     }
 
@@ -217,7 +217,7 @@ const DIRECTORY_SIZE: u64 = 4096;
 
 impl Body {
     fn regular(pages: Pages) -> Self {
-        Self::Regular { pages: Mutex::new(pages), turn: Mutex::new(()) }
+        Self::Regular { pages: Mutex::ranked(super::NODE, pages), turn: Mutex::ranked(super::TURN, ()) }
     }
 }
 
@@ -375,7 +375,8 @@ impl Inode for Node {
             return Err(Errno::EFBIG);
         }
         let _turn = turn.lock();
-        self.permit_resize(pages.lock().size, len)?;
+        let size = pages.lock().size;
+        self.permit_resize(size, len)?;
         if let Some(lower) = self.through() {
             lower.truncate(len)?;
         }

@@ -34,6 +34,7 @@ impl Thread {
         // From here on the old program is gone.
         self.release_memory(&processes);
         let old = core::mem::replace(&mut *self.space.lock(), image.space);
+        self.has_new_space.store(true);
         user.reset(regs);
         drop(old);
         let files = self.files();
