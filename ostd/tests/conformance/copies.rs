@@ -100,6 +100,8 @@ pub(super) fn nothing_outside_user_space_is_reached<S: Subject>(subject: &S) {
     let (root, hal) = (frames.take(), frames.hal);
     let end = hal.user_end();
     let mut back = [0; 32];
+    // Not even where the tree has a page for users.
+    frames.map(root, end, frames.take(), WRITE);
     for at in [end, end + PAGE_SIZE, Vaddr::new(1 << 63), Vaddr::new(usize::MAX - 7)] {
         for outcome in [read(hal, root, at, &mut back), write(hal, root, at, &[1; 32]), hal.user_fill(root, at, 1, 32)]
         {

@@ -92,8 +92,9 @@ pub(super) fn a_disarmed_timer_does_not_ring<S: Subject>(subject: &S) {
     let last = AtomicU64::new(0);
     let begins = || {
         let now = hal.monotonic_ns();
-        hal.timer_arm(CPU, Some(now + 1_000_000));
-        hal.timer_arm(CPU, None);
+        let other = CpuId(1);
+        hal.timer_arm(other, Some(now + 1_000_000));
+        hal.timer_arm(other, None);
         hal.timer_arm(CPU, Some(now + 2_000_000));
         // The later one takes the place of the earlier.
         hal.timer_arm(CPU, Some(now + 4_000_000));
