@@ -101,6 +101,16 @@ tee a b </etc/hostname >/dev/null; cmp a b; basename /a/b.c .c; dirname /a/b; re
 readlink -f /bin/sh; expr 6 \* 7; numfmt --to=iec 123456"#,
     ),
     Row(
+        "times_and_links_change_when_they_should",
+        "/usr/bin/stat",
+        "coreutils",
+        r#"mkdir d; echo x >d/f; new() { [ $(stat -c %$1 $2) -gt 2000 ] && echo $1 $2 new || echo $1 $2 old; }
+old() { touch -d @1000 d d/f; new Y d; new Y d/f; }
+old; echo more >>d/f; new Y d; new Y d/f; old; >d/g; new Y d; rm d/g; old; chmod 600 d/f; new Y d/f; new Z d/f
+old; ln d/f d/h; new Y d; new Y d/f; stat -c %h d/f d; mkdir d/e d/e/e; stat -c %h d/f; old; mv d/h d/e/h; new Y d
+rm d/e/h; stat -c %h d/f; old; cat d/f >/dev/null; new Y d/f; truncate -s 0 d/f; new Y d/f; cp -p d/f i; stat -c %Y i"#,
+    ),
+    Row(
         "owners_modes_and_special_files",
         "/bin/chmod",
         "coreutils",
