@@ -135,6 +135,18 @@ mod tests {
     }
 
     #[test]
+    fn modules_for_tests_ship_nothing_whatever_their_names() {
+        let tree = Tree::of(&[
+            ("ostd/src/sync/mod.rs", "mod a;\n#[cfg(test)]\nmod model;\n"),
+            ("ostd/src/sync/a.rs", "fn a() {}\n"),
+            ("ostd/src/sync/model/mod.rs", "fn b() {}\n"),
+            ("ostd/src/sync/model/c.rs", "fn c() {}\n"),
+        ]);
+        let lines = Lines::sum(tree.rust.iter().map(Lines::of));
+        assert_eq!((lines.shipped, lines.tests), (2, 4));
+    }
+
+    #[test]
     fn a_file_belongs_to_the_deepest_crate() {
         assert_eq!(crate_of("ostd/hal/src/hal.rs"), "ostd-hal");
         assert_eq!(crate_of("ostd-hosted/src/lib.rs"), "ostd-hosted");

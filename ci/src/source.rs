@@ -30,6 +30,21 @@ impl Source {
         Self { path, text, code, shipped }
     }
 
+    /// All of it is compiled for tests only.
+    pub(crate) fn ship_nothing(&mut self) {
+        self.shipped = blanks(&self.code);
+    }
+
+    /// Modules in files of their own that this one declares for tests only.
+    pub(crate) fn test_modules(&self) -> impl Iterator<Item = &str> {
+        let lines: Vec<&str> = self.code.lines().map(str::trim).collect();
+        let pairs = lines.windows(2).map(|pair| (pair[0], pair[1])).collect::<Vec<_>>();
+        pairs
+            .into_iter()
+            .filter(|(attribute, _)| *attribute == "#[cfg(test)]")
+            .filter_map(|(_, declared)| declared.split_once("mod ").and_then(|(_, rest)| rest.strip_suffix(';')))
+    }
+
     /// The line, from one, of a byte offset.
     pub(crate) fn line_of(&self, at: usize) -> usize {
         1 + self.text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count()

@@ -30,6 +30,7 @@ impl Tree {
             }
         }
         tree.read(root)?;
+        tree.note_test_modules();
         Ok(tree)
     }
 
@@ -60,6 +61,24 @@ impl Tree {
         }
     }
 
+    /// Files of modules that are declared under `#[cfg(test)]` are test code, whatever their names.
+    fn note_test_modules(&mut self) {
+        let mut homes = Vec::new();
+        for file in &self.rust {
+            let dir = match file.path.rsplit_once('/') {
+                Some((dir, "mod.rs" | "lib.rs" | "main.rs")) => dir,
+                _ => file.path.trim_end_matches(".rs"),
+            };
+            homes.extend(file.test_modules().map(|name| format!("{dir}/{name}")));
+        }
+        let is_test = |path: &str| {
+            homes
+                .iter()
+                .any(|home| path.strip_prefix(home.as_str()).is_some_and(|rest| rest == ".rs" || rest.starts_with('/')))
+        };
+        self.rust.iter_mut().filter(|file| is_test(&file.path)).for_each(Source::ship_nothing);
+    }
+
     /// A tree of these files and no others.
     #[cfg(test)]
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
@@ -68,6 +87,7 @@ impl Tree {
             tree.top_level.push(path.split('/').next().unwrap_or(path).to_string());
             tree.add((*path).to_string(), (*text).to_string());
         }
+        tree.note_test_modules();
         tree
     }
 }
