@@ -1,7 +1,6 @@
 //! Prints the table of figures: medians, and how much longer it takes than on the host's kernel in the same run.
 
 use std::io;
-use std::time::Duration;
 
 use bench::{Figure, guest};
 
@@ -15,39 +14,44 @@ fn main() -> io::Result<()> {
         return guest::main(name, what, count.parse().map_err(io::Error::other)?);
     }
     let wanted = arguments.get(1).map_or("", String::as_str);
-    println!("{:<46}{:>10}{:>14}{:>10}", "", "checkers", "median", "× native");
+    println!("{:<46}{:>10}{:>14}{:>14}{:>10}", "", "checkers", "median", "best", "× native");
     let figures = bench::all(&program);
-    let mut rows: Vec<(String, Option<bool>, Duration)> = Vec::new();
-    for mut figure in figures.into_iter().filter(|figure| figure.name.contains(wanted)) {
-        rows.push((figure.name.to_string(), figure.checks, median(&mut figure)));
-    }
-    for (name, checks, took) in &rows {
-        let subject = name.split_once(": ").map_or("", |(_, subject)| subject);
-        let native = rows.iter().find(|(other, checks, _)| checks.is_none() && other.ends_with(subject));
-        let ratio = match (checks, native) {
-            (Some(_), Some((_, _, native))) => format!("{:.1}", took.as_secs_f64() / native.as_secs_f64()),
+    let wanted = figures.into_iter().filter(|figure| figure.name.contains(wanted));
+    let rows: Vec<Row> = wanted.map(Row::measure).collect();
+    for row in &rows {
+        let subject = row.name.split_once(": ").map_or("", |(_, subject)| subject);
+        let native = rows.iter().find(|other| other.checks.is_none() && other.name.ends_with(subject));
+        let ratio = match (row.checks, native) {
+            (Some(_), Some(native)) => format!("{:.1}", row.median_us / native.median_us),
             _ => String::new(),
         };
-        let checkers = match checks {
+        let checkers = match row.checks {
             Some(true) => "on",
             Some(false) => "off",
             None => "-",
         };
-        println!("{name:<46}{checkers:>10}{:>14}{ratio:>10}", format!("{:.3} µs", took.as_secs_f64() * 1e6));
+        let (median, best) = (format!("{:.3} µs", row.median_us), format!("{:.3} µs", row.best_us));
+        println!("{:<46}{checkers:>10}{median:>14}{best:>14}{ratio:>10}", row.name);
     }
     Ok(())
 }
 
-/// How long it takes to do it once.
-fn median(figure: &mut Figure) -> Duration {
-    let (count, divisor) = (figure.count, u32::try_from(figure.count).unwrap_or(u32::MAX));
-    // Pools fill, caches warm.
-    (figure.measure)(count);
-    let mut samples: Vec<_> = (0..SAMPLES).map(|_| nanoseconds((figure.measure)(count)) / f64::from(divisor)).collect();
-    samples.sort_by(f64::total_cmp);
-    Duration::from_secs_f64(samples[SAMPLES / 2] / 1e9)
+/// What was measured, in microseconds for doing it once.
+struct Row {
+    name: &'static str,
+    checks: Option<bool>,
+    median_us: f64,
+    best_us: f64,
 }
 
-fn nanoseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e9
+impl Row {
+    fn measure(mut figure: Figure) -> Self {
+        let (count, divisor) = (figure.count, u32::try_from(figure.count).unwrap_or(u32::MAX));
+        let mut once = || (figure.measure)(count).as_secs_f64() * 1e6 / f64::from(divisor);
+        // Pools fill, caches warm.
+        once();
+        let mut samples: Vec<_> = (0..SAMPLES).map(|_| once()).collect();
+        samples.sort_by(f64::total_cmp);
+        Self { name: figure.name, checks: figure.checks, median_us: samples[SAMPLES / 2], best_us: samples[0] }
+    }
 }

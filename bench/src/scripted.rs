@@ -34,7 +34,7 @@ pub(crate) fn figures(checks: bool) -> [Figure; 2] {
         Figure {
             name: "scripted: fresh kernel, 10 calls, shutdown",
             checks: Some(checks),
-            count: 200,
+            count: 50,
             measure: Box::new(move |count| {
                 let start = Instant::now();
                 (0..count).for_each(|_| life(checks));
@@ -44,7 +44,7 @@ pub(crate) fn figures(checks: bool) -> [Figure; 2] {
         Figure {
             name: "scripted: null call (getpid)",
             checks: Some(checks),
-            count: 200_000,
+            count: 20_000,
             measure: Box::new(move |count| null_calls(checks, count)),
         },
     ]
