@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kernel::abi::SigSet;
 use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
 use ostd::device::ByteChannel;
 use ostd::hosted::folder::{HostFolder, Writable};
@@ -89,7 +90,7 @@ fn run(root: &Path, checks: bool, arguments: Vec<Vec<u8>>) -> Vec<u8> {
     let folder = HostFolder::open(root, Writable::No).expect("the folder is there");
     let root = Root::Folder(Arc::new(folder));
     let kernel = Kernel::boot(machine, Boot { root, stdio, strace: None }).expect("it boots");
-    let program = Program { arguments, environment: Vec::new(), directory: b"/".to_vec() };
+    let program = Program { arguments, environment: Vec::new(), directory: b"/".to_vec(), ignored: SigSet::EMPTY };
     let ending = kernel.run(&program).expect("no deadlock");
     assert_eq!(ending, Ending::Exited(0), "{}", streams.output_text());
     kernel.shutdown().expect("nothing is left");

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use kernel::abi::SigSet;
 use kernel::kernel::{Boot, Booted, Ending, Kernel, Program, Root};
 use ostd::device::ByteChannel;
 use ostd::hosted::scripted::{Guest, Token, image};
@@ -66,7 +67,7 @@ fn boot(checks: bool, main: impl Fn(&mut Guest) + Send + Sync + 'static) -> Boot
 /// Runs the program to its end, which is to be code 0, and ends the kernel.
 fn run(kernel: Booted) {
     let arguments = vec![b"/program".to_vec()];
-    let program = Program { arguments, environment: Vec::new(), directory: b"/".to_vec() };
+    let program = Program { arguments, environment: Vec::new(), directory: b"/".to_vec(), ignored: SigSet::EMPTY };
     assert_eq!(kernel.run(&program).expect("no deadlock"), Ending::Exited(0));
     kernel.shutdown().expect("nothing is left");
 }

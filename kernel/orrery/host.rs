@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use kernel::abi::SigSet;
 use kernel::fs::initramfs::Archive;
 use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
 use ostd::hosted::folder::{HostFolder, Writable};
@@ -32,10 +33,13 @@ pub(crate) fn main() -> ExitCode {
     let options = match Options::read(std::env::args_os().collect()) {
         Ok(options) => options,
         Err(problem) => {
-            let asked = !problem.use_stderr();
-            // Standard output or error is gone: nobody is left to tell.
+            if problem.use_stderr() {
+                eprintln!("orrery: {}", in_one_line(&problem));
+                return ExitCode::from(FAILED);
+            }
+            // Standard output is gone: nobody is left to tell.
             let _ = problem.print();
-            return if asked { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
+            return ExitCode::SUCCESS;
         }
     };
     match run(&options) {
@@ -47,12 +51,55 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
+/// A line of the kernel's log, as the terminal needs it.
+struct Said(Vec<u8>);
+
+impl std::io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Said {
+    fn drop(&mut self) {
+        terminal::say(&self.0);
+    }
+}
+
+/// What is wrong with the command line.
+fn in_one_line(problem: &clap::Error) -> String {
+    if problem.kind() == clap::error::ErrorKind::MissingRequiredArgument {
+        return String::from("no program is named; try 'orrery --help'");
+    }
+    let text = problem.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    format!("{}; try 'orrery --help'", line.strip_prefix("error: ").unwrap_or(line))
+}
+
+/// A failure of the host as a person says it, without its number.
+fn reason(problem: &std::io::Error) -> String {
+    let text = problem.to_string();
+    text.split_once(" (os error").map_or(text.as_str(), |(reason, _)| reason).to_owned()
+}
+
 /// Runs the program; the answer is the exit code. A problem is Orrery's own, in one line.
 fn run(options: &Options) -> Result<u8, String> {
-    tracing_subscriber::fmt().with_max_level(options.log).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_max_level(options.log)
+        .with_ansi(false)
+        .with_writer(|| Said(Vec::new()))
+        .without_time()
+        .init();
     let watch = Watch::new();
     let outside = Outside::new(&watch, OUTSIDE_LINE);
-    let EngineName::Ptrace = options.engine;
+    if options.engine == EngineName::Scripted {
+        return Err("--engine scripted: runs the Rust functions of a test; a program needs --engine ptrace".into());
+    }
     let backend = Hosted::new(&HostedConfig {
         memory: options.memory,
         cpus: usize::from(options.cpus),
@@ -62,12 +109,13 @@ fn run(options: &Options) -> Result<u8, String> {
         outside: Some(Arc::clone(&outside)),
         ..HostedConfig::default()
     })
-    .map_err(|problem| format!("cannot make a machine: {problem}"))?;
+    .map_err(|problem| format!("cannot make a machine with {} MiB: {}", options.memory >> 20, reason(&problem)))?;
     let root = root(options)?;
     let program = program(options)?;
-    let _signals = HostSignals::install(&outside).map_err(|problem| format!("cannot take signals: {problem}"))?;
+    let _signals =
+        HostSignals::install(&outside).map_err(|problem| format!("cannot take signals: {}", reason(&problem)))?;
     let stdio = stdio::standard(&watch, &outside, STDIO_LINES)
-        .map_err(|problem| format!("cannot use the standard streams: {problem}"))?;
+        .map_err(|problem| format!("cannot use the standard streams: {}", reason(&problem)))?;
     let machine = Machine::new(backend, MachineConfig { checks: false });
     let boot = Boot { root, stdio, strace: options.strace.clone() };
     let kernel = Kernel::boot(machine, boot).map_err(|errno| format!("cannot boot: {errno}"))?;
@@ -85,7 +133,7 @@ fn run(options: &Options) -> Result<u8, String> {
                 eprintln!("orrery: {name}: not found");
                 NOT_FOUND
             } else {
-                eprintln!("orrery: {name}: {}", std::io::Error::from_raw_os_error(errno.number()));
+                eprintln!("orrery: {name}: {}", reason(&std::io::Error::from_raw_os_error(errno.number())));
                 NOT_EXECUTABLE
             }
         }
@@ -111,13 +159,13 @@ fn root(options: &Options) -> Result<Root, String> {
     let is_host = options.root.as_os_str() == "host";
     let path = if is_host { Path::new("/") } else { &options.root };
     let refuse = |problem: &dyn std::fmt::Display| format!("--root {}: {problem}", path.display());
-    let found = std::fs::metadata(path).map_err(|problem| refuse(&problem))?;
+    let found = std::fs::metadata(path).map_err(|problem| refuse(&reason(&problem)))?;
     if found.is_dir() {
         if is_host && options.rw {
             return Err("--rw: needs a --root DIR of its own; the host's root stays as it is".into());
         }
         let writable = if options.rw { Writable::Yes } else { Writable::No };
-        let folder = HostFolder::open(path, writable).map_err(|problem| refuse(&problem))?;
+        let folder = HostFolder::open(path, writable).map_err(|problem| refuse(&reason(&problem)))?;
         return Ok(Root::Folder(Arc::new(folder)));
     }
     if !found.is_file() {
@@ -129,7 +177,7 @@ fn root(options: &Options) -> Result<Root, String> {
     if found.len() > options.memory as u64 {
         return Err(refuse(&"larger than the machine's memory"));
     }
-    let bytes = std::fs::read(path).map_err(|problem| refuse(&problem))?;
+    let bytes = std::fs::read(path).map_err(|problem| refuse(&reason(&problem)))?;
     Archive::read(bytes, options.memory).map(Root::Archive).map_err(|problem| refuse(&problem))
 }
 
@@ -157,5 +205,6 @@ fn program(options: &Options) -> Result<Program, String> {
             .map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat())
             .collect(),
         directory,
+        ignored: SigSet(stdio::ignored_signals()),
     })
 }

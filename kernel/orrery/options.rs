@@ -10,11 +10,28 @@ use clap::{Parser, ValueEnum};
 pub(crate) enum EngineName {
     /// Unmodified ELF programs, driven by ptrace(2).
     Ptrace,
+    /// Rust functions of a test; cannot run a program.
+    #[value(hide = true)]
+    Scripted,
 }
+
+/// What `--help` says at its end.
+const EXIT: &str = "\
+Exit status: the program's own; 128+N if signal N ended it; 125 if Orrery failed, 126 if the program cannot be executed,
+127 if there is none. Ctrl-] three times ends a machine that is stuck.";
 
 /// Runs a program in a Linux-compatible kernel of its own, inside this process.
 #[derive(Debug, Parser)]
-#[command(name = "orrery", version, disable_help_subcommand = true)]
+///
+/// The program sees the caller's files (read-only, under a writable layer in memory), working directory, environment and
+/// terminal. Nothing outside changes.
+#[command(
+    name = "orrery",
+    version,
+    disable_help_subcommand = true,
+    override_usage = "orrery [run] [OPTIONS] PROGRAM [ARGS]...",
+    after_help = EXIT
+)]
 pub(crate) struct Options {
     /// Root file system: a directory, a cpio archive (newc, perhaps compressed by gzip), or `host` for the host's own
     /// root. The guest's writes stay in memory.
@@ -54,7 +71,7 @@ pub(crate) struct Options {
     pub(crate) env: Vec<OsString>,
 
     /// The program, found by PATH as a shell would, and its arguments.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM ARGS")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROGRAM [ARGS]")]
     pub(crate) command: Vec<OsString>,
 }
 

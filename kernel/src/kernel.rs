@@ -12,7 +12,7 @@ use alloc::{boxed::Box, vec};
 use kernel_abi::flags::{OpenFlags, ST_RDONLY};
 use kernel_abi::row::Call;
 use kernel_abi::structs::Siginfo;
-use kernel_abi::{Errno, Signal};
+use kernel_abi::{Errno, SigSet, Signal};
 use ostd::device::{ByteChannel, ChannelKind, OutsideEvent, SharedFolder};
 use ostd::sync::SpinLock;
 use ostd::sync::atomic::{AtomicBool, AtomicU64};
@@ -81,6 +81,8 @@ pub struct Program {
     pub environment: Vec<Vec<u8>>,
     /// Its working directory.
     pub directory: Vec<u8>,
+    /// The signals it begins with ignoring.
+    pub ignored: SigSet,
 }
 
 /// How a program ended.
@@ -106,7 +108,7 @@ pub struct Kernel {
     mounts: Arc<MountTable>,
     processes: Arc<Processes>,
     console: Option<Arc<Console>>,
-    stdio: [Arc<OpenFile>; 3],
+    stdio: [Option<Arc<OpenFile>>; 3],
     strace: Option<String>,
     missing: SpinLock<BTreeSet<String>>,
     anonymous: AtomicU64,
@@ -223,6 +225,13 @@ impl Kernel {
                         let _ = program.send(signal, Siginfo::kernel(signal));
                     }
                 }
+                OutsideEvent::Key(number) => {
+                    if let Some(signal) = Signal::from_number(number) {
+                        let group = self.console.as_ref().map_or(PROGRAM_PID, |console| console.job().group);
+                        // As above.
+                        let _ = self.processes.signal_group(group, signal, Siginfo::kernel(signal));
+                    }
+                }
                 OutsideEvent::Stop => {
                     self.stopped.store(true);
                     self.machine.stop();
@@ -263,7 +272,9 @@ impl Kernel {
         }
         let files = FdTable::new();
         for (fd, file) in (0..).zip(&self.stdio) {
-            files.replace(fd, Arc::clone(file), CloseOnExec::No)?;
+            if let Some(file) = file {
+                files.replace(fd, Arc::clone(file), CloseOnExec::No)?;
+            }
         }
         let name = program.arguments.first().ok_or(Errno::ENOENT)?;
         if let Some(console) = &self.console {
@@ -278,6 +289,7 @@ impl Kernel {
                 files: Arc::clone(&files),
                 fs: Arc::clone(&fs),
                 credentials: root.clone(),
+                ignored: program.ignored,
                 terminal: self.console.clone().map(|console| console as _),
             };
             match self.processes.start_program(start) {
@@ -302,24 +314,24 @@ impl Kernel {
         stdio: &[Arc<dyn ByteChannel>; 3],
         console: Option<&Arc<Console>>,
         mounts: &Arc<MountTable>,
-    ) -> Result<[Arc<OpenFile>; 3]> {
+    ) -> Result<[Option<Arc<OpenFile>>; 3]> {
         let terminal = console.map(|console| {
             let request = OpenRequest { flags: OpenFlags::O_RDWR, mode: 0 };
             let named = FsContext::new(mounts).open(None, b"/dev/console", request, &identity_of(&Credentials::root()));
             // A root without /dev still has its terminal.
             named.unwrap_or_else(|_| OpenFile::new(TtyFile::of(console), OpenFlags::O_RDWR))
         });
-        let mut files = Vec::new();
-        for (fd, channel) in stdio.iter().enumerate() {
-            files.push(match &terminal {
-                Some(terminal) if channel.kind() == ChannelKind::Terminal => Arc::clone(terminal),
-                _ => {
-                    let flags = if fd == 0 { OpenFlags::empty() } else { OpenFlags::O_WRONLY };
-                    StreamFile::open(machine, Arc::clone(channel), flags)
+        Ok([OpenFlags::empty(), OpenFlags::O_WRONLY, OpenFlags::O_WRONLY].map({
+            let mut channels = stdio.iter();
+            move |flags| {
+                let channel = channels.next()?;
+                match (channel.kind(), &terminal) {
+                    (ChannelKind::Closed, _) => None,
+                    (ChannelKind::Terminal, Some(terminal)) => Some(Arc::clone(terminal)),
+                    _ => Some(StreamFile::open(machine, Arc::clone(channel), flags)),
                 }
-            });
-        }
-        <[Arc<OpenFile>; 3]>::try_from(files).map_err(|_| Errno::EINVAL)
+            }
+        }))
     }
 
     fn mount(machine: &Machine, root: &Root, console: Option<&Arc<Console>>) -> Result<Arc<MountTable>> {
@@ -447,6 +459,9 @@ fn ending_of(status: i32) -> Ending {
 
 /// Where a program may be: its own path, or its name in each directory of PATH.
 fn candidates(name: &[u8], environment: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    if name.is_empty() {
+        return Vec::new();
+    }
     if name.contains(&b'/') {
         return vec![name.to_vec()];
     }

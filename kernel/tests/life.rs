@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use kernel::abi::SigSet;
 use kernel::kernel::{Boot, Booted, Ending, Kernel, Program, Root};
 use ostd::device::ByteChannel;
 use ostd::hosted::scripted::{Guest, image};
@@ -42,7 +43,7 @@ fn install(kernel: &Booted, main: impl Fn(&mut Guest) + Send + Sync + 'static) {
 
 fn run(kernel: &Booted) -> Result<Ending, RunEnd> {
     let arguments = vec![b"/program".to_vec()];
-    kernel.run(&Program { arguments, environment: Vec::new(), directory: b"/".to_vec() })
+    kernel.run(&Program { arguments, environment: Vec::new(), directory: b"/".to_vec(), ignored: SigSet::EMPTY })
 }
 
 /// A program with a child, which both end well.

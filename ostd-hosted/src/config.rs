@@ -46,11 +46,7 @@ impl Log {
 
     pub(crate) fn write(&self, bytes: &[u8]) {
         match self {
-            Self::Stderr => {
-                use std::io::Write as _;
-                // Nobody is left to tell when standard error is gone.
-                let _ = std::io::stderr().write_all(bytes);
-            }
+            Self::Stderr => crate::terminal::say(bytes),
             Self::Captured(buffer) => buffer.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes),
         }
     }

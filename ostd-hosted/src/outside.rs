@@ -76,9 +76,10 @@ pub struct HostSignals {
     _source: Arc<SignalSource>,
 }
 
-// A signal handler is called with a number and nothing else, so what it writes to must be static. These three are all
-// of it: which signals came, the descriptor that tells a poll so, and whether a machine of this process listens.
+// A signal handler is called with a number and nothing else, so what it writes to must be static. These four are all
+// of it: which signals came, which of them by a key, the descriptor that tells a poll so, and whether a machine of this process listens.
 static CAME: AtomicU64 = AtomicU64::new(0);
+static TYPED: AtomicU64 = AtomicU64::new(0);
 static BELL: OnceLock<EventFd> = OnceLock::new();
 static CLAIMED: AtomicBool = AtomicBool::new(false);
 
@@ -97,6 +98,7 @@ impl HostSignals {
             return Err(io::Error::from_raw_os_error(libc::EBUSY));
         }
         CAME.store(0, Ordering::Relaxed);
+        TYPED.store(0, Ordering::Relaxed);
         let source = Arc::new(SignalSource { outside: outside.clone(), polled });
         outside.watch.add_source(Arc::downgrade(&(source.clone() as Arc<dyn Source>)));
         let mut handlers = handlers::Handlers::new(on_signal);
@@ -114,8 +116,17 @@ impl Drop for HostSignals {
     }
 }
 
-extern "C" fn on_signal(signal: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
-    handlers::keeping_errno(|| note(signal));
+/// Signals that a key of the host's terminal stands for; while the host's line discipline is at work, the whole group in
+/// the foreground is meant.
+const KEYS: [i32; 2] = [libc::SIGINT, libc::SIGQUIT];
+
+extern "C" fn on_signal(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    handlers::keeping_errno(|| {
+        if KEYS.contains(&signal) && !handlers::was_sent(info) {
+            TYPED.fetch_or(1 << signal, Ordering::Relaxed);
+        }
+        note(signal);
+    });
 }
 
 /// Remembers that a signal came and tells a blocking poll. Async-signal-safe: atomics and write(2).
@@ -142,8 +153,11 @@ impl Source for SignalSource {
             let _ = bell.read();
         }
         let came = CAME.swap(0, Ordering::Acquire);
+        let typed = TYPED.swap(0, Ordering::Relaxed);
         for signal in FORWARDED {
-            if came & (1 << signal) != 0 {
+            if typed & (1 << signal) != 0 {
+                self.outside.push(OutsideEvent::Key(signal));
+            } else if came & (1 << signal) != 0 {
                 self.outside.push(OutsideEvent::Signal(signal));
             }
         }

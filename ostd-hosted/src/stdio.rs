@@ -14,42 +14,57 @@ use std::sync::Arc;
 use ostd_hal::device::{ByteChannel, ChannelError, ChannelKind, Readiness};
 
 use crate::outside::Outside;
-use crate::terminal::HostTerminal;
+use crate::terminal::{HostTerminal, Use};
 use crate::watch::Watch;
 
+mod begin;
 mod captured;
 pub(crate) mod descriptor;
 
+pub use begin::ignored_signals;
 pub use captured::Captured;
 
 use descriptor::Descriptor;
 
-/// The process's descriptors 0, 1 and 2, each announced on its line of `lines`. If descriptor 0 is a terminal it is
-/// made raw until its channel is dropped, and those of 1 and 2 that are the same terminal share its channel.
+/// The process's descriptors 0, 1 and 2, each announced on its line of `lines`; those that are one terminal share its
+/// channel. A descriptor that was closed when the process began is shown as such.
 ///
-/// Fails if a descriptor is closed, or if another machine of this process has the terminal.
+/// If 0 and 1 are that terminal, it is the machine's alone, and raw until its channel is dropped. Otherwise somebody else
+/// may be using it, and it is taken over by the first read.
+///
+/// Fails if another machine of this process has the terminal.
 pub fn standard(watch: &Arc<Watch>, outside: &Arc<Outside>, lines: [u32; 3]) -> io::Result<[Arc<dyn ByteChannel>; 3]> {
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
-    let input = Descriptor::new(&stdin)?;
-    if input.kind() != ChannelKind::Terminal {
-        return Ok([
-            Arc::new(HostChannel { descriptor: input, watch: watch.clone(), line: lines[0] }),
-            Arc::new(HostChannel::new(&stdout, watch, lines[1])?),
-            Arc::new(HostChannel::new(&stderr, watch, lines[2])?),
-        ]);
+    let fds = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+    let mut descriptors = Vec::new();
+    for (number, fd) in fds.iter().enumerate() {
+        descriptors.push(if begin::was_closed(number) { None } else { Some(Descriptor::new(fd)?) });
     }
-    let terminal = Arc::new(HostTerminal::new(&stdin, watch, outside, lines[0])?);
-    watch.add_source(Arc::downgrade(&(terminal.clone() as Arc<dyn crate::watch::Source>)));
-    let output = |descriptor: Descriptor, line| -> Arc<dyn ByteChannel> {
-        if input.may_write() && input.is_same_file(&descriptor) {
-            terminal.clone()
-        } else {
-            Arc::new(HostChannel { descriptor, watch: watch.clone(), line })
-        }
+    let is_terminal = |descriptor: &Descriptor| {
+        descriptor.kind() == ChannelKind::Terminal && descriptor.may_read() && descriptor.may_write()
     };
-    let outputs = [output(Descriptor::new(&stdout)?, lines[1]), output(Descriptor::new(&stderr)?, lines[2])];
-    let [stdout, stderr] = outputs;
-    Ok([terminal, stdout, stderr])
+    let first = descriptors.iter().position(|descriptor| descriptor.as_ref().is_some_and(is_terminal));
+    let same = |number: usize| match (first.and_then(|first| descriptors[first].as_ref()), &descriptors[number]) {
+        (Some(terminal), Some(other)) => terminal.is_same_file(other),
+        _ => false,
+    };
+    let how = if same(0) && same(1) { Use::Alone } else { Use::Shared };
+    let shared = [same(0), same(1), same(2)];
+    let terminal = match first {
+        Some(first) => Some(Arc::new(HostTerminal::new(fds[first], watch, outside, lines[first], how)?)),
+        None => None,
+    };
+    if let Some(terminal) = &terminal {
+        watch.add_source(Arc::downgrade(&(Arc::clone(terminal) as Arc<dyn crate::watch::Source>)));
+    }
+    let mut descriptors = descriptors.into_iter().enumerate();
+    Ok(lines.map(|line| -> Arc<dyn ByteChannel> {
+        match (descriptors.next(), &terminal) {
+            (Some((number, _)), Some(terminal)) if shared[number] => terminal.clone(),
+            (Some((_, Some(descriptor))), _) => Arc::new(HostChannel { descriptor, watch: watch.clone(), line }),
+            _ => Arc::new(Closed(line)),
+        }
+    }))
 }
 
 /// Makes a write to a pipe without readers fail with EPIPE instead of ending the process. Rust's runtime does so
@@ -58,6 +73,28 @@ pub fn ignore_broken_pipes() {
     let mut action = crate::outside::handlers::default_action();
     action.sa_sigaction = libc::SIG_IGN;
     crate::outside::handlers::set_action(libc::SIGPIPE, &action);
+}
+
+/// A descriptor that is closed; the number is its line, which is never raised.
+struct Closed(u32);
+
+impl ByteChannel for Closed {
+    fn kind(&self) -> ChannelKind {
+        ChannelKind::Closed
+    }
+    fn read(&self, _into: &mut [u8]) -> Result<usize, ChannelError> {
+        Err(ChannelError::Unsupported)
+    }
+    fn write(&self, _from: &[u8]) -> Result<usize, ChannelError> {
+        Err(ChannelError::Unsupported)
+    }
+    fn ready(&self) -> Readiness {
+        Readiness::empty()
+    }
+    fn arm(&self, _what: Readiness) {}
+    fn line(&self) -> u32 {
+        self.0
+    }
 }
 
 /// A descriptor of the process as a byte channel.

@@ -4,12 +4,15 @@
 //! does nothing. What somebody types is taken from the host at once, whether or not the guest reads: only so can
 //! Ctrl-] three times in a row end a machine that is stuck.
 //!
+//! A terminal that others outside use as well (a pager behind a pipe, the shell's user) is left as it is, and its input
+//! to them, until the guest reads it.
+//!
 //! Lock order: a terminal's input, then the [`Watch`].
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ostd_hal::device::{ByteChannel, ChannelError, ChannelKind, OutsideEvent, Readiness};
 use parking_lot::Mutex;
@@ -20,7 +23,7 @@ use crate::watch::{Source, Watch};
 
 pub(crate) mod raw;
 
-pub use raw::{RawMode, give_back};
+pub use raw::{RawMode, give_back, say};
 
 /// The byte that, typed [`ESCAPE_TIMES`] times in a row, stops the machine: Ctrl-].
 const ESCAPE: u8 = 0x1d;
@@ -29,10 +32,20 @@ const ESCAPE_TIMES: usize = 3;
 /// Typed bytes kept for a guest that does not read. What comes after is lost, as on a serial line; the escape is not.
 const INPUT_MAX: usize = 1 << 20;
 
-/// A terminal of the host, raw for as long as this lives.
+/// Whether a terminal is the machine's alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// It is raw, and its input taken, from the beginning.
+    Alone,
+    /// It is so from the first read.
+    Shared,
+}
+
+/// A terminal of the host, raw for as long as this lives, or from the first read on.
 pub struct HostTerminal {
     descriptor: Descriptor,
-    raw: RawMode,
+    raw: OnceLock<Option<RawMode>>,
+    how: Use,
     input: Mutex<Input>,
     watch: Arc<Watch>,
     outside: Arc<Outside>,
@@ -51,13 +64,19 @@ struct Input {
 }
 
 impl HostTerminal {
-    /// Makes the terminal `fd` raw and takes its input for a machine. The caller adds it to `watch` as a [`Source`].
+    /// Makes the terminal `fd` raw and takes its input for a machine, now or at the first read. The caller adds it to
+    /// `watch` as a [`Source`].
     ///
     /// Fails with ENOTTY if `fd` is no terminal, and with EBUSY if the process holds a raw terminal already.
-    pub fn new(fd: impl AsFd, watch: &Arc<Watch>, outside: &Arc<Outside>, line: u32) -> io::Result<Self> {
+    pub fn new(fd: impl AsFd, watch: &Arc<Watch>, outside: &Arc<Outside>, line: u32, how: Use) -> io::Result<Self> {
+        let raw = match how {
+            Use::Alone => OnceLock::from(Some(RawMode::enter(&fd)?)),
+            Use::Shared => OnceLock::new(),
+        };
         Ok(Self {
             descriptor: Descriptor::new(&fd)?,
-            raw: RawMode::enter(&fd)?,
+            raw,
+            how,
             input: Mutex::new(Input::default()),
             watch: watch.clone(),
             outside: outside.clone(),
@@ -65,11 +84,25 @@ impl HostTerminal {
         })
     }
 
+    /// Takes the terminal over, if that has not been done.
+    fn engage(&self) {
+        if self.raw.get().is_none() {
+            self.raw.get_or_init(|| RawMode::enter(self.descriptor.polled()).ok());
+            // It is to be polled from now on.
+            self.watch.wake();
+        }
+    }
+
+    /// Whether its input is ours to take now.
+    fn is_ours(&self) -> bool {
+        self.raw.get().and_then(Option::as_ref).is_some_and(RawMode::is_foreground)
+    }
+
     /// Takes from the host what was typed.
     fn drain(&self, input: &mut Input) {
         let mut bytes = [0; 4096];
         // In the background, a read would stop the process; the bytes are for another anyway.
-        while !input.ended && self.raw.is_foreground() {
+        while !input.ended && self.is_ours() {
             match self.descriptor.read(&mut bytes) {
                 Ok(len) if len > 0 => self.take(input, &bytes[..len]),
                 Err(ChannelError::Busy) => break,
@@ -103,7 +136,7 @@ impl Drop for HostTerminal {
 
 impl Source for HostTerminal {
     fn descriptor(&self) -> Option<Arc<OwnedFd>> {
-        (!self.input.lock().ended && self.raw.is_foreground()).then(|| self.descriptor.polled().clone())
+        (!self.input.lock().ended && self.is_ours()).then(|| self.descriptor.polled().clone())
     }
 
     fn readable(&self) {
@@ -117,6 +150,7 @@ impl ByteChannel for HostTerminal {
     }
 
     fn read(&self, into: &mut [u8]) -> Result<usize, ChannelError> {
+        self.engage();
         let mut input = self.input.lock();
         if input.typed.is_empty() {
             self.drain(&mut input);
@@ -146,6 +180,9 @@ impl ByteChannel for HostTerminal {
     }
 
     fn arm(&self, what: Readiness) {
+        if what.contains(Readiness::READ) {
+            self.engage();
+        }
         let mut input = self.input.lock();
         if what.contains(Readiness::READ) {
             if input.ended || !input.typed.is_empty() {
@@ -162,6 +199,10 @@ impl ByteChannel for HostTerminal {
 
     fn line(&self) -> u32 {
         self.line
+    }
+
+    fn is_shared(&self) -> bool {
+        self.how == Use::Shared
     }
 
     fn window(&self) -> Option<(u16, u16)> {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use kernel::abi::SigSet;
 use kernel::kernel::{Booted, Ending, Program};
 use ostd::device::ByteChannel;
 use ostd::hosted::stdio::Captured;
@@ -110,6 +111,7 @@ pub fn run(kernel: Booted, arguments: &[&str], directory: &str) -> Result<(), St
         arguments: arguments.iter().map(|word| word.as_bytes().to_vec()).collect(),
         environment: Vec::new(),
         directory: directory.as_bytes().to_vec(),
+        ignored: SigSet::EMPTY,
     };
     let ending = kernel.run(&program);
     let rest = kernel.shutdown();

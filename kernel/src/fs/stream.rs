@@ -139,7 +139,7 @@ impl File for StreamFile {
         let kind = match self.kind {
             ChannelKind::Pipe => FileKind::Fifo,
             ChannelKind::File => FileKind::Regular,
-            ChannelKind::Terminal | ChannelKind::Other => FileKind::Char,
+            ChannelKind::Terminal | ChannelKind::Other | ChannelKind::Closed => FileKind::Char,
         };
         let line = u64::from(self.stream.channel().line());
         let mut attributes = Attributes::anonymous(kind, 0o600, line + 1);
@@ -154,6 +154,11 @@ impl File for StreamFile {
 
     fn is_seekable(&self) -> bool {
         self.kind == ChannelKind::File
+    }
+
+    fn sought(&self, to: u64) {
+        // Whoever has the file after the machine goes on from there. The next read or write tells of a failure.
+        let _ = self.go_to(Some(to), &mut self.left_at.lock());
     }
 
     fn len(&self) -> Result<u64> {

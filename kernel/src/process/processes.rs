@@ -11,9 +11,9 @@ use ostd::user::UserContext;
 use super::exec::{Executable, Failure, Words};
 use super::tree::{State, Tree};
 use super::{Calls, ControllingTerminal, Found, Names, PROCESSES_MAX, Process, Session, Thread, Who};
-use crate::abi::Signal;
-use crate::abi::flags::WaitOptions;
-use crate::abi::structs::{Siginfo, status_signaled};
+use crate::abi::flags::{SIG_IGN, WaitOptions};
+use crate::abi::structs::{Sigaction, Siginfo, status_signaled};
+use crate::abi::{SigSet, Signal};
 use crate::credentials::Credentials;
 use crate::error::{Errno, Result};
 use crate::mm::{AddressSpace, MemoryLimits};
@@ -43,6 +43,8 @@ pub struct Program {
     pub fs: Arc<FsContext>,
     /// What it may do.
     pub credentials: Credentials,
+    /// The signals it begins with ignoring.
+    pub ignored: SigSet,
     /// Its session's terminal.
     pub terminal: Option<Arc<dyn ControllingTerminal>>,
 }
@@ -94,7 +96,7 @@ impl Processes {
 
     /// Starts the first program, in a session of its own. Call it in a task: reading the file may sleep.
     pub fn start_program(self: &Arc<Self>, program: Program) -> Result<Arc<Process>> {
-        let Program { path, argv, envp, files, fs, credentials, terminal } = program;
+        let Program { path, argv, envp, files, fs, credentials, ignored, terminal } = program;
         let limits = MemoryLimits::default();
         let words = Words::new(argv, envp, &path, limits.stack)?;
         let executable = Executable::open(&fs, &credentials, None, &path)?;
@@ -106,6 +108,10 @@ impl Processes {
         let process = Arc::new(Process::new(pid, Arc::downgrade(self), Session::new(pid), now));
         *process.info.lock() = image.info.clone();
         process.session().set_terminal(terminal);
+        for signal in ignored.iter() {
+            let action = Sigaction { handler: SIG_IGN, ..Sigaction::default() };
+            process.actions().lock().set(signal, action);
+        }
         let thread = Thread::new(pid, Arc::clone(&process), image.space, files, fs, Arc::new(credentials));
         *process.credentials.lock() = thread.credentials();
         thread.set_name(&image.name);

@@ -133,8 +133,16 @@ pub(crate) fn answer(kernel: &Kernel, thread: &Arc<Thread>, user: &mut UserConte
     let mut read = |at: usize, into: &mut [u8]| space.read_some(at, into).unwrap_or(0);
     strace::format_call(call.row(), frame.args, &mut read, &mut line);
     let result = table::call(call, &mut Context { kernel, thread, user }, frame.args);
+    let ret = kernel_abi::errno::to_return(result);
     let mut ending = String::new();
-    strace::format_return(call.row(), kernel_abi::errno::to_return(result), &mut ending);
+    if thread.is_ending() {
+        ending.push_str(" = ?");
+    } else if Arc::ptr_eq(&space, &thread.space()) {
+        line.clear();
+        strace::format_ended(call.row(), frame.args, ret, &mut read, &mut line);
+    } else {
+        strace::format_return(call.row(), ret, &mut ending);
+    }
     kernel.trace(thread.tid(), &line, &ending);
     result
 }

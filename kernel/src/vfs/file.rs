@@ -108,6 +108,8 @@ pub trait File: Send + Sync {
     fn is_seekable(&self) -> bool {
         false
     }
+    /// Told where lseek(2) went, for a file whose offset others share.
+    fn sought(&self, _to: u64) {}
     /// Bytes now, where SEEK_END counts from.
     fn len(&self) -> Result<u64> {
         Err(Errno::ESPIPE)

@@ -195,11 +195,13 @@ impl OpenFile {
                 let from = from.ok_or(Errno::ENXIO)?;
                 let is_data = whence == Whence::SEEK_DATA;
                 *offset = if is_data { self.file.seek_data(from)? } else { self.file.seek_hole(from)? };
+                self.file.sought(*offset);
                 return Ok(*offset);
             }
         };
         let target = base.checked_add(by).filter(|target| *target >= 0).ok_or(Errno::EINVAL)?;
         *offset = target.cast_unsigned();
+        self.file.sought(*offset);
         Ok(*offset)
     }
 

@@ -37,6 +37,12 @@ const ROWS: &[Row] = &[
     Row("busybox_vi_edits_a_file", "/bin/busybox", "busybox-static", vi),
     Row("less_pages", "/usr/bin/less", "less", less),
     Row("python_reads_evaluates_and_prints", "/usr/bin/python3", "python3", python),
+    Row("a_pager_of_the_host_has_the_keys", "/usr/bin/less", "less", pager_outside),
+    Row("a_pager_of_the_guest_has_the_keys", "/usr/bin/less", "less", pager_inside),
+    Row("what_a_guest_does_not_read_is_the_callers", BASH, "bash", typed_ahead),
+    Row("ctrl_c_ends_all_of_a_pipeline_that_reads_nothing", BASH, "bash", pipeline_is_interrupted),
+    Row("a_hang_up_ends_shells_and_jobs", BASH, "bash", hang_up),
+    Row("log_and_strace_begin_lines_at_the_left", DASH, "dash", left),
     Row("every_end_gives_the_terminal_back", DASH, "dash", every_end),
     Row("a_signal_to_orrery_is_the_programs", DASH, "dash", forwarded),
 ];
@@ -213,6 +219,59 @@ fn python() -> Result<(), Failed> {
         .sees(">>> ")?
         .types("\x04")?;
     assert_eq!(sitting.ends()?.status, 0);
+    Ok(())
+}
+
+fn pages(sitting: &mut Sitting) -> Result<(), Failed> {
+    sitting.sees("\r\n23\r\n")?.types(" ")?.sees("\r\n46\r\n")?.types("q")?.sees("ended 0 0")?;
+    assert_eq!(sitting.ends()?.status, 0);
+    Ok(())
+}
+
+fn pager_outside() -> Result<(), Failed> {
+    pages(&mut Sitting::shell("$orrery seq 100 | less; echo ended ${PIPESTATUS[@]}")?)
+}
+
+fn pager_inside() -> Result<(), Failed> {
+    pages(&mut Sitting::shell("seq 100 | $orrery less; echo ended ${PIPESTATUS[@]}")?)
+}
+
+fn typed_ahead() -> Result<(), Failed> {
+    let mut sitting = Sitting::shell("$orrery sh -c 'echo ready; sleep 0.3' </dev/null; read x; echo had $x")?;
+    sitting.sees("ready")?.types("mine\r")?.sees("had mine")?;
+    assert_eq!(sitting.ends()?.status, 0);
+    Ok(())
+}
+
+fn pipeline_is_interrupted() -> Result<(), Failed> {
+    let script = "$orrery bash -c '(echo ready; exec sleep 1000) | cat; echo no' </dev/null";
+    let mut sitting = Sitting::shell(script)?;
+    sitting.sees("ready")?.types("\x03")?;
+    let end = sitting.ends()?;
+    assert_eq!((end.status, end.seen.as_str()), (130, "ready\r\n^C"));
+    Ok(())
+}
+
+fn hang_up() -> Result<(), Failed> {
+    for script in [
+        "trap 'exit 5' HUP; echo ready; while :; do sleep 0.05; done",
+        // Nobody tells a job but the terminal.
+        "set -m; (trap 'exit 5' HUP; echo ready; while :; do sleep 0.05; done); exit $?",
+        // An input that ends is no surprise either.
+        "trap '' HUP; echo ready; cat; exit 5",
+    ] {
+        let mut sitting = Sitting::with(&["bash", "-c", script])?;
+        sitting.sees("ready")?;
+        let status = sitting.leaves()?;
+        assert!(status == 5 || script.starts_with("set -m") && status == 129, "{script}: {status}");
+    }
+    Ok(())
+}
+
+fn left() -> Result<(), Failed> {
+    let mut sitting = Sitting::with(&["--strace=exit_group,getppid", "dash", "-c", "exit 3"])?;
+    let end = sitting.ends()?;
+    assert_eq!(end.seen, "[2] getppid() = 1\r\n[2] exit_group(3) = ?\r\n");
     Ok(())
 }
 

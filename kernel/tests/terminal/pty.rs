@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
@@ -15,6 +17,8 @@ use nix::unistd::Pid;
 
 /// After this long without the words that are waited for, a conversation has failed. Nothing is said about speed.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+static STARTS: Mutex<()> = Mutex::new(());
 
 /// A command and who talks with it.
 pub(crate) struct Sitting {
@@ -49,9 +53,20 @@ impl Sitting {
         Self::start(command, on)
     }
 
+    /// Runs a script of the host's shell, in which `$orrery` is the program.
+    pub(crate) fn shell(script: &str) -> Result<Self, Failed> {
+        let mut command = Command::new("setsid");
+        command.args(["-c", "bash", "-c", script]).env("orrery", env!("CARGO_BIN_EXE_orrery"));
+        Self::start(command, [true; 3])
+    }
+
     fn start(mut command: Command, on: [bool; 3]) -> Result<Self, Failed> {
         let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        // A command started meanwhile by another test would keep the far end open.
+        let _turn = STARTS.lock();
         let pty = openpty(Some(&size), None)?;
+        fcntl(&pty.master, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        fcntl(&pty.slave, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         let before = tcgetattr(&pty.slave)?;
         let stream = |on: bool| -> Result<Stdio, Failed> {
             Ok(if on { Stdio::from(pty.slave.try_clone()?) } else { Stdio::null() })
@@ -116,7 +131,6 @@ impl Sitting {
 
     /// Waits for the end; the terminal must be as it was before.
     pub(crate) fn ends(&mut self) -> Result<End, Failed> {
-        use std::os::unix::process::ExitStatusExt as _;
         let begun = Instant::now();
         let status = loop {
             let quiet = !self.look(20)?;
@@ -131,8 +145,23 @@ impl Sitting {
         if tcgetattr(&self.near)? != self.before {
             return Err(self.complaint("the terminal is not as it was"));
         }
-        let status = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
-        Ok(End { status, seen: String::from_utf8_lossy(&self.seen).into_owned() })
+        Ok(End { status: shown(status), seen: String::from_utf8_lossy(&self.seen).into_owned() })
+    }
+
+    /// Hangs up and waits for the end; gives the status.
+    pub(crate) fn leaves(&mut self) -> Result<i32, Failed> {
+        let nothing = std::fs::File::open("/dev/null")?;
+        drop(std::mem::replace(&mut self.far, nothing));
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(shown(status));
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(self.complaint("the program survives its terminal"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Takes what has come, waiting for it a while.
@@ -152,6 +181,12 @@ impl Sitting {
         let _ = write!(text, "{}", self.seen.escape_ascii());
         text.into()
     }
+}
+
+/// A status as a shell shows it.
+fn shown(status: std::process::ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt as _;
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
 }
 
 impl Drop for Sitting {

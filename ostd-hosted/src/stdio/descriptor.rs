@@ -59,7 +59,7 @@ impl Descriptor {
         let write_max = match kind {
             ChannelKind::File => usize::MAX,
             ChannelKind::Terminal => TERMINAL_WRITE_MAX,
-            ChannelKind::Pipe | ChannelKind::Other => PIPE_WRITE_MAX,
+            ChannelKind::Pipe | ChannelKind::Other | ChannelKind::Closed => PIPE_WRITE_MAX,
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -73,6 +73,10 @@ impl Descriptor {
 
     pub(crate) fn kind(&self) -> ChannelKind {
         self.kind
+    }
+
+    pub(crate) fn may_read(&self) -> bool {
+        self.may_read
     }
 
     pub(crate) fn may_write(&self) -> bool {

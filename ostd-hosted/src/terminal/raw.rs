@@ -124,6 +124,25 @@ pub fn give_back() {
     }
 }
 
+/// Writes lines to standard error; where that is the raw terminal, with what brings the cursor back to the left.
+pub fn say(lines: &[u8]) {
+    use std::io::{IsTerminal as _, Write as _};
+    let mut stderr = io::stderr().lock();
+    // Nobody is left to tell when standard error is gone.
+    let _ = if saved().is_some() && stderr.is_terminal() {
+        let mut shown = Vec::with_capacity(lines.len() + 2);
+        for &byte in lines {
+            if byte == b'\n' {
+                shown.push(b'\r');
+            }
+            shown.push(byte);
+        }
+        stderr.write_all(&shown)
+    } else {
+        stderr.write_all(lines)
+    };
+}
+
 fn make_raw() {
     if let Some(saved) = saved() {
         saved.set(&saved.raw);

@@ -16,7 +16,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use ostd_hal::device::{ByteChannel, ChannelError, OutsideEvent, Readiness};
 
-use super::{HostTerminal, RawMode};
+use super::{HostTerminal, RawMode, Use};
 use crate::outside::tests::PROCESS;
 use crate::outside::{HostSignals, Outside};
 use crate::watch::{Source, Watch};
@@ -50,7 +50,7 @@ struct Machine {
 fn machine(fd: &OwnedFd) -> Machine {
     let watch = Watch::new();
     let outside = Outside::new(&watch, OUTSIDE);
-    let terminal = Arc::new(HostTerminal::new(fd, &watch, &outside, LINE).expect("a terminal"));
+    let terminal = Arc::new(HostTerminal::new(fd, &watch, &outside, LINE, Use::Alone).expect("a terminal"));
     watch.add_source(Arc::downgrade(&(terminal.clone() as Arc<dyn Source>)));
     Machine { watch, outside, terminal }
 }

@@ -29,6 +29,8 @@ pub enum ChannelKind {
     File,
     /// A character device that is no terminal, such as the null device.
     Other,
+    /// Nothing: a descriptor that was closed when the process began.
+    Closed,
 }
 
 /// Why a channel did not move bytes.
@@ -88,6 +90,8 @@ pub enum OutsideEvent {
     WindowChanged,
     /// Somebody asks the machine's program to act on a signal, by Linux's number.
     Signal(i32),
+    /// A key of the terminal outside, whose line discipline is at work, stands for this signal: SIGINT or SIGQUIT.
+    Key(i32),
     /// Somebody asks for the machine to be stopped now.
     Stop,
 }

@@ -52,6 +52,8 @@ impl Console {
     /// A program wants what is typed: it is taken from outside from now on.
     pub(super) fn want(&self) {
         if !self.wanted.swap(true) {
+            // The channel hears of it before more is written.
+            self.stream.channel().arm(Readiness::READ);
             self.changed.wake_all();
         }
     }

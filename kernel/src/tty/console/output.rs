@@ -40,7 +40,9 @@ impl Console {
         let begun = out.len();
         {
             let mut line = self.line.lock();
-            if OutputFlags::from_bits_retain(line.termios().c_oflag).contains(OutputFlags::OPOST) {
+            let processed = OutputFlags::from_bits_retain(line.termios().c_oflag).contains(OutputFlags::OPOST);
+            // Where nobody has wanted input, the line discipline of those outside is at work.
+            if processed && self.wanted.load() {
                 line.output(chunk, &mut out);
             } else {
                 out.extend_from_slice(chunk);
