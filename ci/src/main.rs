@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod baremetal;
+mod boot;
 mod check;
 mod figures;
 mod source;
@@ -33,6 +34,8 @@ enum Errand {
         #[arg(long)]
         target: Option<String>,
     },
+    /// Boot the kernel in QEMU and run a program in it
+    Boot(boot::Boot),
     /// Print lines and unsafe lines per crate, the trusted base, and the rows of the system-call table
     Figures {
         /// A ranking of system calls (tab-separated, the name in one column): say which of its first 130 have rows
@@ -58,6 +61,7 @@ fn run() -> Result<ExitCode> {
     match Command::parse().errand {
         Errand::CheckArchitecture => return Ok(check::report(&tree)),
         Errand::Baremetal { command, target } => baremetal::run(&tree.root, &command, target.as_deref())?,
+        Errand::Boot(boot) => return boot::run(&tree.root, &boot),
         Errand::Figures { ranking } => figures::print(&tree, ranking.as_deref())?,
         Errand::Syscalls => syscalls::write(&tree.root)?,
     }

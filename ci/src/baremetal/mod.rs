@@ -31,26 +31,46 @@ pub(crate) fn run(root: &Path, command: &str, target: Option<&str>) -> Result<()
     let targets = TARGETS.iter().filter(|known| target.is_none_or(|only| only == **known));
     ensure!(targets.clone().next().is_some(), "no such target; there are {}", TARGETS.join(" and "));
     for target in targets {
-        let core = choose(root, target)?;
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.current_dir(root).args([command, "--package", "kernel", "--no-default-features"]);
-        cargo.args(["--features", "baremetal", "--target", target]);
-        // Its own folder: another compiler than the host's would make cargo build everything again at every turn.
-        cargo.arg("--target-dir").arg(root.join("target/baremetal"));
-        match &core {
-            Core::Prebuilt => println!("{target}: the core library that rustup installed"),
-            Core::Source => {
-                println!("{target}: core and alloc built from the toolchain's rust-src");
-                cargo.args(["-Zbuild-std=core,alloc,compiler_builtins"]);
-                cargo.args(["-Zbuild-std-features=compiler-builtins-mem"]).env("RUSTC_BOOTSTRAP", "1");
-            }
-            Core::System(sysroot) => {
-                println!("{target}: the system's rustc with the sysroot {}", sysroot.dir.display());
-                cargo.env("RUSTC", sysroot.rustc());
-            }
-        }
-        ensure!(cargo.status().context("starting cargo")?.success(), "{target}: cargo {command} failed");
+        cargo(root, target, &[command], Say::Everything)?;
     }
+    Ok(())
+}
+
+/// Builds the image for `target`.
+pub(crate) fn build_image(root: &Path, target: &str, profile: &str) -> Result<()> {
+    cargo(root, target, &["build", "--quiet", "--profile", profile], Say::Errors)
+}
+
+/// How much is printed.
+#[derive(PartialEq)]
+enum Say {
+    Everything,
+    Errors,
+}
+
+fn cargo(root: &Path, target: &str, words: &[&str], say: Say) -> Result<()> {
+    let core = choose(root, target)?;
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root).args(words).args(["--package", "kernel", "--no-default-features"]);
+    cargo.args(["--features", "baremetal", "--target", target]);
+    // Its own folder: another compiler than the host's would make cargo build everything again at every turn.
+    cargo.arg("--target-dir").arg(root.join("target/baremetal"));
+    let choice = match &core {
+        Core::Prebuilt => String::from("the core library that rustup installed"),
+        Core::Source => {
+            cargo.args(["-Zbuild-std=core,alloc,compiler_builtins"]);
+            cargo.args(["-Zbuild-std-features=compiler-builtins-mem"]).env("RUSTC_BOOTSTRAP", "1");
+            String::from("core and alloc built from the toolchain's rust-src")
+        }
+        Core::System(sysroot) => {
+            cargo.env("RUSTC", sysroot.rustc());
+            format!("the system's rustc with the sysroot {}", sysroot.dir.display())
+        }
+    };
+    if say == Say::Everything {
+        println!("{target}: {choice}");
+    }
+    ensure!(cargo.status().context("starting cargo")?.success(), "{target}: cargo {} failed", words[0]);
     Ok(())
 }
 
