@@ -1,13 +1,17 @@
-//! The image's heap: talc behind a spin lock, on memory that the image brings along.
+//! The image's heap: talc behind a spin lock, on a little memory that the image brings along, and then on the machine's.
 #![expect(unsafe_code, reason = "names the memory that the allocator may claim")]
 
+use core::ops::Range;
+
+use ostd_hal::Paddr;
 use talc::TalcLock;
 use talc::source::Claim;
 
+use crate::copy::window;
 use crate::lock::RawSpin;
 
-/// Bytes of heap an image has. Bulk data lives in frames, so this holds kernel objects only.
-const HEAP_LEN: usize = 16 << 20;
+/// Bytes of heap until the machine's memory is known.
+const HEAP_LEN: usize = 1 << 20;
 
 /// One of the metal image's few statics (DESIGN: allocator, boot cell, emergency console).
 #[global_allocator]
@@ -16,3 +20,13 @@ static HEAP: TalcLock<RawSpin, Claim> = {
     // SAFETY: nothing else names `MEMORY`, so it is the allocator's alone, for as long as the image runs.
     TalcLock::new(unsafe { Claim::array(&raw mut MEMORY) })
 };
+
+/// Adds memory of the machine, for as long as the image runs.
+///
+/// # Safety
+/// 1. It is RAM behind the window, and nobody else's.
+pub(crate) unsafe fn add(memory: &Range<usize>) {
+    // SAFETY: the caller's promise; the source does not mind being helped.
+    let claimed = unsafe { HEAP.lock().claim(window(Paddr::new(memory.start)), memory.len()) };
+    assert!(claimed.is_some(), "the heap takes any memory of more than a few words");
+}

@@ -9,12 +9,16 @@ pub const STACK_STRIDE: usize = 64 << 10;
 const PAGE: usize = 4096;
 /// Alignment of frame metadata.
 const METADATA_ALIGN: usize = 2 << 20;
+/// The least heap worth starting with, and the most that kernel objects will ever fill.
+const HEAP: Range<usize> = 2 << 20..256 << 20;
 /// The least memory left for frames with which a machine is worth starting.
 const FRAMES_MIN: usize = 4 << 20;
 
 /// The parts of a machine's memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
+    /// The kernel's heap.
+    pub heap: Range<usize>,
     /// Kernel stacks, one after the other.
     pub stacks: Range<usize>,
     /// Nodes of the page tables that map the stacks.
@@ -49,8 +53,9 @@ impl Layout {
     /// Divides `free`; nothing if it is too small.
     pub fn divide(free: Range<usize>) -> Option<Self> {
         let len = free.end.checked_sub(free.start)?;
+        let heap = free.start..free.start + (len / 8).clamp(HEAP.start, HEAP.end) / PAGE * PAGE;
         let count = (len / 16 / STACK_LEN).clamp(16, 4096);
-        let stacks = free.start..free.start + count * STACK_LEN;
+        let stacks = heap.end..heap.end + count * STACK_LEN;
         // A node per 2 MiB of window, and the three levels above.
         let nodes = (count * STACK_STRIDE).div_ceil(2 << 20) + 4;
         let tables = stacks.end..stacks.end + nodes * PAGE;
@@ -59,7 +64,7 @@ impl Layout {
         // A slot of 32 bytes per frame, in chunks of 2 MiB.
         let metadata = start..start + (rest / 128).next_multiple_of(METADATA_ALIGN) + METADATA_ALIGN;
         let frames = metadata.end..free.end;
-        (frames.end.checked_sub(frames.start)? >= FRAMES_MIN).then_some(Self { stacks, tables, metadata, frames })
+        (frames.end.checked_sub(frames.start)? >= FRAMES_MIN).then_some(Self { heap, stacks, tables, metadata, frames })
     }
 }
 
@@ -79,7 +84,11 @@ mod tests {
     fn parts_do_not_overlap_and_a_small_machine_is_refused() {
         for megabytes in [32, 256, 3000] {
             let parts = Layout::divide(0x123_4000..megabytes << 20).expect("enough");
-            assert!(parts.stacks.end <= parts.tables.start && parts.tables.end <= parts.metadata.start);
+            assert!(
+                parts.heap.end <= parts.stacks.start
+                    && parts.stacks.end <= parts.tables.start
+                    && parts.tables.end <= parts.metadata.start
+            );
             assert_eq!((parts.metadata.end, parts.frames.end), (parts.frames.start, megabytes << 20));
         }
         assert_eq!(Layout::divide(0..8 << 20), None);

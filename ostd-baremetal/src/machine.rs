@@ -16,7 +16,7 @@ use ostd_hal::{
 
 use crate::context::{self, Context};
 use crate::layout::{Layout, largest_free};
-use crate::{arch, copy, serial, stacks, user};
+use crate::{arch, copy, heap, serial, stacks, user};
 
 /// The line that no device raises: nothing happens to this machine from outside but by its devices.
 const NO_LINE: u32 = u32::MAX;
@@ -41,6 +41,8 @@ impl Baremetal {
         taken[1] = archive.clone().unwrap_or(0..0);
         let free = largest_free(&found.ram, &taken[..1 + usize::from(archive.is_some())]);
         let layout = Layout::divide(free).ok_or("this machine has too little memory")?;
+        // SAFETY: the layout gives it to the heap alone.
+        unsafe { heap::add(&layout.heap) };
         stacks::map(&layout);
         let local = arch::local();
         local.root.set(arch::kernel_root());
