@@ -226,6 +226,11 @@ impl File for OpenRegular {
         let size = pages.lock().size;
         if end > size {
             self.0.permit_resize(size, end)?;
+        }
+        if self.0.through().is_none() {
+            pages.lock().reserve(offset, end, &self.0.tree.machine)?;
+        }
+        if end > size {
             if let Some(lower) = self.0.through() {
                 lower.truncate(end)?;
             }

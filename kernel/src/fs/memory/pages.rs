@@ -3,6 +3,7 @@
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
+use alloc::vec::Vec;
 
 use kernel_abi::structs::Timespec;
 use ostd::frame::Frame;
@@ -153,6 +154,36 @@ impl Pages {
         let frame = machine.frame().or_errno()?;
         self.frames.insert(index, frame.clone());
         Ok(frame)
+    }
+
+    /// Gives every page of a range that is a hole a frame; ENOSPC, and then none.
+    pub(super) fn reserve(&mut self, from: u64, end: u64, machine: &Machine) -> Result<()> {
+        let page = PAGE_SIZE as u64;
+        let (first, end) = ((from / page).max(self.below.div_ceil(page)), end.div_ceil(page));
+        let wanted = end.saturating_sub(first);
+        // Whoever asks for more than there is must not be made to wait for the answer.
+        let had = if wanted == 0 { 0 } else { self.frames.range(first..end).count() as u64 };
+        if wanted - had > machine.frames().free() as u64 {
+            return Err(Errno::ENOSPC);
+        }
+        let mut new = Vec::new();
+        for index in first..end {
+            let Entry::Vacant(vacant) = self.frames.entry(index) else { continue };
+            match machine.frame() {
+                Ok(frame) => {
+                    vacant.insert(frame);
+                    new.push(index);
+                }
+                Err(_) => {
+                    new.iter().for_each(|index| drop(self.frames.remove(index)));
+                    return Err(Errno::ENOSPC);
+                }
+            }
+        }
+        if !new.is_empty() {
+            self.note_write();
+        }
+        Ok(())
     }
 
     /// A frame that is in memory already.
