@@ -27,12 +27,14 @@ fn set(sys: &dyn Sys, resource: Resource, rlim_cur: u64, rlim_max: u64) -> Resul
     sys.setrlimit(resource, sys.store(sys.page(), &Rlimit { rlim_cur, rlim_max }))
 }
 
-fn lower(sys: &dyn Sys, resource: Resource, limit: u64) -> Result {
+/// Lowers what is in force.
+pub(super) fn lower(sys: &dyn Sys, resource: Resource, limit: u64) -> Result {
     let Rlimit { rlim_max, .. } = get(sys, resource)?;
     set(sys, resource, limit, rlim_max)
 }
 
-fn becomes_nobody(sys: &dyn Sys) -> Result<()> {
+/// Becomes a user without privilege, if it is not one.
+pub(super) fn becomes_nobody(sys: &dyn Sys) -> Result<()> {
     if sys.geteuid()? == 0 {
         sys.setresgid(Gid(65534), Gid(65534), Gid(65534))?;
         sys.setresuid(Uid(65534), Uid(65534), Uid(65534))?;

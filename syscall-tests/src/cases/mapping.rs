@@ -1,6 +1,6 @@
 //! Mappings in detail: where they go, what they are moved to, what happens to them at a fork and past a file's end.
 
-use kernel_abi::flags::{Madvice, MapFlags, MremapFlags, MsyncFlags, OpenFlags, ProtFlags};
+use kernel_abi::flags::{Madvice, MapFlags, MremapFlags, MsyncFlags, OpenFlags, ProtFlags, Resource};
 use kernel_abi::structs::{status_exited, status_signaled};
 use kernel_abi::{Calls, Errno, Fd, Result, Signal, Sys};
 
@@ -18,7 +18,7 @@ cases! { "mapping":
     shared_memory_is_doubled, a_shared_mapping_moves_with_its_file, who_is_in_memory, what_mincore_refuses, what_msync_refuses,
     some_memory_is_not_inherited, some_memory_is_wiped_for_a_child, memory_is_fetched_beforehand,
     shared_memory_is_not_forgotten, a_file_behind_private_changes_comes_back, a_large_mapping_costs_nothing,
-    a_stack_grows_down, the_break_keeps_what_is_below, the_break_runs_into_nothing, a_transfer_ends_where_memory_does,
+    a_stack_grows_down, a_stack_grows_no_further_than_its_limit, the_break_keeps_what_is_below, the_break_runs_into_nothing, a_transfer_ends_where_memory_does,
     execution_takes_permission, what_mprotect_and_munmap_refuse,
 }
 
@@ -442,6 +442,22 @@ fn a_stack_grows_down(sys: &dyn Sys) -> Outcome {
     sys.poke(top - 3 * PAGE, b"deep");
     assert_eq!(sys.bytes(top - 3 * PAGE, 4), b"deep");
     assert_eq!(first(sys, top - PAGE), 0);
+    Ok(())
+}
+
+fn a_stack_grows_no_further_than_its_limit(sys: &dyn Sys) -> Outcome {
+    const ROOM: usize = 2048 * PAGE;
+    let room = map(sys, ROOM, PRIVATE)?;
+    sys.munmap(room, ROOM)?;
+    let top = room + ROOM - PAGE;
+    let flags = PRIVATE | MapFlags::MAP_FIXED | MapFlags::MAP_GROWSDOWN;
+    sys.mmap(top, PAGE, RW, flags, Fd(-1), 0)?;
+    super::limit::lower(sys, Resource::RLIMIT_STACK, 64 * PAGE as u64)?;
+    assert_eq!(writes(sys, top - 62 * PAGE)?, 0);
+    assert_eq!(writes(sys, top - 65 * PAGE)?, SEGV);
+    // Nor into the room that is kept between it and what lies below.
+    sys.mmap(top - 40 * PAGE, PAGE, RW, PRIVATE | MapFlags::MAP_FIXED, Fd(-1), 0)?;
+    assert_eq!(writes(sys, top - PAGE)?, SEGV);
     Ok(())
 }
 

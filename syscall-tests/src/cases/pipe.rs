@@ -9,7 +9,7 @@ use super::file::{read, write};
 use super::process::wait;
 
 cases! { "pipe":
-    bytes_go_through, closing_the_last_writer_ends_the_pipe, writing_to_nobody_kills, an_empty_pipe_says_again,
+    bytes_go_through, the_old_call_makes_a_pipe_too, closing_the_last_writer_ends_the_pipe, writing_to_nobody_kills, an_empty_pipe_says_again,
     a_full_pipe_says_again, a_pipe_has_no_offset_and_two_directions, a_wild_pair_is_efault, a_child_writes,
 }
 
@@ -17,6 +17,19 @@ cases! { "pipe":
 pub(super) fn pipe(sys: &dyn Sys, flags: PipeFlags) -> Result<[Fd; 2]> {
     sys.pipe2(sys.page(), flags)?;
     Ok([Fd(sys.load(sys.page())), Fd(sys.load(sys.page() + 4))])
+}
+
+fn the_old_call_makes_a_pipe_too(sys: &dyn Sys) -> Outcome {
+    match sys.pipe(8) {
+        // RISC-V has pipe2(2) alone.
+        Err(Errno::ENOSYS) => return Ok(()),
+        refused => assert_eq!(refused, Err(Errno::EFAULT)),
+    }
+    sys.pipe(sys.page())?;
+    let [reader, writer]: [i32; 2] = sys.load(sys.page());
+    write(sys, Fd(writer), b"old")?;
+    assert_eq!(read(sys, Fd(reader), 10)?, b"old");
+    Ok(())
 }
 
 fn bytes_go_through(sys: &dyn Sys) -> Outcome {

@@ -2,7 +2,7 @@
 //!
 //! What runs on a thread neither allocates nor panics: it leaves numbers for the first thread to look at.
 
-use kernel_abi::flags::{CloneFlags, FutexOp, PipeFlags, SI_TKILL, SaFlags, SigHow};
+use kernel_abi::flags::{CloneFlags, FutexOp, PipeFlags, Resource, SI_TKILL, SaFlags, SigHow};
 use kernel_abi::structs::{CloneArgs, Siginfo, status_exited, status_signaled};
 use kernel_abi::sys::ChildFn;
 use kernel_abi::{Calls, Errno, Fd, Mode, Result, SigSet, Signal, Sys};
@@ -15,7 +15,8 @@ use super::signal::{act, action, counted, counts, handle, mask};
 
 cases! { "thread":
     a_thread_is_of_its_process, a_thread_leaves_zero_behind, threads_share_memory_files_and_folder,
-    what_clone_refuses, what_clone3_refuses, a_process_outlives_its_first_thread, exit_group_ends_every_thread,
+    what_clone_refuses, what_clone3_refuses, what_the_old_clone_refuses, a_limit_refuses_every_way_to_fork,
+    nothing_is_restarted_unasked, a_process_outlives_its_first_thread, exit_group_ends_every_thread,
     a_fatal_signal_ends_every_thread, a_signal_for_a_thread_runs_there, a_signal_goes_to_who_takes_it,
     each_thread_has_its_mask, a_fork_has_one_thread, a_vfork_waits_for_its_child, a_vforked_child_has_the_memory,
     files_are_shared_when_asked, a_folder_is_shared_when_asked, the_child_knows_its_number,
@@ -150,6 +151,41 @@ fn what_clone3_refuses(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.clone3(sys.store(at, &stack), 88), Err(Errno::EINVAL));
     let stack = CloneArgs { stack_size: 4096, ..CloneArgs::default() };
     assert_eq!(sys.clone3(sys.store(at, &stack), 88), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn what_the_old_clone_refuses(sys: &dyn Sys) -> Outcome {
+    // Only refusals: whoever succeeds returns twice.
+    let refused = |flags: CloneFlags| match sys.clone(flags, 0, 0, 0, 0) {
+        Err(Errno::ENOSYS) => sys.clone_backwards(flags, 0, 0, 0, 0),
+        refused => refused,
+    };
+    assert_eq!(refused(CloneFlags::CLONE_SIGHAND | CloneFlags::SIGCHLD), Err(Errno::EINVAL));
+    assert_eq!(refused(CloneFlags::CLONE_THREAD), Err(Errno::EINVAL));
+    assert_eq!(refused(CloneFlags::CLONE_THREAD | CloneFlags::CLONE_VM), Err(Errno::EINVAL));
+    assert_eq!(refused(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn a_limit_refuses_every_way_to_fork(sys: &dyn Sys) -> Outcome {
+    fn child(sys: &dyn Sys) -> Outcome {
+        super::limit::becomes_nobody(sys)?;
+        super::limit::lower(sys, Resource::RLIMIT_NPROC, 1)?;
+        let fork = CloneFlags::SIGCHLD;
+        let ways = [sys.fork(), sys.vfork(), sys.clone(fork, 0, 0, 0, 0), sys.clone_backwards(fork, 0, 0, 0, 0)];
+        // Each architecture has some of them.
+        assert!(ways.iter().all(|way| matches!(way, Err(Errno::EAGAIN | Errno::ENOSYS))));
+        assert!(ways.contains(&Err(Errno::EAGAIN)));
+        // A thread counts as a process does.
+        assert_eq!(start(sys, 0, waits_for_a_word, 0), Err(Errno::EAGAIN));
+        Ok(())
+    }
+    in_child(sys, |sys, _| ended(child(sys)), 0)?;
+    Ok(())
+}
+
+fn nothing_is_restarted_unasked(sys: &dyn Sys) -> Outcome {
+    assert_eq!(sys.restart_syscall(), Err(Errno::EINTR));
     Ok(())
 }
 

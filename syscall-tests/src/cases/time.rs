@@ -10,7 +10,7 @@ use super::signal::{act, action, counted, counts, handle, mask};
 
 cases! { "time":
     every_clock_tells_a_time, the_clocks_agree, the_coarse_clocks_follow, a_clock_says_how_fine_it_is,
-    setting_a_clock_is_refused, a_sleep_to_a_time, a_time_that_has_been_is_no_sleep, what_a_sleep_refuses,
+    a_sleep_takes_no_time_of_a_cpu, setting_a_clock_is_refused, a_sleep_to_a_time, a_time_that_has_been_is_no_sleep, what_a_sleep_refuses,
     a_signal_leaves_the_rest_of_a_sleep, a_stop_does_not_shorten_a_sleep, an_alarm_rings_once, an_alarm_is_taken_back,
     an_interval_rings_again, what_a_timer_refuses, a_timer_that_is_replaced_tells_what_was_left,
     a_child_has_no_timers, the_days_microseconds, ticks_are_counted,
@@ -88,6 +88,17 @@ fn a_clock_says_how_fine_it_is(sys: &dyn Sys) -> Outcome {
     }
     assert_eq!(sys.clock_getres(ClockId(999), 0), Err(Errno::EINVAL));
     assert_eq!(sys.clock_getres(ClockId::CLOCK_REALTIME, 8), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn a_sleep_takes_no_time_of_a_cpu(sys: &dyn Sys) -> Outcome {
+    const SLEEP_NS: u64 = 50_000_000;
+    for clock in [ClockId::CLOCK_PROCESS_CPUTIME_ID, ClockId::CLOCK_THREAD_CPUTIME_ID] {
+        let before = read(sys, clock)?;
+        let request = sys.store(sys.page() + 64, &Timespec::from_ns(SLEEP_NS));
+        sys.nanosleep(request, 0)?;
+        assert!(read(sys, clock)? < before + SLEEP_NS, "{clock:?}");
+    }
     Ok(())
 }
 
