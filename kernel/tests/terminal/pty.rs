@@ -4,21 +4,19 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::{Winsize, openpty};
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
 use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::Pid;
 
 /// After this long without the words that are waited for, a conversation has failed. Nothing is said about speed.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-static STARTS: Mutex<()> = Mutex::new(());
 
 /// A command and who talks with it.
 pub(crate) struct Sitting {
@@ -61,16 +59,16 @@ impl Sitting {
     }
 
     fn start(mut command: Command, on: [bool; 3]) -> Result<Self, Failed> {
-        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
-        // A command started meanwhile by another test would keep the far end open.
-        let _turn = STARTS.lock();
-        let pty = openpty(Some(&size), None)?;
-        fcntl(&pty.master, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-        fcntl(&pty.slave, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-        let before = tcgetattr(&pty.slave)?;
-        let stream = |on: bool| -> Result<Stdio, Failed> {
-            Ok(if on { Stdio::from(pty.slave.try_clone()?) } else { Stdio::null() })
-        };
+        // Closed in whatever another test starts meanwhile, or that would keep the far end open.
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let far = posix_openpt(flags)?;
+        grantpt(&far)?;
+        unlockpt(&far)?;
+        let near = open(ptsname_r(&far)?.as_str(), flags, Mode::empty())?;
+        size(&near, 24, 80)?;
+        let before = tcgetattr(&near)?;
+        let stream =
+            |on: bool| -> Result<Stdio, Failed> { Ok(if on { Stdio::from(near.try_clone()?) } else { Stdio::null() }) };
         // `setsid -c` takes descriptor 0 for the session's terminal.
         let child = command
             .stdin(stream(on[0])?)
@@ -81,7 +79,7 @@ impl Sitting {
             .env("LC_ALL", "C")
             .env("HISTFILE", "/dev/null")
             .spawn()?;
-        Ok(Self { far: pty.master.into(), near: pty.slave, child, before, seen: Vec::new(), at: 0 })
+        Ok(Self { far: OwnedFd::from(far).into(), near, child, before, seen: Vec::new(), at: 0 })
     }
 
     /// Waits until `words` are to be seen behind all that was waited for before.
@@ -121,12 +119,8 @@ impl Sitting {
 
     /// Gives the terminal another size.
     pub(crate) fn resizes(&mut self, rows: u16, columns: u16) -> Result<&mut Self, Failed> {
-        let (rows, columns) = (rows.to_string(), columns.to_string());
-        let status = Command::new("stty")
-            .args(["rows", &rows, "cols", &columns])
-            .stdin(Stdio::from(self.near.try_clone()?))
-            .status()?;
-        if status.success() { Ok(self) } else { Err("stty failed".into()) }
+        size(&self.near, rows, columns)?;
+        Ok(self)
     }
 
     /// Waits for the end; the terminal must be as it was before.
@@ -181,6 +175,14 @@ impl Sitting {
         let _ = write!(text, "{}", self.seen.escape_ascii());
         text.into()
     }
+}
+
+/// Gives a terminal a size.
+fn size(terminal: &OwnedFd, rows: u16, columns: u16) -> Result<(), Failed> {
+    let (rows, columns) = (rows.to_string(), columns.to_string());
+    let words = ["rows", &rows, "cols", &columns];
+    let status = Command::new("stty").args(words).stdin(Stdio::from(terminal.try_clone()?)).status()?;
+    if status.success() { Ok(()) } else { Err("stty failed".into()) }
 }
 
 /// A status as a shell shows it.

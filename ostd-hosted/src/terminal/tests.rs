@@ -69,6 +69,24 @@ fn a_terminal_is_raw_until_it_is_dropped() {
 }
 
 #[test]
+fn a_shared_terminal_is_left_alone_until_it_is_read() {
+    let _turn = PROCESS.lock();
+    let (mut far, near) = pty();
+    let watch = Watch::new();
+    let outside = Outside::new(&watch, OUTSIDE);
+    let terminal = HostTerminal::new(&near, &watch, &outside, LINE, Use::Shared).expect("a terminal");
+    far.write_all(b"theirs\n").expect("typing");
+    assert!(!terminal.ready().contains(Readiness::READ) && !is_raw(&near));
+    assert_eq!(terminal.write(b"x"), Ok(1));
+    assert!(terminal.is_shared() && !is_raw(&near));
+    let mut bytes = [0; 16];
+    assert_eq!(terminal.read(&mut bytes), Ok(7));
+    assert!(is_raw(&near));
+    drop(terminal);
+    assert!(!is_raw(&near));
+}
+
+#[test]
 fn what_is_no_terminal_cannot_be_raw() {
     let null = File::open("/dev/null").expect("a null device");
     assert_eq!(RawMode::enter(&null).err().and_then(|error| error.raw_os_error()), Some(libc::ENOTTY));
