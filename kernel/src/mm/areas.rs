@@ -16,6 +16,16 @@ pub(super) const GUARD_GAP: usize = 256 * PAGE_SIZE;
 #[derive(Clone, Default)]
 pub struct Areas {
     tree: BTreeMap<usize, Area>,
+    searched: Searched,
+}
+
+/// What the last search for room has seen: below `top` and above `edge` no hole is longer than `hole`. So a program that
+/// maps page after page does not have all of them walked each time.
+#[derive(Clone, Copy, Default)]
+struct Searched {
+    top: usize,
+    edge: usize,
+    hole: usize,
 }
 
 impl Areas {
@@ -93,6 +103,9 @@ impl Areas {
 
     /// Takes out whatever is in `[start, end)`, splitting areas at its edges.
     pub fn remove(&mut self, start: usize, end: usize) -> Vec<Area> {
+        if end > self.searched.edge {
+            self.searched = Searched::default();
+        }
         let touched: Vec<usize> = self.overlapping(start, end).map(|area| area.start).collect();
         let mut removed = Vec::with_capacity(touched.len());
         for key in touched {
@@ -126,17 +139,26 @@ impl Areas {
     }
 
     /// The highest start of a free range of `len` bytes inside `[floor, top)`, guard gaps respected.
-    pub fn room_below(&self, len: usize, floor: usize, top: usize) -> Option<usize> {
-        let mut end = top;
+    pub fn room_below(&mut self, len: usize, floor: usize, top: usize) -> Option<usize> {
+        let (mut end, mut hole) = (top, 0);
         // Whatever holds or begins at `top` may keep room below itself.
         if let Some(above) = self.find_from(top.saturating_sub(1)) {
             end = end.min(Self::free_below(above));
         }
+        if self.searched.top == top && len > self.searched.hole {
+            (end, hole) = (end.min(self.searched.edge), self.searched.hole);
+        }
         loop {
             let start = end.checked_sub(len).filter(|start| *start >= floor)?;
             match self.overlapping(start, end).last() {
-                None => return Some(start),
-                Some(in_the_way) => end = Self::free_below(in_the_way).min(end - PAGE_SIZE),
+                None => {
+                    self.searched = Searched { top, edge: end, hole };
+                    return Some(start);
+                }
+                Some(in_the_way) => {
+                    hole = hole.max(end.saturating_sub(in_the_way.end));
+                    end = Self::free_below(in_the_way).min(end - PAGE_SIZE);
+                }
             }
         }
     }

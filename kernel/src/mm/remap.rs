@@ -80,7 +80,7 @@ impl AddressSpace {
         }
         let new = match how {
             Move::Never => return Err(Errno::ENOMEM),
-            Move::Anywhere => self.place(&state, Place::Hint(0), new_len)?,
+            Move::Anywhere => self.place(&mut state, Place::Hint(0), new_len)?,
             Move::To(new) => new,
         };
         let moved = beginning_at(&area, old, new, new_len);

@@ -160,7 +160,7 @@ impl AddressSpace {
             return Err(Errno::EOVERFLOW);
         }
         let mut state = self.state.lock();
-        let start = self.place(&state, wish.at, len)?;
+        let start = self.place(&mut state, wish.at, len)?;
         if state.areas.len() + state.areas.splits(start, start + len) >= AREAS_MAX {
             return Err(Errno::ENOMEM);
         }
@@ -373,7 +373,7 @@ impl AddressSpace {
     }
 
     /// Where `len` bytes go.
-    pub(super) fn place(&self, state: &State, at: Place, len: usize) -> Result<usize> {
+    pub(super) fn place(&self, state: &mut State, at: Place, len: usize) -> Result<usize> {
         let fits = |at: usize| at.checked_add(len).is_some_and(|end| end <= self.end());
         match at {
             Place::Fixed(at) | Place::FixedNoReplace(at) if at % PAGE_SIZE != 0 => Err(Errno::EINVAL),
