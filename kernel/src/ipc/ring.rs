@@ -13,6 +13,9 @@ pub const SLOTS_DEFAULT: usize = 16;
 /// Bytes of the largest pipe: `/proc/sys/fs/pipe-max-size`.
 pub const SIZE_MAX: usize = 1 << 20;
 
+/// One frame in so many is not for pipes.
+const RESERVE: usize = 16;
+
 /// A queue of pages, each partly filled.
 pub struct Ring {
     slots: VecDeque<Slot>,
@@ -113,6 +116,10 @@ impl Ring {
         }
         while written < want && !self.is_full() {
             let asked = PAGE_SIZE.min(want - written);
+            // Pipes do not take the last of the machine's memory: programs need some to end.
+            if machine.frames().free() <= machine.frames().total() / RESERVE {
+                return if written > 0 { Ok(written) } else { Err(Errno::ENOMEM) };
+            }
             let filled = machine.frames().alloc_dirty().or_errno().and_then(|frame| {
                 take(&frame, 0, asked).and_then(|taken| whole(taken, asked))?;
                 Ok(frame)

@@ -12,6 +12,9 @@ use ostd::{Machine, PAGE_SIZE};
 use super::lower::Lower;
 use crate::error::{Errno, OrErrno as _, Result};
 
+/// One frame in so many is not for files.
+const RESERVE: usize = 16;
+
 /// What a file's contents below looked like when its pages were read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Version {
@@ -150,6 +153,10 @@ impl Pages {
     pub(super) fn find_or_fill(&mut self, index: u64, lower: Option<&Lower>, machine: &Machine) -> Result<Frame> {
         if let Some(frame) = self.find(index, lower, machine)? {
             return Ok(frame);
+        }
+        // Files do not take the last of the machine's memory: programs need some to remove files.
+        if machine.frames().free() <= machine.frames().total() / RESERVE {
+            return Err(Errno::ENOSPC);
         }
         let frame = machine.frame().or_errno()?;
         self.frames.insert(index, frame.clone());
