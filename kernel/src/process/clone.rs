@@ -6,7 +6,9 @@ use ostd::sync::{Sleep, SpinLock};
 use ostd::user::{Registers as _, UserContext};
 
 use super::{Process, Thread};
+use crate::abi::Signal;
 use crate::abi::flags::{CloneFlags, Resource};
+use crate::abi::structs::status_signaled;
 use crate::error::{Errno, Result};
 
 /// What clone(2) is asked for.
@@ -40,7 +42,7 @@ const UNSUPPORTED: CloneFlags = CloneFlags::CLONE_NEWTIME
 impl CloneRequest {
     /// fork(2).
     pub fn fork() -> Self {
-        Self { exit_signal: crate::abi::Signal::SIGCHLD.number(), ..Self::default() }
+        Self { exit_signal: Signal::SIGCHLD.number(), ..Self::default() }
     }
 
     /// vfork(2).
@@ -64,6 +66,9 @@ impl Thread {
         request.check()?;
         let flags = request.flags;
         let processes = self.process.processes().ok_or(Errno::EAGAIN)?;
+        if self.is_ending() {
+            return Err(Errno::ERESTARTNOINTR);
+        }
         let credentials = self.credentials();
         let tid = processes.next_pid(&credentials, self.process.limit(Resource::RLIMIT_NPROC))?;
         let shares = |flag| flags.contains(flag);
@@ -115,13 +120,17 @@ impl Thread {
             let mut tree = processes.tree.lock();
             if shares(CloneFlags::CLONE_PARENT) {
                 parent = tree.place(parent).map_or(parent, |place| place.0);
-                exit_signal = crate::abi::Signal::SIGCHLD.number();
+                exit_signal = Signal::SIGCHLD.number();
             }
             tree.add(tid, parent, exit_signal, Arc::clone(&process));
             // `setpgid` and `setsid` of the forker are the child's too.
             drop(tree);
         }
         processes.enlist(&child);
+        if self.is_ending() && is_process {
+            // Whoever kills this process's group has seen only this process in it.
+            process.begin_exit(status_signaled(Signal::SIGKILL.number(), false));
+        }
         if process.ending().is_some() && !is_process {
             // The group is ending; whoever walked its threads did not see this one.
             child.leaving.store(true);

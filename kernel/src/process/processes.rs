@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use ostd::Machine;
 use ostd::sync::{Rank, Sleep, SpinLock, WaitQueue};
+use ostd::task::Task;
 use ostd::user::UserContext;
 
 use super::exec::{Executable, Failure, Words};
@@ -261,21 +262,36 @@ impl Processes {
         if taken.len() >= PROCESSES_MAX {
             return Err(Errno::EAGAIN);
         }
-        let mut tree = self.tree.lock();
         if who.user.real != 0 {
-            let uid = who.user.real;
-            let owned = tree.select(|pid, _, _| pid != KERNEL_PID);
-            let count = owned.iter().filter(|process| process.credentials().user.real == uid).count();
+            let all = self.all();
+            let owned = all.iter().filter(|process| process.credentials().user.real == who.user.real);
+            // Threads count, and so do zombies.
+            let count: usize = owned.map(|process| process.threads().len().max(1)).sum();
             if count as u64 >= limit {
                 return Err(Errno::EAGAIN);
             }
         }
-        Ok(tree.next_pid(|pid| taken.binary_search(&pid).is_ok()))
+        Ok(self.tree.lock().next_pid(|pid| taken.binary_search(&pid).is_ok()))
     }
 
-    /// What the kernel says of a program that ran out of memory.
-    pub(super) fn out_of_memory(thread: &Thread) {
-        tracing::error!(tid = thread.tid(), "killed: no frame is left");
-        thread.process.begin_exit(status_signaled(Signal::SIGKILL.number(), false));
+    /// No frame is left for `thread`, which will try again: kills whoever has most, unless somebody is dying already.
+    pub(super) fn out_of_memory(&self, thread: &Thread) {
+        /// So often a thread waits for others to let go; then it is its own turn, however little it has.
+        const TRIES_MAX: u32 = 1000;
+        let all = self.all();
+        let tries = thread.hungry.fetch_add(1);
+        let is_dying = |process: &Arc<Process>| process.ending().is_some() && !process.threads().is_empty();
+        if tries < TRIES_MAX && all.iter().any(is_dying) {
+            return Task::yield_now();
+        }
+        thread.hungry.store(0);
+        let size = |process: &Arc<Process>| {
+            process.threads().first().map_or(0, |thread| thread.space().usage().resident_pages)
+        };
+        let largest = all.iter().filter(|process| process.ending().is_none()).max_by_key(|process| size(process));
+        let victim = if tries < TRIES_MAX { largest } else { None }.unwrap_or(&thread.process);
+        tracing::error!(pid = victim.pid(), "killed: no memory is left");
+        victim.begin_exit(status_signaled(Signal::SIGKILL.number(), false));
+        Task::yield_now();
     }
 }

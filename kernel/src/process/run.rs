@@ -71,7 +71,7 @@ fn run(processes: &Processes, thread: &Arc<Thread>, mut user: UserContext) {
                 thread.meter.faults.fetch_add(1);
                 if let Err(refusal) = space.fault(fault) {
                     tracing::debug!(ip = user.regs().ip(), ?fault, ?refusal, "a fault was refused");
-                    refused(thread, fault, refusal);
+                    refused(processes, thread, fault, refusal);
                 }
             }
             Trap::Exception(exception) => {
@@ -91,7 +91,7 @@ fn run(processes: &Processes, thread: &Arc<Thread>, mut user: UserContext) {
     thread.finish(processes);
 }
 
-fn refused(thread: &Thread, fault: PageFault, refusal: Refusal) {
+fn refused(processes: &Processes, thread: &Thread, fault: PageFault, refusal: Refusal) {
     let at = fault.addr.as_usize();
     let access = match fault.access {
         Access::Read => 4,
@@ -102,7 +102,7 @@ fn refused(thread: &Thread, fault: PageFault, refusal: Refusal) {
         Refusal::NotMapped => (Signal::SIGSEGV, SEGV_MAPERR, 0),
         Refusal::NotAllowed => (Signal::SIGSEGV, SEGV_ACCERR, 1),
         Refusal::BeyondEnd => (Signal::SIGBUS, BUS_ADRERR, 0),
-        Refusal::NoMemory => return Processes::out_of_memory(thread),
+        Refusal::NoMemory => return processes.out_of_memory(thread),
     };
     thread.fault_signal(signal, code, at, [at as u64, access | present, 14]);
 }

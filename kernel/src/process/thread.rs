@@ -60,6 +60,8 @@ pub struct Thread {
     /// Where its number is written before it begins; 0 is nowhere.
     pub(super) set_child_tid: AtomicUsize,
     pub(super) leaving: AtomicBool,
+    /// How often in a row there was no memory for it.
+    pub(super) hungry: AtomicU32,
     pub(super) status: SpinLock<i32>,
     pub(super) meter: Meter,
     pub(super) scheduling: SpinLock<Scheduling>,
@@ -95,6 +97,7 @@ impl Thread {
             robust_list: AtomicUsize::new(0),
             set_child_tid: AtomicUsize::new(0),
             leaving: AtomicBool::new(false),
+            hungry: AtomicU32::new(0),
             status: SpinLock::new(0),
             meter: Meter::default(),
             scheduling: SpinLock::default(),
