@@ -53,7 +53,7 @@ const WRITABLE_CODE: usize = 7;
 const PRIVATE_ANONYMOUS_FIXED: usize = 0x32;
 
 /// A program of this code that knows the witness's path.
-fn image(code: &Code, witness: &Path) -> Vec<u8> {
+pub(crate) fn image(code: &Code, witness: &Path) -> Vec<u8> {
     let mut file = Vec::new();
     file.extend(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0");
     file.extend([ENTRY as u64, 64, 0].iter().flat_map(|word| word.to_le_bytes()));

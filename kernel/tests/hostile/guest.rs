@@ -63,11 +63,11 @@ impl Guest {
         self.setrlimit(resource, at)
     }
 
-    /// What keeps a broken program from harming the host: no core file, a second of CPU time.
+    /// What keeps a broken program from harming the host: no core file, some seconds of CPU time.
     pub(crate) fn confine(&self) {
         // Orrery needs neither, and may refuse them.
         let _ = self.limit(Resource::RLIMIT_CORE, 0);
-        let _ = self.limit(Resource::RLIMIT_CPU, 2);
+        let _ = self.limit(Resource::RLIMIT_CPU, 20);
         let _ = self.limit(Resource::RLIMIT_NOFILE, 1024);
     }
 }

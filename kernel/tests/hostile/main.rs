@@ -13,6 +13,7 @@ mod code;
 mod elf;
 mod escape;
 mod guest;
+mod limits;
 mod pointer;
 mod script;
 
@@ -33,14 +34,19 @@ fn main() -> ExitCode {
         return probe(name, rest);
     }
     let arguments = Arguments::from_args();
-    let trials = [elf::trials(), script::trials(), pointer::trials(), escape::trials()].into_iter().flatten().collect();
+    let trials = [elf::trials(), script::trials(), pointer::trials(), limits::trials(), escape::trials()]
+        .into_iter()
+        .flatten()
+        .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// The guest's side.
 fn probe(name: &str, rest: &[String]) -> ExitCode {
-    let Some((_, run)) =
-        [elf::PROBES, script::PROBES, pointer::PROBES].into_iter().flatten().find(|(known, _)| *known == name)
+    let Some((_, run)) = [elf::PROBES, script::PROBES, pointer::PROBES, limits::PROBES]
+        .into_iter()
+        .flatten()
+        .find(|(known, _)| *known == name)
     else {
         eprintln!("there is no probe {name}");
         return ExitCode::from(2);
