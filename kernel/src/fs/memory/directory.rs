@@ -139,28 +139,31 @@ impl Directory {
         self.slots.insert(name.to_vec(), Slot::Whiteout);
     }
 
-    /// Learns the names below, again if they have changed there. A node stays while it differs from what was below.
-    fn list(&mut self, node: &Node) -> Result<()> {
-        let Some(lower) = node.lower.as_ref().filter(|_| !self.is_removed) else { return Ok(()) };
+    /// Learns the names below, again if they have changed there. Gives the nodes whose names are not there any more.
+    fn list(&mut self, node: &Node) -> Result<Vec<(Vec<u8>, Arc<Node>)>> {
+        let mut left = Vec::new();
+        let Some(lower) = node.lower.as_ref().filter(|_| !self.is_removed) else { return Ok(left) };
         let version = |found: &FolderAttributes| (found.mtime, found.ctime, found.size);
         let now = match lower.attributes() {
             Ok(found) => version(&found),
             // What was listed stays when the directory below is gone.
-            Err(_) if self.listed.is_some() => return Ok(()),
+            Err(_) if self.listed.is_some() => return Ok(left),
             Err(errno) => return Err(errno),
         };
         if self.listed == Some(now) {
-            return Ok(());
+            return Ok(left);
         }
         let entries = lower.entries()?;
         if self.listed.is_some() {
             let names: BTreeSet<&[u8]> = entries.iter().map(|entry| entry.name.as_slice()).collect();
-            let is_gone = |(name, slot): &(&Vec<u8>, &Slot)| match slot {
-                Slot::Node(node, _, Origin::Below) => !names.contains(name.as_slice()) && node.is_as_below(),
-                Slot::Below { .. } => !names.contains(name.as_slice()),
-                _ => false,
-            };
-            let gone: Vec<Vec<u8>> = self.slots.iter().filter(is_gone).map(|(name, _)| name.clone()).collect();
+            let mut gone = Vec::new();
+            for (name, slot) in self.slots.iter().filter(|(name, _)| !names.contains(name.as_slice())) {
+                match slot {
+                    Slot::Node(node, _, Origin::Below) => left.push((name.clone(), Arc::clone(node))),
+                    Slot::Below { .. } => gone.push(name.clone()),
+                    _ => {}
+                }
+            }
             for name in gone {
                 self.forget(&name);
             }
@@ -173,31 +176,52 @@ impl Directory {
             }
         }
         self.listed = Some(now);
-        Ok(())
+        Ok(left)
     }
 
-    /// ENOTEMPTY if there is a name.
-    pub(super) fn expect_empty(&mut self, node: &Node) -> Result<()> {
-        self.list(node)?;
-        if self.order.is_empty() { Ok(()) } else { Err(Errno::ENOTEMPTY) }
+    /// Forgets a name if it still means this node.
+    pub(super) fn forget_node(&mut self, name: &[u8], node: &Arc<Node>) {
+        if let Known::Node(current, Origin::Below) = self.known(name)
+            && Arc::ptr_eq(&current, node)
+        {
+            self.forget(name);
+        }
     }
 }
 
 impl Node {
     /// Whether anybody may read the names: EACCES where the folder below does not let us.
     pub(super) fn open_listing(&self) -> Result<()> {
-        let mut directory = self.directory()?.lock();
-        if directory.listed.is_none() { directory.list(self) } else { Ok(()) }
+        let is_listed = self.directory()?.lock().listed.is_some();
+        if is_listed { Ok(()) } else { self.learn_names() }
+    }
+
+    /// Learns the names below. A node whose name went there stays while it differs from what was below.
+    fn learn_names(&self) -> Result<()> {
+        let directory = self.directory()?;
+        let left = directory.lock().list(self)?;
+        // One node's lock at a time.
+        for (name, node) in left.iter().filter(|(_, node)| node.is_as_below()) {
+            directory.lock().forget_node(name, node);
+        }
+        Ok(())
+    }
+
+    /// ENOTEMPTY for a directory with names.
+    pub(super) fn expect_unused(&self) -> Result<()> {
+        let Ok(directory) = self.directory() else { return Ok(()) };
+        self.learn_names()?;
+        if directory.lock().order.is_empty() { Ok(()) } else { Err(Errno::ENOTEMPTY) }
     }
 
     /// Up to `count_max` lines of the listing, from a place.
     pub(super) fn list_from(&self, from: u64, count_max: usize) -> Result<Vec<Entry>> {
-        let mut directory = self.directory()?.lock();
+        if from == 0 {
+            self.learn_names()?;
+        }
+        let directory = self.directory()?.lock();
         if directory.is_removed {
             return Err(Errno::ENOENT);
-        }
-        if from == 0 {
-            directory.list(self)?;
         }
         let mut lines = Vec::new();
         let dots =

@@ -68,13 +68,7 @@ impl Node {
             // Changed here, or it cannot be asked about now.
             _ => return Ok(node),
         }
-        let mut directory = self.directory()?.lock();
-        if let Known::Node(current, Origin::Below) = directory.known(name)
-            && Arc::ptr_eq(&current, &node)
-        {
-            directory.forget(name);
-        }
-        drop(directory);
+        self.directory()?.lock().forget_node(name, &node);
         self.adopt_below(name, None)
     }
 
@@ -227,14 +221,6 @@ impl Node {
         directory.is_changed |= self.through().is_none();
         change(&mut directory);
         Ok(())
-    }
-
-    /// ENOTEMPTY for a directory with names.
-    fn expect_unused(&self) -> Result<()> {
-        match self.directory() {
-            Ok(directory) => directory.lock().expect_empty(self),
-            Err(_) => Ok(()),
-        }
     }
 
     /// Takes one name away from a node; a directory, which is empty, is nowhere from then on.
