@@ -9,13 +9,11 @@ use ostd_hal::user::x86_64::Regs;
 use ostd_hal::user::{Access, Exception, SyscallFrame, Trap, UserState};
 use ostd_hal::{CpuId, OutsideUse, Paddr, Vaddr};
 
-use super::guest::{Guest, GuestFiber, Order, Outcome};
+use super::guest::{Call, Guest, GuestFiber, Order, Outcome};
 use super::tlb::Tlb;
 use super::token::{TOKEN_LEN, TOKENS_MAX, Token};
 use crate::hosted::Hosted;
 
-/// rt_sigreturn on x86-64, which the end of a signal handler calls.
-const RT_SIGRETURN: usize = 15;
 /// What a function's `ret` takes from the stack.
 const RETURN_ADDRESS_LEN: u64 = 8;
 
@@ -75,21 +73,17 @@ impl Scripted {
         state.changed = false;
         state.ret = None;
         match fiber_of(state).go(machine, cpu, root, order) {
-            Outcome::Syscall { number, args, ip } => syscall(state, number, args, ip),
-            Outcome::HandlerDone { ip } => {
+            Outcome::Syscall => syscall(state),
+            Outcome::HandlerDone => {
                 state.regs.rsp = state.regs.rsp.wrapping_add(RETURN_ADDRESS_LEN);
-                syscall(state, RT_SIGRETURN, [0; 6], ip)
+                syscall(state)
             }
-            Outcome::Fault { fault, ip } => {
-                state.regs.rip = ip as u64;
-                state.regs.orig_rax = u64::MAX;
-                state.frame.ip = ip;
+            Outcome::Fault(fault) => {
+                stopped(state);
                 Trap::PageFault(fault)
             }
-            Outcome::Preempted { ip } => {
-                state.regs.rip = ip as u64;
-                state.regs.orig_rax = u64::MAX;
-                state.frame.ip = ip;
+            Outcome::Preempted => {
+                stopped(state);
                 Trap::Interrupt
             }
             // The outermost function returned without ending its program: as a process that returns from its
@@ -133,7 +127,7 @@ impl Scripted {
             self.programs.fetch_add(1, Ordering::Relaxed);
             state.home = Box::into_raw(Box::new(fiber)).expose_provenance() as u64;
         }
-        Ok(Order::Call { function, args, ip, sp: regs.rsp as usize, rax: regs.rax as usize })
+        Ok(Order::Call(Box::new(Call { function, args, ip, sp: regs.rsp as usize, rax: regs.rax as usize })))
     }
 
     pub(crate) fn release(&self, state: &mut UserState<Regs>) {
@@ -167,19 +161,35 @@ impl Scripted {
 }
 
 /// The registers of a program that has just made a system call.
-fn syscall(state: &mut UserState<Regs>, number: usize, args: [usize; 6], ip: usize) -> Trap {
+fn syscall(state: &mut UserState<Regs>) -> Trap {
+    let fiber = fiber_pointer(state);
+    // SAFETY: as in `fiber_of`; the fiber does not run, and `state` only names it.
+    let place = unsafe { (*fiber).place() };
+    let ((number, args), ip) = (&place.call, place.ip());
     let regs = &mut state.regs;
     [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9] = args.map(|arg| arg as u64);
-    regs.orig_rax = number as u64;
+    regs.orig_rax = *number as u64;
     regs.rax = -38_i64 as u64;
     regs.rip = ip as u64;
     regs.rcx = ip as u64;
-    state.frame = SyscallFrame { number, args, ip, sp: regs.rsp as usize };
+    state.frame = SyscallFrame { number: *number, args: *args, ip, sp: regs.rsp as usize };
     Trap::Syscall
 }
 
+/// The registers of a program that stopped, and made no call.
+fn stopped(state: &mut UserState<Regs>) {
+    let ip = fiber_of(state).place().ip();
+    state.regs.rip = ip as u64;
+    state.regs.orig_rax = u64::MAX;
+    state.frame.ip = ip;
+}
+
+fn fiber_pointer(state: &UserState<Regs>) -> *mut GuestFiber {
+    std::ptr::with_exposed_provenance_mut::<GuestFiber>(state.home as usize)
+}
+
 fn fiber_of(state: &mut UserState<Regs>) -> &mut GuestFiber {
-    let fiber = std::ptr::with_exposed_provenance_mut::<GuestFiber>(state.home as usize);
+    let fiber = fiber_pointer(state);
     // SAFETY: `home` is not zero here; it came from `order` and is released only with the state, which is borrowed.
     unsafe { &mut *fiber }
 }

@@ -15,47 +15,48 @@ use crate::context::{give_stack, take_stack};
 use crate::copy::copy_bytes;
 use crate::hosted::{Entry, Hosted};
 
+/// rt_sigreturn on x86-64, which the end of a signal handler calls.
+const RT_SIGRETURN: usize = 15;
 /// Offset in a token at which its function "goes on" after a call, and distance from there back to the call.
 const RESUME_OFFSET: usize = 8;
 
-/// What the kernel's entering tells the program.
+/// What the kernel's entering tells the program. Two words: it goes from stack to stack at every entry.
 pub(crate) enum Order {
     /// The call it waits in returns this.
     Return(usize),
     /// The call it waits in is made again, with this number.
     Repeat(usize),
-    /// This function is called, on top of whatever waits.
-    Call { function: Function, args: [usize; 3], ip: usize, sp: usize, rax: usize },
+    /// A function is called, on top of whatever waits.
+    Call(Box<Call>),
 }
 
-/// Why the program stopped.
+/// A function and what the registers hold when it is called.
+pub(crate) struct Call {
+    pub(crate) function: Function,
+    pub(crate) args: [usize; 3],
+    pub(crate) ip: usize,
+    pub(crate) sp: usize,
+    pub(crate) rax: usize,
+}
+
+/// Why the program stopped; where it goes on is in its [`Place`].
 pub(crate) enum Outcome {
-    Syscall {
-        number: usize,
-        args: [usize; 6],
-        ip: usize,
-    },
+    /// With this number and arguments.
+    Syscall,
     /// A signal handler is done: its `ret` has taken the return address, and the code there calls `rt_sigreturn`.
-    HandlerDone {
-        ip: usize,
-    },
-    Fault {
-        fault: PageFault,
-        ip: usize,
-    },
-    Preempted {
-        ip: usize,
-    },
+    HandlerDone,
+    Fault(PageFault),
+    Preempted,
     Returned,
     Panicked(String),
 }
 
-/// What the fiber hands out when it stops.
+/// What the fiber hands out when it stops. A system call's number and arguments wait in the place.
 enum Stop {
-    Syscall { number: usize, args: [usize; 6], ip: usize },
-    HandlerDone { ip: usize },
-    Fault { fault: PageFault, ip: usize },
-    Preempted { ip: usize },
+    Syscall,
+    HandlerDone,
+    Fault(PageFault),
+    Preempted,
 }
 
 type Fiber = Coroutine<Order, Stop, (), DefaultStack>;
@@ -68,34 +69,54 @@ pub(crate) struct GuestFiber {
 }
 
 /// Where the program is running now, told to its fiber at each entry.
-struct Place {
+pub(crate) struct Place {
     machine: *const Hosted,
     cpu: CpuId,
     root: Paddr,
     /// Where the innermost call goes on; `None` before the first.
     expected: Option<usize>,
+    /// Number and arguments of the system call it stopped for.
+    pub(crate) call: (usize, [usize; 6]),
+}
+
+impl Place {
+    /// Where the program goes on.
+    pub(crate) fn ip(&self) -> usize {
+        self.expected.unwrap_or_default()
+    }
 }
 
 impl GuestFiber {
     pub(crate) fn new() -> Option<Self> {
-        let mut place = Box::new(Place { machine: ptr::null(), cpu: CpuId(0), root: Paddr::new(0), expected: None });
+        let mut place = Box::new(Place {
+            machine: ptr::null(),
+            cpu: CpuId(0),
+            root: Paddr::new(0),
+            expected: None,
+            call: (0, [0; 6]),
+        });
         let place_pointer: *mut Place = &raw mut *place;
         let stack = take_stack()?;
         let fiber = Coroutine::with_stack(stack, move |yielder: &Yielder<Order, Stop>, order| {
             let mut guest = Guest { yielder, place: place_pointer, ip: 0, sp: 0, entry_rax: 0 };
             let mut order = order;
-            while let Order::Call { function, args, ip, sp, rax } = order {
-                guest.call(&function, args, ip, sp, rax);
-                if !is_handler(&args, sp) {
+            while let Order::Call(call) = order {
+                guest.call(&call);
+                if !call.is_handler() {
                     return;
                 }
                 // A signal came before the program's own first function, which begins when its handler is done.
-                let ip = ip + RESUME_OFFSET;
-                guest.expect(ip);
-                order = yielder.suspend(Stop::HandlerDone { ip });
+                guest.handler_is_done(call.ip + RESUME_OFFSET);
+                drop(call);
+                order = yielder.suspend(Stop::HandlerDone);
             }
         });
         Some(Self { fiber: Some(fiber), place })
+    }
+
+    /// What the program left for the kernel.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(crate) fn expected_ip(&self) -> Option<usize> {
@@ -108,24 +129,10 @@ impl GuestFiber {
         self.place.cpu = cpu;
         self.place.root = root;
         match catch_unwind(AssertUnwindSafe(|| fiber.resume(order))) {
-            Ok(CoroutineResult::Yield(stop)) => match stop {
-                Stop::Syscall { number, args, ip } => {
-                    self.place.expected = Some(ip);
-                    Outcome::Syscall { number, args, ip }
-                }
-                Stop::HandlerDone { ip } => {
-                    self.place.expected = Some(ip);
-                    Outcome::HandlerDone { ip }
-                }
-                Stop::Fault { fault, ip } => {
-                    self.place.expected = Some(ip);
-                    Outcome::Fault { fault, ip }
-                }
-                Stop::Preempted { ip } => {
-                    self.place.expected = Some(ip);
-                    Outcome::Preempted { ip }
-                }
-            },
+            Ok(CoroutineResult::Yield(Stop::Syscall)) => Outcome::Syscall,
+            Ok(CoroutineResult::Yield(Stop::HandlerDone)) => Outcome::HandlerDone,
+            Ok(CoroutineResult::Yield(Stop::Fault(fault))) => Outcome::Fault(fault),
+            Ok(CoroutineResult::Yield(Stop::Preempted)) => Outcome::Preempted,
             Ok(CoroutineResult::Return(())) => Outcome::Returned,
             Err(payload) => {
                 let message = payload
@@ -139,9 +146,11 @@ impl GuestFiber {
     }
 }
 
-/// Whether a function was called as a signal handler: its third argument is the context, right above the return address.
-fn is_handler(args: &[usize; 3], sp: usize) -> bool {
-    args[2] == sp.wrapping_add(size_of::<usize>())
+impl Call {
+    /// Whether this calls a signal handler: its third argument is the context, right above the return address.
+    fn is_handler(&self) -> bool {
+        self.args[2] == self.sp.wrapping_add(size_of::<usize>())
+    }
 }
 
 impl Drop for GuestFiber {
@@ -206,7 +215,7 @@ impl Guest {
     /// Lets the kernel in, as a timer interrupt would.
     pub fn preempt(&mut self) {
         let ip = self.ip + RESUME_OFFSET;
-        self.stop(Stop::Preempted { ip });
+        self.stop(Stop::Preempted, ip);
     }
 
     /// The machine that runs this program, for registering more functions.
@@ -231,32 +240,33 @@ impl Guest {
 
     fn trap(&mut self, mut number: usize, args: [usize; 6], ip: usize) -> isize {
         loop {
-            match self.stop(Stop::Syscall { number, args, ip }) {
+            // SAFETY: `place` outlives the fiber; nobody else touches it while the fiber runs.
+            unsafe { (*self.place).call = (number, args) };
+            match self.stop(Stop::Syscall, ip) {
                 Order::Return(value) => return value as isize,
                 Order::Repeat(again) => number = again,
-                Order::Call { .. } => unreachable!("`stop` runs calls itself"),
+                Order::Call(_) => unreachable!("`stop` runs calls itself"),
             }
         }
     }
 
-    /// Stops until the kernel goes on with this very call, running handlers that it calls meanwhile.
-    fn stop(&mut self, stop: Stop) -> Order {
+    /// Stops until the kernel goes on with this very call, at `ip`, running handlers that it calls meanwhile.
+    fn stop(&mut self, stop: Stop, ip: usize) -> Order {
         // SAFETY: the yielder belongs to the fiber that runs this code.
         let yielder = unsafe { &*self.yielder };
-        let ip = match stop {
-            Stop::Syscall { ip, .. } | Stop::HandlerDone { ip } | Stop::Fault { ip, .. } | Stop::Preempted { ip } => ip,
-        };
+        self.expect(ip);
         let mut order = yielder.suspend(stop);
         loop {
             match order {
-                Order::Call { function, args, ip: handler, sp, rax } => {
+                Order::Call(call) => {
                     let outer = (self.ip, self.sp, self.entry_rax);
-                    self.call(&function, args, handler, sp, rax);
+                    self.call(&call);
+                    drop(call);
                     (self.ip, self.sp, self.entry_rax) = outer;
                     // The handler's last act; the kernel puts the interrupted call's registers back, and entering
                     // with them is what this call waits for.
-                    self.expect(ip);
-                    order = yielder.suspend(Stop::HandlerDone { ip });
+                    self.handler_is_done(ip);
+                    order = yielder.suspend(Stop::HandlerDone);
                 }
                 order => return order,
             }
@@ -268,11 +278,17 @@ impl Guest {
         unsafe { (*self.place).expected = Some(ip) };
     }
 
-    fn call(&mut self, function: &Function, args: [usize; 3], ip: usize, sp: usize, rax: usize) {
-        (self.ip, self.sp, self.entry_rax) = (ip, sp, rax);
-        let function = function.clone();
+    fn handler_is_done(&mut self, ip: usize) {
+        self.expect(ip);
+        // SAFETY: as in `expect`.
+        unsafe { (*self.place).call = (RT_SIGRETURN, [0; 6]) };
+    }
+
+    fn call(&mut self, call: &Call) {
+        (self.ip, self.sp, self.entry_rax) = (call.ip, call.sp, call.rax);
+        let function = call.function.clone();
         // Nothing is caught for good: the payload goes on to the engine, or is the fiber's own unwinding.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| function(self, args))) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| function(self, call.args))) {
             resume_unwind(payload);
         }
     }
@@ -296,7 +312,7 @@ impl Guest {
                 }
                 _ => {
                     let ip = self.ip + RESUME_OFFSET;
-                    self.stop(Stop::Fault { fault: PageFault { addr: at, access }, ip });
+                    self.stop(Stop::Fault(PageFault { addr: at, access }), ip);
                 }
             }
         }
