@@ -49,6 +49,8 @@ const PROC_DEV: u64 = 0x22;
 const SYS_DEV: u64 = 0x24;
 /// And for files that have no name.
 const NAMELESS_DEV: u64 = 0x23;
+/// And for what programs mount.
+const FIRST_DEV: u64 = 0x30;
 /// Permission bits of `/dev`.
 const DEV_MODE: u32 = 0o755;
 
@@ -112,6 +114,8 @@ pub struct Kernel {
     strace: Option<String>,
     missing: SpinLock<BTreeSet<String>>,
     anonymous: AtomicU64,
+    /// Device number of the next file system that a program mounts.
+    next_dev: AtomicU64,
     stopped: AtomicBool,
     /// What lies below the root, to be asked at the end whether all of it was given back.
     folder: Option<Arc<dyn SharedFolder>>,
@@ -181,6 +185,7 @@ impl Kernel {
             strace: boot.strace,
             missing: SpinLock::default(),
             anonymous: AtomicU64::new(1),
+            next_dev: AtomicU64::new(FIRST_DEV),
             stopped: AtomicBool::new(false),
             folder,
             machine,
@@ -413,6 +418,17 @@ impl Kernel {
     /// What is mounted where.
     pub fn mounts(&self) -> &Arc<MountTable> {
         &self.mounts
+    }
+
+    /// An empty tree in memory, to be mounted.
+    pub(crate) fn new_memory_fs(&self, mode: u32) -> Arc<MemoryFs> {
+        MemoryFs::new(&self.machine, self.next_dev.fetch_add(1), mode)
+    }
+
+    /// Another view of processes, to be mounted.
+    pub(crate) fn new_proc_fs(&self) -> Arc<ProcFs> {
+        let dev = self.next_dev.fetch_add(1);
+        ProcFs::new(&self.machine, &self.processes, &self.mounts, dev, syscall::RELEASE)
     }
 
     /// A number for an inode without a name (a pipe, an eventfd).

@@ -134,6 +134,8 @@ impl Process {
             (parent, exit_signal, heir)
         };
         drop(gone);
+        self.is_gone.store(true);
+        self.gone.wake_all();
         for child in children.iter().filter_map(|&child| processes.find(child)) {
             if let Some(signal) = child.death_signal() {
                 let _ = child.send(signal, Siginfo::kill(signal, SI_USER, pid, self.credentials().user.real));

@@ -71,6 +71,9 @@ pub struct Process {
     pub(super) is_secret: AtomicBool,
     /// What personality(2) was told.
     pub(super) persona: AtomicU32,
+    /// Whether its last thread has ended.
+    pub(super) is_gone: AtomicBool,
+    pub(super) gone: WaitQueue,
     /// Who wants to know of every signal.
     watchers: SpinLock<Vec<Weak<WaitQueue>>>,
 }
@@ -105,6 +108,8 @@ impl Process {
             is_reaper: AtomicBool::new(false),
             is_secret: AtomicBool::new(false),
             persona: AtomicU32::new(0),
+            is_gone: AtomicBool::new(false),
+            gone: WaitQueue::new(),
             watchers: SpinLock::default(),
         }
     }
@@ -251,6 +256,16 @@ impl Process {
     /// When it began, on the monotonic clock.
     pub fn started_ns(&self) -> u64 {
         self.started_ns.load()
+    }
+
+    /// Whether its last thread has ended.
+    pub fn has_ended(&self) -> bool {
+        self.is_gone.load()
+    }
+
+    /// Woken when that happens.
+    pub fn end_queue(&self) -> &WaitQueue {
+        &self.gone
     }
 
     /// Wakes `queue` with every signal that is sent from now on.

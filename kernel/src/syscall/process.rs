@@ -14,6 +14,7 @@ use crate::abi::structs::{CloneArgs, STATUS_CONTINUED};
 use crate::abi::types::{ChildChange, Rusage, Siginfo, UserMut, UserPtr};
 use crate::abi::{Fd, Pid, Signal};
 use crate::error::{Errno, Result};
+use crate::ipc::PidFd;
 use crate::process::exec::stack::{Budget, POINTERS_MAX, STRING_LEN_MAX};
 use crate::process::exec::{Executable, Words};
 use crate::process::{CloneRequest, Found, Process, Processes, Who, ticks};
@@ -263,7 +264,10 @@ fn child_for(cx: &Context<'_>, kind: WaitId, who: Pid, options: WaitOptions) -> 
         (WaitId::P_PID, pid) if pid > 0 => Who::Pid(pid),
         (WaitId::P_PGID, 0) => Who::Group(own_group(cx)?),
         (WaitId::P_PGID, group) if group > 0 => Who::Group(group),
-        (WaitId::P_PIDFD, fd) if fd >= 0 => return Err(Errno::EBADF),
+        (WaitId::P_PIDFD, fd) if fd >= 0 => {
+            let open = cx.files().get(fd)?;
+            Who::Pid(open.file().as_any().downcast_ref::<PidFd>().ok_or(Errno::EBADF)?.process().pid())
+        }
         _ => return Err(Errno::EINVAL),
     };
     cx.thread.wait_for_child(who, options)

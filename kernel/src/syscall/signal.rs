@@ -178,14 +178,14 @@ pub(super) fn sigaltstack(cx: &mut Context<'_>, new: UserPtr<StackT>, old: UserM
 }
 
 /// The signal of a call; `None` for 0, which only asks.
-fn signal_of(number: SignalNumber) -> Result<Option<Signal>> {
+pub(super) fn signal_of(number: SignalNumber) -> Result<Option<Signal>> {
     if number.0 == 0 {
         return Ok(None);
     }
     Signal::from_number(number.0).map(Some).ok_or(Errno::EINVAL)
 }
 
-fn may_signal(cx: &Context<'_>, target: &Process, signal: Option<Signal>) -> Result<()> {
+pub(super) fn may_signal(cx: &Context<'_>, target: &Process, signal: Option<Signal>) -> Result<()> {
     let same_session = || target.session().id() == cx.process().session().id();
     let allowed = target.pid() == cx.process().pid()
         || cx.credentials().may_signal(&target.credentials())
@@ -193,7 +193,7 @@ fn may_signal(cx: &Context<'_>, target: &Process, signal: Option<Signal>) -> Res
     if allowed { Ok(()) } else { Err(Errno::EPERM) }
 }
 
-fn own_info(cx: &Context<'_>, signal: Signal, code: i32) -> Siginfo {
+pub(super) fn own_info(cx: &Context<'_>, signal: Signal, code: i32) -> Siginfo {
     Siginfo::kill(signal, code, cx.process().pid(), cx.credentials().user.real)
 }
 
@@ -276,7 +276,12 @@ pub(super) fn tgkill(cx: &mut Context<'_>, group: Pid, thread: Pid, signal: Sign
 }
 
 /// Reads the caller's siginfo; only the kernel and kill(2) may say that it comes from them.
-fn info_from(cx: &Context<'_>, info: UserPtr<Siginfo>, signal: SignalNumber, to_self: bool) -> Result<Siginfo> {
+pub(super) fn info_from(
+    cx: &Context<'_>,
+    info: UserPtr<Siginfo>,
+    signal: SignalNumber,
+    to_self: bool,
+) -> Result<Siginfo> {
     let mut value: Siginfo = cx.space().read_value(info.addr)?;
     value.si_signo = signal.0;
     honest(value, to_self)

@@ -90,6 +90,8 @@ pub trait File: Send + Sync {
         let count = self.write(from, Some(at), how)?;
         Ok((count, at + count as u64))
     }
+    /// Told when a program has read from it.
+    fn accessed(&self) {}
     /// What is ready now.
     fn poll(&self) -> PollEvents {
         PollEvents::POLLIN | PollEvents::POLLOUT | PollEvents::POLLRDNORM | PollEvents::POLLWRNORM

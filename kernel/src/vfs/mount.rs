@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use kernel_abi::flags::{ST_NODEV, ST_RDONLY};
 use ostd::sync::Mutex;
 
+use super::attributes::FileKind;
 use super::inode::{Devices, FileSystem, Inode};
 use super::path::Path;
 use crate::error::{Errno, Result};
@@ -79,7 +80,24 @@ impl MountTable {
     /// Mounts `fs` over the directory `at`, with `ST_*` flags.
     pub fn mount(&self, fs: Arc<dyn FileSystem>, at: &Path, flags: u32, source: &[u8]) -> Result<Arc<Mount>> {
         let root = fs.root();
-        if root.kind() != at.inode.kind() {
+        self.add(fs, root, at, flags, source)
+    }
+
+    /// Shows what is at `from` at `at` too.
+    pub fn bind(&self, from: &Path, at: &Path, flags: u32) -> Result<Arc<Mount>> {
+        let source = from.mount.source.clone();
+        self.add(Arc::clone(&from.mount.fs), Arc::clone(&from.inode), at, flags, &source)
+    }
+
+    fn add(
+        &self,
+        fs: Arc<dyn FileSystem>,
+        root: Arc<dyn Inode>,
+        at: &Path,
+        flags: u32,
+        source: &[u8],
+    ) -> Result<Arc<Mount>> {
+        if (root.kind() == FileKind::Directory) != (at.inode.kind() == FileKind::Directory) {
             return Err(Errno::ENOTDIR);
         }
         let id = {

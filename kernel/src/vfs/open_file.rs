@@ -119,7 +119,15 @@ impl OpenFile {
         permit_range(*offset, into.remaining())?;
         let count = self.file.read(into, Some(*offset), block(flags))?;
         *offset += count as u64;
+        drop(offset);
+        self.note_access(flags);
         Ok(count)
+    }
+
+    fn note_access(&self, flags: OpenFlags) {
+        if !flags.contains(OpenFlags::O_NOATIME) {
+            self.file.accessed();
+        }
     }
 
     /// write(2).
@@ -155,7 +163,9 @@ impl OpenFile {
         let at = self.place(at)?;
         self.permit_read()?;
         permit_range(at, into.remaining())?;
-        self.file.read(into, Some(at), block(flags))
+        let count = self.file.read(into, Some(at), block(flags))?;
+        self.note_access(flags);
+        Ok(count)
     }
 
     /// pwrite(2), which appends all the same where O_APPEND says so.
@@ -215,7 +225,10 @@ impl OpenFile {
                 *offset = entry.next;
             }
             taken
-        })
+        })?;
+        drop(offset);
+        self.note_access(self.flags());
+        Ok(())
     }
 
     /// ftruncate(2): EINVAL unless opened for writing.

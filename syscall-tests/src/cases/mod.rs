@@ -56,6 +56,7 @@ mod exec;
 mod file;
 mod futex;
 mod group;
+mod growth;
 mod handler;
 mod id;
 mod interrupt;
@@ -64,9 +65,11 @@ mod lock;
 mod machine;
 mod mapping;
 mod memory;
+mod mount;
 mod name;
 mod nameless;
 mod path;
+mod pidfd;
 mod pipe;
 mod poll;
 mod process;
@@ -116,6 +119,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         sched::CASES,
         timer::CASES,
         xattr::CASES,
+        pidfd::CASES,
+        mount::CASES,
+        growth::CASES,
         epoll::CASES,
         machine::CASES,
     ];

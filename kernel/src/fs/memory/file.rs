@@ -202,6 +202,10 @@ impl File for OpenRegular {
         Ok((count, end + count as u64))
     }
 
+    fn accessed(&self) {
+        self.0.note_access();
+    }
+
     fn attributes(&self) -> Result<Attributes> {
         self.0.attributes()
     }
@@ -347,6 +351,10 @@ impl File for OpenDirectory {
 
     fn write(&self, _from: &mut dyn Source, _at: Option<u64>, _how: Block) -> Result<usize> {
         Err(Errno::EBADF)
+    }
+
+    fn accessed(&self) {
+        self.0.note_access();
     }
 
     fn attributes(&self) -> Result<Attributes> {

@@ -174,6 +174,18 @@ impl Node {
         meta.is_own = true;
     }
 
+    /// Somebody has read it. The time is kept only where it says something new, as with Linux's `relatime`.
+    pub(super) fn note_access(&self) {
+        const DAY: i64 = 24 * 60 * 60;
+        let now = self.tree.now();
+        let order = |time: Timespec| (time.tv_sec, time.tv_nsec);
+        let mut meta = self.meta.lock();
+        let atime = order(meta.atime);
+        if atime <= order(meta.mtime) || atime <= order(meta.ctime) || now.tv_sec - atime.0 >= DAY {
+            meta.atime = now;
+        }
+    }
+
     /// The number of names has changed by this.
     pub(super) fn count_links(&self, by: i32) {
         let now = self.tree.now();

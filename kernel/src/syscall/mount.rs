@@ -1,0 +1,103 @@
+//! Mounting and unmounting.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Context, path};
+use crate::abi::Fd;
+use crate::abi::arg::{UserAddr, UserName, UserPath};
+use crate::abi::flags::{
+    CAP_SYS_ADMIN, MountFlags, ST_NOATIME, ST_NODEV, ST_NOEXEC, ST_NOSUID, ST_RDONLY, UmountFlags,
+};
+use crate::error::{Errno, Result};
+use crate::vfs::{FileSystem, Follow};
+
+/// The longest name of a source or a file system.
+const NAME_MAX: usize = 4096;
+/// What programs of long ago put into the upper half of the flags.
+const MAGIC: u64 = 0xc0ed_0000;
+
+fn name(cx: &Context<'_>, at: usize) -> Result<Vec<u8>> {
+    if at == 0 { Ok(Vec::new()) } else { cx.space().read_string(at, NAME_MAX) }
+}
+
+/// `ST_*` for what mount(2) was told.
+fn shown(flags: MountFlags) -> u32 {
+    let pairs = [
+        (MountFlags::MS_RDONLY, ST_RDONLY),
+        (MountFlags::MS_NOSUID, ST_NOSUID),
+        (MountFlags::MS_NODEV, ST_NODEV),
+        (MountFlags::MS_NOEXEC, ST_NOEXEC),
+        (MountFlags::MS_NOATIME, ST_NOATIME),
+    ];
+    pairs.into_iter().filter(|(given, _)| flags.contains(*given)).map(|(_, shown)| shown).sum()
+}
+
+/// `mode=` among a file system's options; /tmp's bits without it.
+fn mode_of(options: &[u8]) -> Result<u32> {
+    let value = options.split(|byte| *byte == b',').find_map(|option| option.strip_prefix(b"mode="));
+    let Some(value) = value else { return Ok(0o1777) };
+    let text = core::str::from_utf8(value).map_err(|_| Errno::EINVAL)?;
+    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777).ok_or(Errno::EINVAL)
+}
+
+pub(super) fn mount(
+    cx: &mut Context<'_>,
+    source: UserName,
+    target: UserPath,
+    kind: UserName,
+    flags: MountFlags,
+    data: UserAddr,
+) -> Result {
+    let (kind, source_name, options) = (name(cx, kind.0)?, name(cx, source.0)?, name(cx, data.0)?);
+    let at = path::resolve(cx, Fd::CWD, target, Follow::Yes)?;
+    if !cx.credentials().can(CAP_SYS_ADMIN) {
+        return Err(Errno::EPERM);
+    }
+    let bits = if flags.bits() & 0xffff_0000 == MAGIC { flags.bits() & 0xffff } else { flags.bits() };
+    let flags = MountFlags::from_bits_retain(bits);
+    if flags.intersects(MountFlags::MS_REMOUNT | MountFlags::MS_MOVE) {
+        return Err(Errno::EINVAL);
+    }
+    let mounts = cx.kernel.mounts();
+    if flags.contains(MountFlags::MS_BIND) {
+        let from = path::resolve(cx, Fd::CWD, UserPath(source.0), Follow::Yes)?;
+        mounts.bind(&from, &at, from.mount.flags)?;
+        return Ok(0);
+    }
+    let spreads = MountFlags::MS_SHARED | MountFlags::MS_SLAVE | MountFlags::MS_UNBINDABLE;
+    if flags.intersects(spreads) {
+        return Err(Errno::EINVAL);
+    }
+    // No mount is anybody else's.
+    if flags.contains(MountFlags::MS_PRIVATE) {
+        return if at.is_mount_root() { Ok(0) } else { Err(Errno::EINVAL) };
+    }
+    let fs: Arc<dyn FileSystem> = match &kind[..] {
+        b"tmpfs" | b"ramfs" => cx.kernel.new_memory_fs(mode_of(&options)?),
+        b"proc" => cx.kernel.new_proc_fs(),
+        _ => return Err(Errno::ENODEV),
+    };
+    mounts.mount(fs, &at, shown(flags), &source_name)?;
+    Ok(0)
+}
+
+pub(super) fn umount2(cx: &mut Context<'_>, target: UserPath, flags: UmountFlags) -> Result {
+    if flags.unknown() != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let follow = if flags.contains(UmountFlags::UMOUNT_NOFOLLOW) { Follow::No } else { Follow::Yes };
+    let at = path::resolve(cx, Fd::CWD, target, follow)?;
+    if !at.is_mount_root() {
+        return Err(Errno::EINVAL);
+    }
+    if !cx.credentials().can(CAP_SYS_ADMIN) {
+        return Err(Errno::EPERM);
+    }
+    // The table and this place know the mount; whoever else does is somewhere in it.
+    if !flags.contains(UmountFlags::MNT_DETACH) && Arc::strong_count(&at.mount) > 2 {
+        return Err(Errno::EBUSY);
+    }
+    cx.kernel.mounts().unmount(&at)?;
+    Ok(0)
+}
