@@ -5,7 +5,9 @@
 use kernel_abi::flags::{
     ClockId, EventfdFlags, FutexOp, OpenFlags, PipeFlags, PollEvents, SaFlags, SigHow, WaitId, WaitOptions,
 };
-use kernel_abi::structs::{FdSet, PollFd, SigSetArgument, Timespec, Timeval, status_exited};
+use kernel_abi::structs::{
+    FdSet, PollFd, STATUS_CONTINUED, SigSetArgument, Timespec, Timeval, status_exited, status_stopped,
+};
 use kernel_abi::{Calls, Errno, Fd, Mode, Pid, Result, SigSet, Signal, Sys};
 
 use super::Outcome;
@@ -260,23 +262,28 @@ fn a_signal_that_does_nothing_interrupts_nothing(sys: &dyn Sys) -> Outcome {
     Ok(())
 }
 
-fn stop_and_go(sys: &dyn Sys, pid: usize) -> Result<()> {
-    sys.kill(pid, Signal::SIGSTOP)?;
-    sys.wait4(pid, 0, WaitOptions::WUNTRACED, 0)?;
-    sys.kill(pid, Signal::SIGCONT)?;
-    sys.wait4(pid, 0, WaitOptions::WCONTINUED, 0)?;
-    Ok(())
+/// Stops a child and lets it go on, three times; how it ends, which it may do before or between.
+pub(super) fn stops_and_ends(sys: &dyn Sys, pid: usize, before_the_last: impl FnOnce() -> Result) -> Result<i32> {
+    let status = sys.page() + 0x7ff0;
+    for _ in 0..3 {
+        let told = [(Signal::SIGSTOP, WaitOptions::WUNTRACED), (Signal::SIGCONT, WaitOptions::WCONTINUED)];
+        for ((signal, options), expected) in told.into_iter().zip([status_stopped(19), STATUS_CONTINUED]) {
+            sys.kill(pid, signal)?;
+            sys.wait4(pid, status, options, 0)?;
+            if sys.load::<i32>(status) != expected {
+                return Ok(sys.load(status));
+            }
+        }
+    }
+    before_the_last()?;
+    wait(sys, pid)
 }
 
 fn a_stop_interrupts_no_read(sys: &dyn Sys) -> Outcome {
     let [reader, writer] = pipe(sys, PipeFlags::empty())?;
     let child = |sys: &dyn Sys, reader| i32::from(sys.read(reader, sys.page(), 1) != Ok(1));
     let pid = sys.fork_with(child, reader.0 as usize)?;
-    for _ in 0..3 {
-        stop_and_go(sys, pid)?;
-    }
-    write(sys, writer, b"x")?;
-    assert_eq!(wait(sys, pid)?, status_exited(0));
+    assert_eq!(stops_and_ends(sys, pid, || write(sys, writer, b"x"))?, status_exited(0));
     Ok(())
 }
 
@@ -287,10 +294,7 @@ fn a_stop_lengthens_no_poll(sys: &dyn Sys) -> Outcome {
     };
     let before = now(sys)?;
     let pid = sys.fork_with(child, 0)?;
-    for _ in 0..3 {
-        stop_and_go(sys, pid)?;
-    }
-    assert_eq!(wait(sys, pid)?, status_exited(0));
+    assert_eq!(stops_and_ends(sys, pid, || Ok(0))?, status_exited(0));
     assert!(now(sys)? >= before + 20_000_000);
     Ok(())
 }
@@ -301,10 +305,7 @@ fn a_stop_ends_no_futex_wait(sys: &dyn Sys) -> Outcome {
         i32::from(sys.futex(sys.page() + 1024, FutexOp::FUTEX_WAIT, 0, timeout, 0, 0) != Err(Errno::ETIMEDOUT))
     };
     let pid = sys.fork_with(child, 0)?;
-    for _ in 0..3 {
-        stop_and_go(sys, pid)?;
-    }
-    assert_eq!(wait(sys, pid)?, status_exited(0));
+    assert_eq!(stops_and_ends(sys, pid, || Ok(0))?, status_exited(0));
     Ok(())
 }
 
