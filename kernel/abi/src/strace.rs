@@ -142,6 +142,7 @@ impl Printer<'_, '_> {
 
     fn int(&mut self, value: usize, bits: u8, signed: bool, hex: bool) {
         match (hex, bits, signed) {
+            (true, ..) if value == 0 => self.out.push('0'),
             (true, 32, _) => self.print(format_args!("{:#x}", value as u32)),
             (true, ..) => self.print(format_args!("{value:#x}")),
             (false, 32, true) => self.print(format_args!("{}", value as i32)),
@@ -449,7 +450,7 @@ mod tests {
     fn numbers_without_a_name_stay_numbers() {
         let map = [0, 4096, 3, 0x22, usize::MAX, 0];
         let text = ended(Call::mmap, map, 0x7000_0000, &[]);
-        assert_eq!(text, "mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0x0) = 0x70000000");
+        assert_eq!(text, "mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x70000000");
         assert!(begun(Call::mprotect, [0, 1, 0, 0, 0, 0], &[]).ends_with("PROT_NONE)"));
         assert!(begun(Call::mprotect, [0, 1, 0x104, 0, 0, 0], &[]).ends_with("PROT_EXEC|0x100)"));
         assert_eq!(begun(Call::lseek, [0, usize::MAX, 77, 0, 0, 0], &[]), "lseek(0, -1, 77)");
