@@ -159,11 +159,11 @@ fn names_are_bytes_and_may_be_very_many() {
     let odd = OsStr::from_bytes(b"\xff\xfe\n");
     fs::write(scratch.0.join(odd), "odd").expect("a file");
     fs::create_dir(scratch.at("many")).expect("a directory");
-    (0..10_000).for_each(|number| drop(fs::File::create(scratch.at(&format!("many/{number}"))).expect("a file")));
+    (0..3_000).for_each(|number| drop(fs::File::create(scratch.at(&format!("many/{number}"))).expect("a file")));
     let world = scratch.world(Writable::No);
-    assert_eq!(world.names("/many").len(), 10_002);
+    assert_eq!(world.names("/many").len(), 3_002);
     assert_eq!(world.unlink("/many/17"), Ok(()));
-    assert_eq!(world.names("/many").len(), 10_001);
+    assert_eq!(world.names("/many").len(), 3_001);
     let found = world.fs.resolve(None, b"/\xff\xfe\n", Follow::No, &world.who).expect("found");
     assert_eq!(found.inode.attributes().expect("there").size, 3);
 }
