@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 
+use kernel::abi::SigSet;
 use kernel::error::Errno;
 use kernel::fs::initramfs::Archive;
 use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
@@ -44,7 +45,8 @@ fn main(backend: Baremetal) -> u8 {
     };
     let arguments = if words.arguments.is_empty() { vec![b"/init".to_vec()] } else { words.arguments };
     let name = String::from_utf8_lossy(&arguments[0]).into_owned();
-    let program = Program { arguments, environment: words.environment, directory: b"/".to_vec() };
+    let program =
+        Program { arguments, environment: words.environment, directory: b"/".to_vec(), ignored: SigSet::EMPTY };
     let (status, why) = match kernel.run(&program) {
         Ok(Ending::Exited(code)) => return code,
         Ok(Ending::Killed(signal)) => return 128_u8.wrapping_add(signal),

@@ -2,15 +2,16 @@
 
 use alloc::vec;
 
+use ostd::PAGE_SIZE;
 use ostd::sync::{Sleep, WaitQueue};
-use ostd::user::{ARCH, Arch, Registers as _, RegistersMut, RegistersRef, UserContext};
+use ostd::user::{ARCH, Arch, Registers as _, RegistersMut, UserContext};
 
 use super::Thread;
 use crate::abi::flags::{SI_KERNEL, SIG_DFL, SIG_IGN, SaFlags};
-use crate::abi::structs::{Sigaction, Siginfo, StackT, UcontextX86, status_signaled};
+use crate::abi::structs::{RtSigframeRiscv, Sigaction, Siginfo, StackT, UcontextX86, status_signaled};
 use crate::abi::{SigSet, Signal};
 use crate::error::{Errno, Result};
-use crate::signal::frame::{AltStack, x86_64};
+use crate::signal::frame::{AltStack, riscv64, x86_64};
 use crate::signal::{Disposition, UNBLOCKABLE};
 
 /// A call that was interrupted: why, its number and its first argument.
@@ -26,6 +27,12 @@ pub(super) struct Interrupted {
 pub(super) enum Next {
     GoOn,
     Leave,
+}
+
+/// Where execve(2) maps what handlers return to, on an architecture whose C libraries do not bring it: the page above the
+/// stack.
+pub(super) fn trampoline(user_end: usize) -> usize {
+    user_end - PAGE_SIZE
 }
 
 /// The number of restart_syscall(2).
@@ -133,16 +140,20 @@ impl Thread {
         drop(signals);
         let delivery = x86_64::Delivery { signal, info, action, mask, stack, fault };
         let fp = user.fp().to_vec();
-        let frame = match user.regs().view() {
-            RegistersRef::X86_64(regs) => x86_64::build(&delivery, regs, &fp)?,
-            // No frame of RISC-V yet: its programs end as if they had no stack.
-            RegistersRef::Riscv64(_) => return Err(Errno::EFAULT),
-        };
-        self.space().write(frame.at, &frame.bytes)?;
-        if let RegistersMut::X86_64(regs) = user.regs_mut().view_mut() {
-            *regs = frame.regs;
+        let space = self.space();
+        match user.regs_mut().view_mut() {
+            RegistersMut::X86_64(regs) => {
+                let frame = x86_64::build(&delivery, regs, &fp)?;
+                space.write(frame.at, &frame.bytes)?;
+                *regs = frame.regs;
+                user.set_fp(vec![]);
+            }
+            RegistersMut::Riscv64(regs) => {
+                let frame = riscv64::build(&delivery, regs, &fp, trampoline(space.end()))?;
+                space.write(frame.at, &frame.bytes)?;
+                *regs = frame.regs;
+            }
         }
-        user.set_fp(vec![]);
         // On top of what is blocked now: sigsuspend(2)'s mask, not the one that comes back after the handler.
         let mut blocked = action.mask;
         if !action.flags.contains(SaFlags::SA_NODEFER) {
@@ -158,7 +169,11 @@ impl Thread {
 
     /// rt_sigreturn(2): goes on where a handler interrupted the program. What is wrong with the frame ends it.
     pub fn sigreturn(&self, user: &mut UserContext) -> Result {
-        if self.restore_frame(user).is_err() {
+        let restored = match ARCH {
+            Arch::X86_64 => self.restore_frame(user),
+            Arch::Riscv64 => self.restore_frame_riscv(user),
+        };
+        if restored.is_err() {
             self.force(Signal::SIGSEGV, Siginfo::kernel(Signal::SIGSEGV));
         }
         Ok(user.regs().syscall_return())
@@ -173,7 +188,6 @@ impl Thread {
         let end = space.end();
         let RegistersMut::X86_64(regs) = user.regs_mut().view_mut() else { return Err(Errno::EFAULT) };
         *regs = x86_64::restore(&uc.uc_mcontext, regs, end)?;
-        let sp = user.regs().sp();
         let fpstate = uc.uc_mcontext.fpstate;
         if fpstate == 0 || own_len == 0 {
             user.set_fp(vec![]);
@@ -185,14 +199,30 @@ impl Thread {
             space.read(fpstate, &mut saved)?;
             user.set_fp(x86_64::restore_fp(saved, own_len));
         }
-        self.set_mask(uc.uc_sigmask);
+        self.resume_signals(user, uc.uc_sigmask, &uc.uc_stack);
+        Ok(())
+    }
+
+    fn restore_frame_riscv(&self, user: &mut UserContext) -> Result<()> {
+        let space = self.space();
+        let frame: RtSigframeRiscv = space.read_value(user.regs().sp())?;
+        let RegistersMut::Riscv64(regs) = user.regs_mut().view_mut() else { return Err(Errno::EFAULT) };
+        let (restored, fp) = riscv64::restore(&frame.uc, regs, space.end())?;
+        *regs = restored;
+        user.set_fp(fp);
+        self.resume_signals(user, frame.uc.uc_sigmask, &frame.uc.uc_stack);
+        Ok(())
+    }
+
+    /// Mask and stack as a frame has them.
+    fn resume_signals(&self, user: &mut UserContext, mask: SigSet, wish: &StackT) {
+        let sp = user.regs().sp();
+        self.set_mask(mask);
         let mut signals = self.signals.lock();
-        let wish: StackT = uc.uc_stack;
         // A frame's stack may be nonsense; then the old one stays.
-        if let Ok(stack) = AltStack::default().changed(&wish, sp) {
+        if let Ok(stack) = AltStack::default().changed(wish, sp) {
             signals.stack = stack;
         }
-        Ok(())
     }
 
     /// Takes one of `set` that waits, blocked or not.

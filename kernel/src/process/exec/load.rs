@@ -19,6 +19,8 @@ use crate::credentials::Credentials;
 use crate::error::{Errno, Result};
 use crate::mm::{AddressSpace, Label, MapRequest, MemoryLimits, Place, Prot};
 use crate::process::ExecInfo;
+use crate::process::deliver::trampoline;
+use crate::signal::frame::riscv64::TRAMPOLINE;
 use crate::vfs::{Access, FileKind, FsContext, Identity, OpenFile, OpenRequest, Path, SliceSink};
 
 /// What a stack has from the start, below its strings.
@@ -270,6 +272,13 @@ fn map(
         ..MapRequest::anonymous(Place::Fixed(floor), top - floor, prot)
     };
     space.map(&wish)?;
+    if ARCH == Arch::Riscv64 {
+        let at = trampoline(space.end());
+        let page = MapRequest::anonymous(Place::Fixed(at), PAGE_SIZE, Prot::READ | Prot::WRITE);
+        space.map(&page)?;
+        space.write(at, &TRAMPOLINE)?;
+        space.protect(at, PAGE_SIZE, Prot::READ | Prot::EXECUTE)?;
+    }
     let role = if interpreter.is_some() { Role::Interpreted } else { Role::Program };
     let mapped = program.map(space, role)?;
     space.set_brk_start(mapped.end);

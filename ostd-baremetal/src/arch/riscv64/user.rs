@@ -27,6 +27,9 @@ struct Left {
 /// 1. The address space in force is the program's, and its kernel half is the kernel's.
 pub(crate) unsafe fn user_run(state: &mut UserState<Regs>) -> Trap {
     let regs = &mut state.regs;
+    // What the kernel wrote since may be code: file pages, trampolines.
+    // SAFETY: forgetting instructions is harmless.
+    unsafe { core::arch::asm!("fence.i", options(nostack)) };
     // SAFETY: `regs` is ours until the program is left; the address space is the caller's promise.
     let left = unsafe { enter(regs) };
     let at = Vaddr::new(left.value);
