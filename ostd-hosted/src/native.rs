@@ -115,6 +115,23 @@ pub fn clone3(mut args: [u64; 11], child: impl FnOnce() -> i32 + 'static) -> usi
     result
 }
 
+/// A call that makes a child as fork(2), vfork(2) and clone(2) do, without a stack of its own: the child runs `child` and
+/// exits with its answer. One that shares memory must keep its parent waiting (`CLONE_VFORK`), for it runs on its stack.
+pub fn fork(number: usize, args: [usize; 6], child: impl FnOnce() -> i32 + 'static) -> usize {
+    let guarded = move || catch_unwind(AssertUnwindSafe(child)).unwrap_or(STATUS_PANICKED);
+    let packet: Box<Child> = Box::new(Box::new(guarded));
+    let result;
+    // SAFETY: the child never leaves `start`, and on a shared stack works below this frame while the parent waits.
+    unsafe {
+        asm!("syscall", "test rax, rax", "jnz 2f", "xor ebp, ebp", "mov rdi, r12", "call r13", "ud2", "2:",
+            inlateout("rax") number => result, in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
+            in("r10") args[3], in("r8") args[4], in("r9") args[5],
+            in("r12") Box::into_raw(packet), in("r13") start as *const (),
+            lateout("rcx") _, lateout("r11") _);
+    }
+    result
+}
+
 extern "C" fn start(packet: *mut Child) -> ! {
     // SAFETY: `clone3` gave this thread the packet that it made.
     let child = unsafe { Box::from_raw(packet) };

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use kernel_abi::structs::CloneArgs;
 use kernel_abi::sys::{ChildFn, Handler, HandlerFn, PAGE_LEN};
-use kernel_abi::{Arch, Errno, Result, Sys, errno};
+use kernel_abi::{Arch, Call, Errno, Result, Sys, errno};
 use ostd::hosted::native;
 
 /// This process and the kernel under it.
@@ -67,5 +67,12 @@ impl Sys for Native {
             args;
         let words = [flags, pidfd, child_tid, parent_tid, exit_signal, 0, 0, tls, set_tid, set_tid_size, cgroup];
         errno::from_return(native::clone3(words, move || run(&Self::subject(), arg)))
+    }
+
+    fn child_of(&self, call: Call, args: &[usize], run: ChildFn, arg: usize) -> Result {
+        let number = call.number(self.arch()).ok_or(Errno::ENOSYS)?;
+        let mut regs = [0; 6];
+        regs[..args.len()].copy_from_slice(args);
+        errno::from_return(native::fork(number, regs, move || run(&Self::subject(), arg)))
     }
 }

@@ -146,6 +146,18 @@ impl Scripted<'_> {
     }
 }
 
+impl Scripted<'_> {
+    /// The token of a child's or a thread's function.
+    fn child(&self, role: Role, run: ChildFn, arg: usize) -> Token {
+        let program = Arc::clone(&self.program);
+        self.token((role, run as usize, arg), move |guest, _| {
+            let subject = Scripted { guest: RefCell::new(guest), program: Arc::clone(&program) };
+            let status = run(&subject, arg) as usize;
+            let _ = if role == Role::Thread { subject.exit(status) } else { subject.exit_group(status) };
+        })
+    }
+}
+
 impl Sys for Scripted<'_> {
     fn arch(&self) -> Arch {
         Arch::X86_64
@@ -198,18 +210,22 @@ impl Sys for Scripted<'_> {
             args.stack = self.mmap(0, STACK_BYTES, rw, flags, Fd(-1), 0)? as u64;
             args.stack_size = STACK_BYTES as u64;
         }
-        let program = Arc::clone(&self.program);
-        let role = if is_thread { Role::Thread } else { Role::Process };
-        let token = self.token((role, run as usize, arg), move |guest, _| {
-            let subject = Scripted { guest: RefCell::new(guest), program: Arc::clone(&program) };
-            let status = run(&subject, arg) as usize;
-            let _ = if is_thread { subject.exit(status) } else { subject.exit_group(status) };
-        });
+        let token = self.child(if is_thread { Role::Thread } else { Role::Process }, run, arg);
         let mut guest = self.guest.borrow_mut();
         let at = guest.stack_pointer().wrapping_sub(SCRATCH_BELOW) & !15;
         guest.store(at, args.as_bytes());
         let number = Call::clone3.number(Arch::X86_64).ok_or(Errno::ENOSYS)?;
         let answer = guest.syscall_with_child(number, [at, size_of::<CloneArgs>(), 0, 0, 0, 0], token).cast_unsigned();
+        self.program.answers.note(number, answer);
+        errno::from_return(answer)
+    }
+
+    fn child_of(&self, call: Call, args: &[usize], run: ChildFn, arg: usize) -> Result {
+        let token = self.child(Role::Process, run, arg);
+        let number = call.number(Arch::X86_64).ok_or(Errno::ENOSYS)?;
+        let mut regs = [0; 6];
+        regs[..args.len()].copy_from_slice(args);
+        let answer = self.guest.borrow_mut().syscall_with_child(number, regs, token).cast_unsigned();
         self.program.answers.note(number, answer);
         errno::from_return(answer)
     }

@@ -76,6 +76,12 @@ pub trait Sys {
         self.clone_with(&CloneArgs { exit_signal, ..CloneArgs::default() }, run, arg)
     }
 
+    /// The child of an older call (`fork`, `vfork`, `clone` without a stack), made with these arguments, runs `run(arg)`
+    /// and ends by exit_group(2). ENOSYS on a subject that has no way to.
+    fn child_of(&self, _call: Call, _args: &[usize], _run: ChildFn, _arg: usize) -> Result {
+        Err(Errno::ENOSYS)
+    }
+
     /// A thread of this process that runs `run(arg)`. Gives its tid. The word at `tid_addr` is the tid until the
     /// thread ends; then it is zero, and a futex waiter there is woken.
     fn thread_with(&self, tid_addr: usize, run: ChildFn, arg: usize) -> Result {
