@@ -425,11 +425,7 @@ pub(super) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: FcntlCommand, argumen
             let close = CloseOnExec::when(argument.0 as u32 & FdFlags::FD_CLOEXEC.bits() != 0);
             files.set_close_on_exec(fd.0, close).map(|()| 0)
         }
-        FcntlCommand::F_GETFL => {
-            // What was opened by its path was opened for any length.
-            let large = file.path().is_some() && !file.is_place();
-            Ok((file.flags() | if large { OpenFlags::O_LARGEFILE } else { OpenFlags::empty() }).bits() as usize)
-        }
+        FcntlCommand::F_GETFL => Ok(file.flags().bits() as usize),
         _ if file.is_place() => Err(Errno::EBADF),
         FcntlCommand::F_SETFL => file.set_flags(OpenFlags::from_bits_retain(argument.0 as u32)).map(|()| 0),
         FcntlCommand::F_GETLK

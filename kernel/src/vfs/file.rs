@@ -112,6 +112,10 @@ pub trait File: Send + Sync {
     }
     /// Told where lseek(2) went, for a file whose offset others share.
     fn sought(&self, _to: u64) {}
+    /// Whether lseek(2) moves the offset; else it stays at 0, as that of `/dev/null` does.
+    fn has_offset(&self) -> bool {
+        true
+    }
     /// Bytes now, where SEEK_END counts from.
     fn len(&self) -> Result<u64> {
         Err(Errno::ESPIPE)

@@ -41,8 +41,9 @@ impl OpenFile {
         Self::build(file, flags, None)
     }
 
-    /// What a path led to.
-    pub fn at(path: Path, file: Arc<dyn File>, flags: OpenFlags) -> Arc<Self> {
+    /// What a path led to: a file of any size, as openat(2) says on 64 bits.
+    pub fn at(path: Path, file: Arc<dyn File>, mut flags: OpenFlags) -> Arc<Self> {
+        flags.set(OpenFlags::O_LARGEFILE, !flags.contains(OpenFlags::O_PATH));
         Self::build(file, flags, Some(path))
     }
 
@@ -194,6 +195,9 @@ impl OpenFile {
         }
         if !self.file.is_seekable() {
             return Err(Errno::ESPIPE);
+        }
+        if !self.file.has_offset() {
+            return Ok(0);
         }
         let mut offset = self.offset.lock();
         let base = match whence {

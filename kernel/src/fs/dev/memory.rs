@@ -108,6 +108,10 @@ impl File for MemoryDevice {
         true
     }
 
+    fn has_offset(&self) -> bool {
+        false
+    }
+
     fn len(&self) -> Result<u64> {
         Ok(0)
     }
