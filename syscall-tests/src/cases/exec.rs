@@ -38,7 +38,8 @@ fn arguments(sys: &dyn Sys, words: &[&str]) -> usize {
     list
 }
 
-fn exec(sys: &dyn Sys, code: &str) -> Result {
+/// Executes the program of the case as one that ends with `code`.
+pub(super) fn exec(sys: &dyn Sys, code: &str) -> Result {
     let list = arguments(sys, &["program", "--exit", code]);
     sys.execve(sys.path(sys.page(), SELF), list, 0)
 }

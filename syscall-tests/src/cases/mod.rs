@@ -49,7 +49,10 @@ macro_rules! cases {
 }
 
 mod attribute;
+mod child;
 mod descriptor;
+mod device;
+mod directory;
 mod epoll;
 mod event;
 mod exec;
@@ -99,6 +102,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         mapping::CASES,
         process::CASES,
         exec::CASES,
+        child::CASES,
+        device::CASES,
+        directory::CASES,
         signal::CASES,
         handler::CASES,
         queue::CASES,

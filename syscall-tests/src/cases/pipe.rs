@@ -1,7 +1,7 @@
 //! Pipes.
 
-use kernel_abi::flags::{PipeFlags, Whence};
-use kernel_abi::structs::{status_exited, status_signaled};
+use kernel_abi::flags::{FcntlCommand, OpenFlags, PipeFlags, SIG_IGN, Whence};
+use kernel_abi::structs::{Sigaction, status_exited, status_signaled};
 use kernel_abi::{Calls, Errno, Fd, Result, Signal, Sys};
 
 use super::Outcome;
@@ -11,6 +11,8 @@ use super::process::wait;
 cases! { "pipe":
     bytes_go_through, the_old_call_makes_a_pipe_too, closing_the_last_writer_ends_the_pipe, writing_to_nobody_kills, an_empty_pipe_says_again,
     a_full_pipe_says_again, a_pipe_has_no_offset_and_two_directions, a_wild_pair_is_efault, a_child_writes,
+    an_older_pipe, small_writes_are_whole, a_writer_waits_for_room, nobody_reads_and_the_signal_is_ignored,
+    wild_buffers_leave_the_pipe_as_it_is, flags_belong_to_each_end,
 }
 
 /// A pipe: the end to read and the end to write.
@@ -106,5 +108,87 @@ fn a_child_writes(sys: &dyn Sys) -> Outcome {
     assert_eq!(read(sys, reader, 100)?, b"from the child");
     assert_eq!(read(sys, reader, 100)?, b"");
     assert_eq!(wait(sys, pid)?, status_exited(0));
+    Ok(())
+}
+
+fn an_older_pipe(sys: &dyn Sys) -> Outcome {
+    sys.pipe(sys.page())?;
+    let [reader, writer]: [i32; 2] = sys.load(sys.page());
+    write(sys, Fd(writer), b"old")?;
+    assert_eq!(read(sys, Fd(reader), 9)?, b"old");
+    assert_eq!(sys.pipe(8), Err(Errno::EFAULT));
+    let unknown = PipeFlags::from_bits_retain(1);
+    assert_eq!(sys.pipe2(sys.page(), unknown), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn small_writes_are_whole(sys: &dyn Sys) -> Outcome {
+    let [reader, writer] = pipe(sys, PipeFlags::O_NONBLOCK)?;
+    let mut filled = 0;
+    while let Ok(count) = sys.write(writer, sys.page(), 4096) {
+        filled += count;
+    }
+    assert_eq!(filled, 65536);
+    // Room for one page and not more: what is longer is written in part, for only PIPE_BUF bytes are promised whole.
+    sys.read(reader, sys.page(), 4096)?;
+    assert_eq!(sys.write(writer, sys.page(), 8192)?, 4096);
+    // Half a page read frees no page: a small write would have to be split.
+    sys.read(reader, sys.page(), 2048)?;
+    assert_eq!(sys.write(writer, sys.page(), 4096), Err(Errno::EAGAIN));
+    Ok(())
+}
+
+fn a_writer_waits_for_room(sys: &dyn Sys) -> Outcome {
+    let [reader, writer] = pipe(sys, PipeFlags::empty())?;
+    // Three times what a pipe holds.
+    let child = |sys: &dyn Sys, writer| {
+        let writer = super::file::descriptor(writer);
+        for _ in 0..6 {
+            if sys.write(writer, sys.page(), 32768) != Ok(32768) {
+                return 1;
+            }
+        }
+        0
+    };
+    let pid = sys.fork_with(child, writer.0 as usize)?;
+    sys.close(writer)?;
+    let mut total = 0;
+    loop {
+        match sys.read(reader, sys.page(), 20000)? {
+            0 => break,
+            count => total += count,
+        }
+    }
+    assert_eq!(total, 6 * 32768);
+    assert_eq!(wait(sys, pid)?, status_exited(0));
+    Ok(())
+}
+
+fn nobody_reads_and_the_signal_is_ignored(sys: &dyn Sys) -> Outcome {
+    let [reader, writer] = pipe(sys, PipeFlags::empty())?;
+    let ignore = Sigaction { handler: SIG_IGN, ..Sigaction::default() };
+    sys.poke(sys.page(), &ignore.encode(sys.arch()));
+    sys.rt_sigaction(Signal::SIGPIPE, sys.page(), 0, 8)?;
+    write(sys, writer, b"x")?;
+    sys.close(reader)?;
+    assert_eq!(write(sys, writer, b"x"), Err(Errno::EPIPE));
+    Ok(())
+}
+
+fn wild_buffers_leave_the_pipe_as_it_is(sys: &dyn Sys) -> Outcome {
+    let [reader, writer] = pipe(sys, PipeFlags::O_NONBLOCK)?;
+    assert_eq!(sys.write(writer, 8, 10), Err(Errno::EFAULT));
+    assert_eq!(read(sys, reader, 10), Err(Errno::EAGAIN));
+    write(sys, writer, b"kept")?;
+    assert_eq!(sys.read(reader, 8, 10), Err(Errno::EFAULT));
+    assert_eq!(read(sys, reader, 10)?, b"kept");
+    Ok(())
+}
+
+fn flags_belong_to_each_end(sys: &dyn Sys) -> Outcome {
+    let [reader, writer] = pipe(sys, PipeFlags::empty())?;
+    sys.fcntl(writer, FcntlCommand::F_SETFL, OpenFlags::O_NONBLOCK)?;
+    let flags = [sys.fcntl(reader, FcntlCommand::F_GETFL, 0)?, sys.fcntl(writer, FcntlCommand::F_GETFL, 0)?];
+    assert_eq!(flags, [0, (OpenFlags::O_WRONLY | OpenFlags::O_NONBLOCK).bits() as usize]);
     Ok(())
 }

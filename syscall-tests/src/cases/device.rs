@@ -1,0 +1,132 @@
+//! Device nodes, and the commands that files of all kinds answer.
+
+use kernel_abi::flags::{AtFlags, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, PipeFlags, S_IFCHR, S_IFMT, Whence};
+use kernel_abi::structs::{Stat, device_number};
+use kernel_abi::{Calls, Errno, Fd, Result, Sys};
+
+use super::Outcome;
+use super::file::{create, open, read, write};
+use super::pipe::pipe;
+
+cases! { "device":
+    null_takes_everything_and_gives_nothing, zero_gives_zeros, full_has_no_room, random_bytes_come_from_files_too,
+    devices_have_numbers, a_device_has_no_size, descriptors_are_marked_by_command, waiting_is_turned_off_by_command,
+    what_could_be_read_is_counted, what_is_no_command,
+}
+
+fn device(sys: &dyn Sys, name: &str) -> Result<Fd> {
+    open(sys, name, OpenFlags::O_RDWR)
+}
+
+fn null_takes_everything_and_gives_nothing(sys: &dyn Sys) -> Outcome {
+    let null = device(sys, "/dev/null")?;
+    assert_eq!(write(sys, null, &[1; 5000])?, 5000);
+    assert_eq!(read(sys, null, 100)?, b"");
+    assert_eq!(sys.lseek(null, 100, Whence::SEEK_SET)?, 0);
+    assert_eq!(sys.pread64(null, sys.page(), 10, 5)?, 0);
+    // Where it takes from is never looked at.
+    assert_eq!(sys.write(null, 8, 100)?, 100);
+    Ok(())
+}
+
+fn zero_gives_zeros(sys: &dyn Sys) -> Outcome {
+    let zero = device(sys, "/dev/zero")?;
+    sys.poke(sys.page() + 0x8000, &[9; 5000]);
+    assert_eq!(read(sys, zero, 5000)?, [0; 5000]);
+    assert_eq!(write(sys, zero, b"gone")?, 4);
+    assert_eq!(sys.read(zero, 8, 100), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn full_has_no_room(sys: &dyn Sys) -> Outcome {
+    let full = device(sys, "/dev/full")?;
+    assert_eq!(write(sys, full, b"x"), Err(Errno::ENOSPC));
+    assert_eq!(read(sys, full, 3)?, [0; 3]);
+    Ok(())
+}
+
+fn random_bytes_come_from_files_too(sys: &dyn Sys) -> Outcome {
+    for name in ["/dev/urandom", "/dev/random"] {
+        let random = open(sys, name, OpenFlags::O_RDONLY)?;
+        let (one, other) = (read(sys, random, 64)?, read(sys, random, 64)?);
+        assert_eq!([one.len(), other.len()], [64, 64]);
+        assert_ne!(one, other);
+    }
+    Ok(())
+}
+
+fn devices_have_numbers(sys: &dyn Sys) -> Outcome {
+    let into = sys.page() + 0x2000;
+    for (name, minor) in [("/dev/null", 3), ("/dev/zero", 5), ("/dev/full", 7), ("/dev/random", 8), ("/dev/urandom", 9)]
+    {
+        sys.newfstatat(Fd::CWD, sys.path(sys.page(), name), into, AtFlags::empty())?;
+        let stat = Stat::decode(sys.arch(), &sys.bytes(into, Stat::size(sys.arch()))).expect("long enough");
+        assert_eq!((stat.mode as u16 & S_IFMT, stat.rdev), (S_IFCHR, device_number(1, minor)), "{name}");
+    }
+    Ok(())
+}
+
+fn a_device_has_no_size(sys: &dyn Sys) -> Outcome {
+    let null = device(sys, "/dev/null")?;
+    assert_eq!(sys.ftruncate(null, 0), Err(Errno::EINVAL));
+    assert_eq!(sys.truncate(sys.path(sys.page(), "/dev/null"), 0), Err(Errno::EINVAL));
+    // Opening asks for truncation in vain.
+    open(sys, "/dev/null", OpenFlags::O_WRONLY | OpenFlags::O_TRUNC | OpenFlags::O_CREAT)?;
+    assert_eq!(open(sys, "/dev/null", OpenFlags::O_RDONLY | OpenFlags::O_DIRECTORY), Err(Errno::ENOTDIR));
+    Ok(())
+}
+
+fn descriptors_are_marked_by_command(sys: &dyn Sys) -> Outcome {
+    let file = create(sys, "f")?;
+    let is_marked =
+        || sys.fcntl(file, FcntlCommand::F_GETFD, 0).map(|flags| flags == FdFlags::FD_CLOEXEC.bits() as usize);
+    sys.ioctl(file, IoctlCommand::FIOCLEX, 0)?;
+    assert_eq!(is_marked(), Ok(true));
+    sys.ioctl(file, IoctlCommand::FIONCLEX, 0)?;
+    assert_eq!(is_marked(), Ok(false));
+    Ok(())
+}
+
+fn waiting_is_turned_off_by_command(sys: &dyn Sys) -> Outcome {
+    let [reader, _writer] = pipe(sys, PipeFlags::empty())?;
+    let switch = sys.page() + 64;
+    sys.store(switch, &1_i32);
+    sys.ioctl(reader, IoctlCommand::FIONBIO, switch)?;
+    assert_eq!(read(sys, reader, 1), Err(Errno::EAGAIN));
+    let flags = sys.fcntl(reader, FcntlCommand::F_GETFL, 0)?;
+    assert_eq!(flags, OpenFlags::O_NONBLOCK.bits() as usize);
+    sys.store(switch, &0_i32);
+    sys.ioctl(reader, IoctlCommand::FIONBIO, switch)?;
+    assert_eq!(sys.fcntl(reader, FcntlCommand::F_GETFL, 0)?, 0);
+    assert_eq!(sys.ioctl(reader, IoctlCommand::FIONBIO, 8), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn what_could_be_read_is_counted(sys: &dyn Sys) -> Outcome {
+    let into = sys.page() + 64;
+    let [reader, writer] = pipe(sys, PipeFlags::empty())?;
+    write(sys, writer, b"12345")?;
+    sys.ioctl(reader, IoctlCommand::FIONREAD, into)?;
+    assert_eq!(sys.load::<i32>(into), 5);
+    let file = create(sys, "f")?;
+    write(sys, file, b"1234567")?;
+    sys.lseek(file, 3, Whence::SEEK_SET)?;
+    sys.ioctl(file, IoctlCommand::FIONREAD, into)?;
+    assert_eq!(sys.load::<i32>(into), 4);
+    assert_eq!(sys.ioctl(file, IoctlCommand::FIONREAD, 8), Err(Errno::EFAULT));
+    assert_eq!(sys.ioctl(reader, IoctlCommand::FIONREAD, 8), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn what_is_no_command(sys: &dyn Sys) -> Outcome {
+    let file = create(sys, "f")?;
+    let null = device(sys, "/dev/null")?;
+    let [reader, _writer] = pipe(sys, PipeFlags::empty())?;
+    for fd in [file, null, reader] {
+        assert_eq!(sys.ioctl(fd, IoctlCommand::TCGETS, sys.page()), Err(Errno::ENOTTY));
+        assert_eq!(sys.ioctl(fd, IoctlCommand(0x1234), sys.page()), Err(Errno::ENOTTY));
+    }
+    assert_eq!(sys.ioctl(Fd(99), IoctlCommand::FIOCLEX, 0), Err(Errno::EBADF));
+    assert_eq!(sys.ioctl(open(sys, "f", OpenFlags::O_PATH)?, IoctlCommand::FIONREAD, sys.page()), Err(Errno::EBADF));
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! Directories: listing them, being in them, and calling one the root.
+
+use std::collections::BTreeSet;
+
+use kernel_abi::flags::{DT_DIR, DT_LNK, DT_REG, OpenFlags, PipeFlags, Whence};
+use kernel_abi::structs::{Dirent64, FromBytes, status_exited};
+use kernel_abi::{Calls, Errno, Fd, Mode, Result, Sys};
+
+use super::Outcome;
+use super::file::{create, open, read};
+use super::pipe::pipe;
+use super::process::wait;
+
+cases! { "directory":
+    every_name_is_listed_once, a_listing_goes_on_where_it_was_left, a_listing_begins_again,
+    names_that_go_while_they_are_listed, what_is_not_listed, a_removed_directory_lists_nothing,
+    directories_by_descriptor, a_short_buffer_for_a_path, another_root, who_may_have_another_root, proc_is_listed,
+}
+
+/// A line of a listing: name, type, and where the next one is.
+type Line = (String, u8, i64);
+
+/// The next lines, as many as fit `len` bytes.
+fn lines(sys: &dyn Sys, directory: Fd, len: usize) -> Result<Vec<Line>> {
+    let into = sys.page() + 0x8000;
+    let got = sys.getdents64(directory, into, len)?;
+    let bytes = sys.bytes(into, got);
+    let mut rest = &bytes[..];
+    let mut lines = Vec::new();
+    while !rest.is_empty() {
+        let (head, name) = Dirent64::read_from_prefix(rest).expect("a whole line");
+        let (kind, next, len) = (head.d_type, head.d_off, usize::from(head.d_reclen));
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        lines.push((String::from_utf8_lossy(name).into_owned(), kind, next));
+        rest = &rest[len..];
+    }
+    Ok(lines)
+}
+
+/// All names, in the order they come.
+fn names(sys: &dyn Sys, directory: Fd, len: usize) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    loop {
+        let some = lines(sys, directory, len)?;
+        if some.is_empty() {
+            return Ok(names);
+        }
+        names.extend(some.into_iter().map(|line| line.0));
+    }
+}
+
+fn here(sys: &dyn Sys) -> Result<Fd> {
+    open(sys, ".", OpenFlags::O_RDONLY | OpenFlags::O_DIRECTORY)
+}
+
+fn mkdir(sys: &dyn Sys, name: &str) -> Result {
+    sys.mkdirat(Fd::CWD, sys.path(sys.page(), name), Mode(0o755))
+}
+
+fn every_name_is_listed_once(sys: &dyn Sys) -> Outcome {
+    let mut expected = BTreeSet::from([String::from("."), String::from("..")]);
+    for number in 0..300 {
+        let name = format!("{number}-{}", "x".repeat(number % 40));
+        sys.close(create(sys, &name)?)?;
+        expected.insert(name);
+    }
+    for len in [100, 1000, 0x7000] {
+        let found = names(sys, here(sys)?, len)?;
+        assert_eq!(found.len(), expected.len());
+        assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected);
+    }
+    Ok(())
+}
+
+fn a_listing_goes_on_where_it_was_left(sys: &dyn Sys) -> Outcome {
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        create(sys, name)?;
+    }
+    let directory = here(sys)?;
+    let all = lines(sys, directory, 0x7000)?;
+    for at in 0..all.len() {
+        // Behind line `at` are the lines after it.
+        sys.lseek(directory, all[at].2, Whence::SEEK_SET)?;
+        let rest = lines(sys, directory, 0x7000)?;
+        assert_eq!(rest, all[at + 1..]);
+    }
+    Ok(())
+}
+
+fn a_listing_begins_again(sys: &dyn Sys) -> Outcome {
+    create(sys, "old")?;
+    let directory = here(sys)?;
+    names(sys, directory, 0x1000)?;
+    create(sys, "new")?;
+    sys.lseek(directory, 0, Whence::SEEK_SET)?;
+    let found: BTreeSet<_> = names(sys, directory, 0x1000)?.into_iter().collect();
+    assert_eq!(found, BTreeSet::from([".", "..", "new", "old"].map(String::from)));
+    Ok(())
+}
+
+fn names_that_go_while_they_are_listed(sys: &dyn Sys) -> Outcome {
+    for number in 0..60 {
+        sys.close(create(sys, &format!("file-{number}"))?)?;
+    }
+    // As rm -r does: what has been listed goes, and the listing goes on.
+    let directory = here(sys)?;
+    let mut gone = 0;
+    loop {
+        let some = lines(sys, directory, 200)?;
+        if some.is_empty() {
+            break;
+        }
+        for (name, _, _) in some.iter().filter(|line| !line.0.starts_with('.')) {
+            sys.unlinkat(Fd::CWD, sys.path(sys.page(), name), 0)?;
+            gone += 1;
+        }
+    }
+    assert_eq!(gone, 60);
+    assert_eq!(names(sys, here(sys)?, 0x1000)?.len(), 2);
+    Ok(())
+}
+
+fn what_is_not_listed(sys: &dyn Sys) -> Outcome {
+    let file = create(sys, "f")?;
+    assert_eq!(lines(sys, file, 1000), Err(Errno::ENOTDIR));
+    assert_eq!(lines(sys, Fd(99), 1000), Err(Errno::EBADF));
+    assert_eq!(lines(sys, open(sys, ".", OpenFlags::O_PATH)?, 1000), Err(Errno::EBADF));
+    let [reader, _writer] = pipe(sys, PipeFlags::empty())?;
+    assert_eq!(lines(sys, reader, 1000), Err(Errno::ENOTDIR));
+    assert_eq!(sys.getdents64(here(sys)?, 8, 1000), Err(Errno::EFAULT));
+    assert_eq!(lines(sys, here(sys)?, 10), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn a_removed_directory_lists_nothing(sys: &dyn Sys) -> Outcome {
+    mkdir(sys, "d")?;
+    let directory = open(sys, "d", OpenFlags::O_RDONLY)?;
+    sys.rmdir(sys.path(sys.page(), "d"))?;
+    assert_eq!(lines(sys, directory, 1000), Err(Errno::ENOENT));
+    Ok(())
+}
+
+fn directories_by_descriptor(sys: &dyn Sys) -> Outcome {
+    mkdir(sys, "d")?;
+    create(sys, "d/inside")?;
+    sys.symlinkat(sys.path(sys.page(), "d"), Fd::CWD, sys.path(sys.page() + 4096, "l"))?;
+    let kinds: BTreeSet<_> = lines(sys, here(sys)?, 1000)?.into_iter().map(|line| (line.0, line.1)).collect();
+    let expected = [(".", DT_DIR), ("..", DT_DIR), ("d", DT_DIR), ("l", DT_LNK)];
+    assert_eq!(kinds, BTreeSet::from(expected.map(|(name, kind)| (String::from(name), kind))));
+    sys.fchdir(open(sys, "l", OpenFlags::O_PATH)?)?;
+    let inside = lines(sys, here(sys)?, 1000)?;
+    assert!(inside.iter().any(|line| (line.0.as_str(), line.1) == ("inside", DT_REG)));
+    sys.chdir(sys.path(sys.page(), ".."))?;
+    open(sys, "d/inside", OpenFlags::O_RDONLY)?;
+    assert_eq!(sys.chdir(sys.path(sys.page(), "none")), Err(Errno::ENOENT));
+    Ok(())
+}
+
+fn a_short_buffer_for_a_path(sys: &dyn Sys) -> Outcome {
+    mkdir(sys, "a-directory")?;
+    sys.chdir(sys.path(sys.page(), "a-directory"))?;
+    let into = sys.page() + 0x2000;
+    let len = sys.getcwd(into, 4096)?;
+    assert!(sys.bytes(into, len).ends_with(b"/a-directory\0"));
+    assert_eq!(sys.getcwd(into, len)?, len);
+    assert_eq!(sys.getcwd(into, len - 1), Err(Errno::ERANGE));
+    assert_eq!(sys.getcwd(into, 0), Err(Errno::ERANGE));
+    assert_eq!(sys.getcwd(8, 4096), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn another_root(sys: &dyn Sys) -> Outcome {
+    if sys.geteuid()? != 0 {
+        return Ok(());
+    }
+    mkdir(sys, "d")?;
+    create(sys, "d/inside")?;
+    create(sys, "outside")?;
+    let child = |sys: &dyn Sys, _| {
+        let inside = || open(sys, "/inside", OpenFlags::O_RDONLY);
+        let into = sys.page() + 0x2000;
+        let moved = sys.chroot(sys.path(sys.page(), "d")).is_ok() && inside().is_ok();
+        // The working directory stayed outside, and cannot be named any more.
+        let outside = open(sys, "outside", OpenFlags::O_RDONLY).is_ok()
+            && sys.getcwd(into, 4096).is_ok()
+            && sys.bytes(into, 13) == b"(unreachable)";
+        let entered = sys.chdir(sys.path(sys.page(), "/")).is_ok()
+            && open(sys, "../../inside", OpenFlags::O_RDONLY).is_ok()
+            && sys.getcwd(into, 4096) == Ok(2);
+        i32::from(!(moved && outside && entered))
+    };
+    let pid = sys.fork_with(child, 0)?;
+    assert_eq!(wait(sys, pid)?, status_exited(0));
+    // A child's root is its own.
+    assert_eq!(open(sys, "/inside", OpenFlags::O_RDONLY), Err(Errno::ENOENT));
+    Ok(())
+}
+
+fn who_may_have_another_root(sys: &dyn Sys) -> Outcome {
+    create(sys, "f")?;
+    assert_eq!(sys.chroot(sys.path(sys.page(), "none")), Err(Errno::ENOENT));
+    assert_eq!(sys.chroot(sys.path(sys.page(), "f")), Err(Errno::ENOTDIR));
+    assert_eq!(sys.chroot(8), Err(Errno::EFAULT));
+    if sys.geteuid()? != 0 {
+        assert_eq!(sys.chroot(sys.path(sys.page(), ".")), Err(Errno::EPERM));
+    }
+    Ok(())
+}
+
+fn proc_is_listed(sys: &dyn Sys) -> Outcome {
+    let me = sys.getpid()?.to_string();
+    let found = names(sys, open(sys, "/proc", OpenFlags::O_RDONLY)?, 0x7000)?;
+    for name in [me.as_str(), "self", "meminfo", "mounts", "stat", "uptime"] {
+        assert!(found.iter().any(|found| found == name), "{name}");
+    }
+    let fds = names(sys, open(sys, "/proc/self/fd", OpenFlags::O_RDONLY)?, 0x1000)?;
+    assert!(["0", "1", "2"].iter().all(|fd| fds.iter().any(|found| found == fd)));
+    let comm = open(sys, &format!("/proc/{me}/comm"), OpenFlags::O_RDONLY)?;
+    assert!(read(sys, comm, 100)?.ends_with(b"\n"));
+    Ok(())
+}
