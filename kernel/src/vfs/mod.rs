@@ -1,7 +1,7 @@
 //! Files as programs see them: descriptors, open files, paths, mounts, and the traits a file system implements.
 //!
-//! Lock order: a descriptor table, then a file's offset, then whatever a file system locks. No lock of this room or of
-//! a file system is held while a program's memory is touched, but a file's offset.
+//! Lock order: a file's offset, then a descriptor table (which `/proc` lists), then whatever a file system locks. No
+//! lock of this room or of a file system is held while a program's memory is touched, but a file's offset.
 
 mod attributes;
 mod context;
@@ -32,10 +32,10 @@ pub use walk::{Follow, Last};
 
 use ostd::sync::Rank;
 
-/// A table of descriptors.
-const DESCRIPTORS: Rank = Rank::new("descriptors", 10);
 /// An open file's offset.
-const OFFSET: Rank = Rank::new("file offset", 20);
+const OFFSET: Rank = Rank::new("file offset", 10);
+/// A table of descriptors.
+const DESCRIPTORS: Rank = Rank::new("descriptors", 20);
 /// The list of mounts, whose places are compared under it.
 const MOUNTS: Rank = Rank::new("mounts", 80);
 /// Locks under which nothing is locked.
