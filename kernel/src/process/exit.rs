@@ -113,6 +113,14 @@ impl Process {
         let groups: Vec<i32> =
             children.iter().chain([&pid]).filter_map(|&pid| processes.place(pid)).map(|place| place.1).collect();
         let orphaned_before: Vec<bool> = groups.iter().map(|&group| processes.is_orphaned(group)).collect();
+        let leaves_none =
+            |parent: &Process, signal| signal == Signal::SIGCHLD.number() && parent.actions().lock().reaps_by_itself();
+        // Who wants no zombies hears of the end no later than wait4(2) finds nobody.
+        let above = processes.tree.lock().parent(pid);
+        let told = above.filter(|(parent, signal)| parent.pid() != KERNEL_PID && leaves_none(parent, *signal));
+        if let Some((parent, signal)) = &told {
+            self.tell_end(parent, *signal, status);
+        }
         let mut gone = Vec::new();
         let mut left = Vec::new();
         let (parent, exit_signal, heir) = {
@@ -128,8 +136,7 @@ impl Process {
                 }
             }
             // In the same breath, so that nobody finds a zombie that nobody waits for.
-            let unheard = parent.pid() == KERNEL_PID
-                || (exit_signal == Signal::SIGCHLD.number() && parent.actions().lock().reaps_by_itself());
+            let unheard = told.is_some() || parent.pid() == KERNEL_PID || leaves_none(&parent, exit_signal);
             gone.extend(if unheard { tree.reap(pid) } else { None });
             (parent, exit_signal, heir)
         };
@@ -152,7 +159,9 @@ impl Process {
                 hang_up_if_orphaned(processes, group);
             }
         }
-        if parent.pid() != KERNEL_PID {
+        if told.is_some() {
+            parent.children_changed.wake_all();
+        } else if parent.pid() != KERNEL_PID {
             self.tell_end(&parent, exit_signal, status);
         }
         if pid == PROGRAM_PID {

@@ -218,6 +218,12 @@ impl<P: Clone> Tree<P> {
         self.get(parent).map(|parent| (parent, exit_signal, zombies))
     }
 
+    /// Who will hear of a process's end, and by which signal.
+    pub fn parent(&self, pid: i32) -> Option<(P, i32)> {
+        let node = self.nodes.get(&pid)?;
+        self.get(node.parent).map(|parent| (parent, node.exit_signal))
+    }
+
     /// Forgets a zombie.
     pub fn reap(&mut self, pid: i32) -> Option<P> {
         let node = self.nodes.remove(&pid)?;
