@@ -215,6 +215,8 @@ fn proc_is_listed(sys: &dyn Sys) -> Outcome {
     }
     let fds = names(sys, open(sys, "/proc/self/fd", OpenFlags::O_RDONLY)?, 0x1000)?;
     assert!(["0", "1", "2"].iter().all(|fd| fds.iter().any(|found| found == fd)));
+    let about = open(sys, "/proc/self/fdinfo/1", OpenFlags::O_RDONLY)?;
+    assert!(read(sys, about, 100)?.starts_with(b"pos:\t"));
     let comm = open(sys, &format!("/proc/{me}/comm"), OpenFlags::O_RDONLY)?;
     assert!(read(sys, comm, 100)?.ends_with(b"\n"));
     Ok(())
