@@ -35,5 +35,7 @@ pub fn all(program: &Path) -> Vec<Figure> {
         figures.extend(scripted::figures(checks));
     }
     figures.extend(elf::figures(program));
+    // The host's first: the others are compared with them.
+    figures.sort_by_key(|figure| figure.checks.is_some());
     figures
 }

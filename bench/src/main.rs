@@ -17,8 +17,8 @@ fn main() -> io::Result<()> {
     println!("{:<46}{:>10}{:>14}{:>14}{:>10}", "", "checkers", "median", "best", "× native");
     let figures = bench::all(&program);
     let wanted = figures.into_iter().filter(|figure| figure.name.contains(wanted));
-    let rows: Vec<Row> = wanted.map(Row::measure).collect();
-    for row in &rows {
+    let mut rows: Vec<Row> = Vec::new();
+    for row in wanted.map(Row::measure) {
         let subject = row.name.split_once(": ").map_or("", |(_, subject)| subject);
         let native = rows.iter().find(|other| other.checks.is_none() && other.name.ends_with(subject));
         let ratio = match (row.checks, native) {
@@ -32,6 +32,7 @@ fn main() -> io::Result<()> {
         };
         let (median, best) = (format!("{:.3} µs", row.median_us), format!("{:.3} µs", row.best_us));
         println!("{:<46}{checkers:>10}{median:>14}{best:>14}{ratio:>10}", row.name);
+        rows.push(row);
     }
     Ok(())
 }

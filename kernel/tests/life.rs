@@ -1,4 +1,5 @@
 //! The life of a kernel: booted, run, ended, a thousand times over; and what it says when something is left behind.
+#![expect(clippy::disallowed_types, reason = "threads of the host take turns here, not tasks")]
 
 use std::any::Any;
 use std::fs;
