@@ -420,15 +420,9 @@ impl Kernel {
         &self.mounts
     }
 
-    /// An empty tree in memory, to be mounted.
-    pub(crate) fn new_memory_fs(&self, mode: u32) -> Arc<MemoryFs> {
-        MemoryFs::new(&self.machine, self.next_dev.fetch_add(1), mode)
-    }
-
-    /// Another view of processes, to be mounted.
-    pub(crate) fn new_proc_fs(&self) -> Arc<ProcFs> {
-        let dev = self.next_dev.fetch_add(1);
-        ProcFs::new(&self.machine, &self.processes, &self.mounts, dev, syscall::RELEASE)
+    /// A device number for what a program mounts.
+    pub(crate) fn next_dev(&self) -> u64 {
+        self.next_dev.fetch_add(1)
     }
 
     /// A number for an inode without a name (a pipe, an eventfd).

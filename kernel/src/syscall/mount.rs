@@ -10,6 +10,8 @@ use crate::abi::flags::{
     CAP_SYS_ADMIN, MountFlags, ST_NOATIME, ST_NODEV, ST_NOEXEC, ST_NOSUID, ST_RDONLY, UmountFlags,
 };
 use crate::error::{Errno, Result};
+use crate::fs::memory::MemoryFs;
+use crate::fs::proc::ProcFs;
 use crate::vfs::{FileSystem, Follow};
 
 /// The longest name of a source or a file system.
@@ -74,8 +76,10 @@ pub(super) fn mount(
         return if at.is_mount_root() { Ok(0) } else { Err(Errno::EINVAL) };
     }
     let fs: Arc<dyn FileSystem> = match &kind[..] {
-        b"tmpfs" | b"ramfs" => cx.kernel.new_memory_fs(mode_of(&options)?),
-        b"proc" => cx.kernel.new_proc_fs(),
+        b"tmpfs" | b"ramfs" => MemoryFs::new(cx.kernel.machine(), cx.kernel.next_dev(), mode_of(&options)?),
+        b"proc" => {
+            ProcFs::new(cx.kernel.machine(), cx.kernel.processes(), mounts, cx.kernel.next_dev(), super::RELEASE)
+        }
         _ => return Err(Errno::ENODEV),
     };
     mounts.mount(fs, &at, shown(flags), &source_name)?;

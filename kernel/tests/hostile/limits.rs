@@ -269,7 +269,7 @@ fn fill(_: &[String]) {
         let _ = guest.unlink(guest.path(page, "/tmp/fill"));
         let mut ends = Vec::new();
         let refused = loop {
-            if let Err(errno) = guest.pipe2(page, OpenFlags::O_NONBLOCK.bits() as u32) {
+            if let Err(errno) = guest.pipe2(page, OpenFlags::O_NONBLOCK.bits()) {
                 break errno;
             }
             let both: [i32; 2] = guest.load(page);
