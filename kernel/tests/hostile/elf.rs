@@ -192,7 +192,7 @@ fn values(old: u64, bytes: usize) -> Vec<u64> {
     let mask = if bits == 64 { u64::MAX } else { (1 << bits) - 1 };
     let mut all =
         vec![0, 1, 2, 3, 4, 5, 6, 7, old + 1, old.wrapping_sub(1), old << 1, !old, mask, mask >> 1, (mask >> 1) + 1];
-    all.extend((0..bits).step_by(if bits > 16 { 5 } else { 3 }).map(|bit| old ^ 1 << bit));
+    all.extend((0..bits).step_by(if bits > 16 { 11 } else { 3 }).map(|bit| old ^ 1 << bit));
     if bits == 64 {
         all.extend([0xfff, 0x1000, 0x1001, 0x7fff_ffff_f000, 0x8000_0000_0000, u64::MAX - 0xfff, u64::MAX - 0x1000]);
         all.extend([old.wrapping_add(0x1000), old.wrapping_sub(0x1000), old + 0x800]);
@@ -265,6 +265,22 @@ fn probe(arguments: &[String]) {
         }
         _ => panic!("no such family"),
     }
+}
+
+/// Executes a program with some bytes of its headers changed, for a moment.
+pub(crate) fn mutate(guest: &Guest, path: &str, edits: &[(usize, u8)]) {
+    let interpreter = edits.len().is_multiple_of(2).then_some(path);
+    let mut file = program(&Plan { movable: edits[0].1 & 1 == 0, interpreter, status: FINE });
+    for (at, byte) in edits {
+        file[*at] = *byte;
+    }
+    install(path, &file);
+    let (sys, path) = (*guest, guest.path(kernel_abi::Sys::page(guest), path));
+    let child = guest.vfork(move || {
+        let _ = sys.alarm(1_u32);
+        sys.execve(path, 0, 0).map_or_else(|errno| errno.number(), |_| 255)
+    });
+    let _ = child.map(|pid| guest.wait(pid));
 }
 
 /// Puts a program file at `path`.

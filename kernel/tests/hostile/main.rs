@@ -4,14 +4,15 @@
 //! and under Orrery and compares the lines. What the two kernels rightly differ in, the probe does not print.
 //!
 //! - `guest`: the probe's side: raw calls, children, limits.
-//! - `elf`, `script`, `arguments`: what execve(2) is given.
+//! - `elf`, `script`: what execve(2) is given. `code`: instructions, by hand.
 //! - `pointer`, `garbage`: what calls are given.
-//! - `limits`, `exhaustion`: programs that take everything.
+//! - `limits`: programs that take everything.
 //! - `escape`: programs that want out, and witnesses on the host.
 
 mod code;
 mod elf;
 mod escape;
+mod garbage;
 mod guest;
 mod limits;
 mod pointer;
@@ -34,16 +35,17 @@ fn main() -> ExitCode {
         return probe(name, rest);
     }
     let arguments = Arguments::from_args();
-    let trials = [elf::trials(), script::trials(), pointer::trials(), limits::trials(), escape::trials()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let trials =
+        [elf::trials(), script::trials(), pointer::trials(), limits::trials(), garbage::trials(), escape::trials()]
+            .into_iter()
+            .flatten()
+            .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// The guest's side.
 fn probe(name: &str, rest: &[String]) -> ExitCode {
-    let Some((_, run)) = [elf::PROBES, script::PROBES, pointer::PROBES, limits::PROBES]
+    let Some((_, run)) = [elf::PROBES, script::PROBES, pointer::PROBES, limits::PROBES, garbage::PROBES]
         .into_iter()
         .flatten()
         .find(|(known, _)| *known == name)
