@@ -77,7 +77,7 @@ mod tests {
         let ram = [0..0x9_f000, 0x10_0000..0x1000_0000];
         assert_eq!(largest_free(&ram, &[]), 0x10_0000..0x1000_0000);
         assert_eq!(largest_free(&ram, &[0x10_0000..0x40_0100, 0xf00_0000..0xfff_f000]), 0x40_1000..0xf00_0000);
-        assert_eq!(largest_free(&ram, &[0..0x1000_0000]), 0..0);
+        assert_eq!(largest_free(&ram, &[0..0x10_0000, 0x10_0000..0x1000_0000]), 0..0);
     }
 
     #[test]
