@@ -20,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("who_takes_all_memory_is_killed_and_nobody_else", who_takes_all_memory),
         trial("files_and_pipes_leave_some_memory", files_and_pipes),
         trial("a_fork_bomb_ends", a_fork_bomb_ends),
+        trial("a_directory_holds_a_hundred_thousand_files", many_files),
         trial("a_busy_program_hears_who_stops_it", a_busy_program_hears),
     ]
 }
@@ -32,6 +33,7 @@ pub(crate) const PROBES: &[Probe] = &[
     ("eat", eat),
     ("fill", fill),
     ("bomb", bomb),
+    ("files", files),
 ];
 
 fn with_scratch(probe: &str) -> std::result::Result<(), Failed> {
@@ -165,9 +167,6 @@ fn paths(arguments: &[String]) {
     println!("{depth} directories deep: {refused}");
     println!("getcwd there: {}", name(guest.getcwd(page, 60_000)));
     println!("a file there: {}", name(guest.mknod(guest.path(page, "file"), Mode(0), 0_u32)));
-    for number in 0..2000 {
-        let _ = make(&format!("file{number}"));
-    }
     println!("how many: {}", std::fs::read_dir(".").map_or(0, Iterator::count));
 }
 
@@ -329,6 +328,27 @@ fn bomb(_: &[String]) {
 fn a_fork_bomb_ends() -> std::result::Result<(), Failed> {
     let ran = run(&mut inside(&["--memory", "20M"], "bomb", &[])?)?;
     assert_eq!((ran.status, ran.out.as_str()), (0, "killed: fine\nrecovered\n"), "{}", ran.err);
+    Ok(())
+}
+
+/// The guest's side: files without contents, listed and removed.
+fn files(_: &[String]) {
+    let guest = Guest::new();
+    let page = guest.page();
+    std::fs::create_dir("/tmp/files").and_then(|()| std::env::set_current_dir("/tmp/files")).expect("a directory");
+    for number in 0..100_000 {
+        guest.mknod(guest.path(page, &format!("file{number}")), Mode(0o644), 0_u32).expect("one more");
+    }
+    println!("{} files", std::fs::read_dir(".").map_or(0, Iterator::count));
+    println!("once more: {}", name(guest.mknod(guest.path(page, "file99999"), Mode(0o644), 0_u32)));
+    println!("removed: {}", name(guest.unlink(page)));
+    println!("the directory: {}", name(guest.rmdir(guest.path(page, "/tmp/files"))));
+}
+
+fn many_files() -> std::result::Result<(), Failed> {
+    let ran = run(&mut inside(&[], "files", &[])?)?;
+    let expected = "100000 files\nonce more: EEXIST\nremoved: fine\nthe directory: ENOTEMPTY\n";
+    assert_eq!((ran.status, ran.out.as_str()), (0, expected), "{}", ran.err);
     Ok(())
 }
 
