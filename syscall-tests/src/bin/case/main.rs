@@ -52,6 +52,9 @@ fn prepare(sys: &dyn Sys) -> cases::Outcome {
     sys.rt_sigaction(Signal::SIGPIPE, sys.page(), 0, 8)?;
     sys.store(sys.page(), &SigSet::EMPTY);
     sys.rt_sigprocmask(SigHow::SIG_SETMASK, sys.page(), 0, 8)?;
+    // Whoever made the directory, it is the case's.
+    sys.path(sys.page(), ".");
+    sys.chown(sys.page(), sys.geteuid()?, sys.getegid()?)?;
     sys.poke(sys.page(), &[0; 64]);
     Ok(())
 }
