@@ -10,7 +10,6 @@ use alloc::vec::Vec;
 use alloc::{boxed::Box, vec};
 
 use kernel_abi::flags::{OpenFlags, ST_RDONLY};
-use kernel_abi::row::Call;
 use kernel_abi::structs::Siginfo;
 use kernel_abi::{Errno, SigSet, Signal};
 use ostd::device::{ByteChannel, ChannelKind, OutsideEvent, SharedFolder};
@@ -430,13 +429,12 @@ impl Kernel {
         self.anonymous.fetch_add(1)
     }
 
-    /// Whether a call is to be printed; `None` is one without a row.
-    pub(crate) fn traces(&self, call: Option<Call>) -> bool {
-        match (self.strace.as_deref(), call) {
-            (None, _) => false,
-            (Some(""), _) => true,
-            (Some(filter), Some(call)) => filter.split(',').any(|name| name == call.row().name),
-            (Some(_), None) => false,
+    /// Whether the call of this name is to be printed; `None` is a number that Linux gives to none.
+    pub(crate) fn traces(&self, name: Option<&str>) -> bool {
+        match self.strace.as_deref() {
+            None => false,
+            Some("") => true,
+            Some(filter) => name.is_some_and(|name| filter.split(',').any(|wanted| wanted == name)),
         }
     }
 

@@ -119,14 +119,14 @@ pub(crate) fn answer(kernel: &Kernel, thread: &Arc<Thread>, user: &mut UserConte
     let frame = *user.frame();
     let Some(call) = Call::lookup(ARCH, frame.number) else {
         let name = kernel_abi::names::name_of(ARCH, frame.number);
-        if kernel.traces(None) {
+        if kernel.traces(name) {
             let mut line = String::new();
             strace::format_unknown(name, frame.number, frame.args, &mut line);
             kernel.trace(thread.tid(), &line, " = -1 ENOSYS");
         }
         return kernel.note_missing(name.unwrap_or("a call without a name"));
     };
-    if !kernel.traces(Some(call)) {
+    if !kernel.traces(Some(call.row().name)) {
         return table::call(call, &mut Context { kernel, thread, user }, frame.args);
     }
     // What the call will overwrite is printed before; its own view of memory may be gone afterwards (execve).
