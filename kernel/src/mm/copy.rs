@@ -1,4 +1,5 @@
-//! Copies between the kernel and a program: faults on the way are resolved, and what cannot be is EFAULT.
+//! Copies between the kernel and a program: faults on the way are resolved, and what cannot be is EFAULT. Want of memory
+//! is not the program's fault: somebody is killed for it, as when the program itself had touched the page.
 
 use alloc::vec::Vec;
 
@@ -9,7 +10,7 @@ use ostd::{PAGE_SIZE, Vaddr};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::error::{Errno, Result};
-use crate::mm::AddressSpace;
+use crate::mm::{AddressSpace, Refusal};
 
 impl AddressSpace {
     /// Copies all of `into` from the program.
@@ -125,9 +126,22 @@ impl AddressSpace {
         loop {
             match access(Vaddr::new(at)) {
                 Ok(value) => return Ok(value),
-                Err(fault) => self.fault(fault).map_err(|_| Errno::EFAULT)?,
+                Err(fault) => self.fault_or_relief(fault).map_err(|_| Errno::EFAULT)?,
             }
         }
+    }
+
+    /// Answers a fault; where no frame is left and somebody is made to give some, the copy is to try again.
+    fn fault_or_relief(&self, fault: PageFault) -> core::result::Result<(), Refusal> {
+        match self.fault(fault) {
+            Err(Refusal::NoMemory) if self.is_relieved() => Ok(()),
+            answer => answer,
+        }
+    }
+
+    fn is_relieved(&self) -> bool {
+        let relief = self.relief.lock().clone();
+        relief.and_then(|relief| relief.upgrade()).is_some_and(|relief| relief.relieve())
     }
 
     /// Repeats `step` (given where to go on and what is done) until `len` bytes are done or a fault is refused; returns
@@ -145,7 +159,7 @@ impl AddressSpace {
                 Ok(()) => done += room(len, done),
                 Err(stopped) => {
                     done += stopped.done;
-                    if self.fault(stopped.fault).is_err() {
+                    if self.fault_or_relief(stopped.fault).is_err() {
                         break;
                     }
                 }

@@ -13,6 +13,7 @@ impl AddressSpace {
     /// A copy for a child: shared areas are shared, private pages are copied by whoever writes them first.
     pub fn fork(&self) -> Result<Arc<Self>> {
         let child = Self::new(self.machine())?;
+        child.relief.lock().clone_from(&self.relief.lock());
         let state = self.state.lock();
         {
             // Two of one rank: nobody knows of the child yet, so this waits for nobody.

@@ -26,7 +26,7 @@ pub use backing::{Backing, SharedMemory};
 pub use fault::Refusal;
 pub use limits::MemoryLimits;
 pub use remap::{Leave, Move};
-pub use space::{AddressSpace, MapRequest, Usage};
+pub use space::{AddressSpace, MapRequest, Relief, Usage};
 
 pub use ostd::PAGE_SIZE;
 

@@ -1,11 +1,11 @@
 //! An address space: mapping, unmapping, protecting, the heap's end.
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
 use ostd::frame::Frame;
-use ostd::sync::Mutex;
+use ostd::sync::{Mutex, SpinLock};
 use ostd::user::user_end;
 use ostd::vm::{PageFlags, VmSpace};
 use ostd::{Machine, PAGE_SIZE, Vaddr};
@@ -24,6 +24,14 @@ const LOW: core::ops::Range<usize> = 0x4000_0000..0x8000_0000;
 pub struct AddressSpace {
     pub(super) vm: VmSpace,
     pub(super) state: Mutex<State>,
+    pub(super) relief: SpinLock<Option<Weak<dyn Relief>>>,
+}
+
+/// Who finds memory when none is left.
+pub trait Relief: Send + Sync {
+    /// Makes somebody give memory back, which takes a while, for the calling task. False when it is to go without: it is
+    /// ending itself. It sleeps.
+    fn relieve(&self) -> bool;
 }
 
 /// What the lock protects.
@@ -128,7 +136,13 @@ impl AddressSpace {
                     limits: MemoryLimits::default(),
                 },
             ),
+            relief: SpinLock::new(None),
         }))
+    }
+
+    /// Says whom copies turn to when no frame is left; a copy of this address space turns to the same.
+    pub fn set_relief(&self, relief: Weak<dyn Relief>) {
+        *self.relief.lock() = Some(relief);
     }
 
     /// The page table, to run programs on.

@@ -17,7 +17,7 @@ use crate::abi::structs::{Sigaction, Siginfo, status_signaled};
 use crate::abi::{SigSet, Signal};
 use crate::credentials::Credentials;
 use crate::error::{Errno, Result};
-use crate::mm::{AddressSpace, MemoryLimits};
+use crate::mm::{AddressSpace, MemoryLimits, Relief};
 use crate::vfs::{FdTable, FsContext};
 
 /// The tree of processes.
@@ -101,8 +101,7 @@ impl Processes {
         let limits = MemoryLimits::default();
         let words = Words::new(argv, envp, &path, limits.stack)?;
         let executable = Executable::open(&fs, &credentials, None, &path)?;
-        let image =
-            super::exec::load(&self.machine, &fs, &credentials, executable, words, limits).map_err(Failure::errno)?;
+        let image = super::exec::load(self, &fs, &credentials, executable, words, limits).map_err(Failure::errno)?;
         let open_regs = image.regs();
         let pid = PROGRAM_PID;
         let now = self.machine.monotonic_ns();
@@ -293,5 +292,13 @@ impl Processes {
         tracing::error!(pid = victim.pid(), "killed: no memory is left");
         victim.begin_exit(status_signaled(Signal::SIGKILL.number(), false));
         Task::yield_now();
+    }
+}
+
+impl Relief for Processes {
+    fn relieve(&self) -> bool {
+        let Some(thread) = Thread::current().filter(|thread| !thread.is_ending()) else { return false };
+        self.out_of_memory(&thread);
+        !thread.is_ending()
     }
 }

@@ -19,7 +19,7 @@ impl Thread {
         let processes = process.processes().ok_or(Errno::ENOMEM)?;
         let credentials = self.credentials();
         let limits = process.memory_limits();
-        let image = match super::load(processes.machine(), &self.fs(), &credentials, executable, words, limits) {
+        let image = match super::load(&processes, &self.fs(), &credentials, executable, words, limits) {
             Ok(image) => image,
             Err(Failure::Refused(errno)) => return Err(errno),
             Err(Failure::Fatal(errno)) => {

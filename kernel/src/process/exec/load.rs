@@ -1,11 +1,11 @@
 //! A new address space out of a program file, its interpreter, its arguments and its environment.
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec;
 use alloc::vec::Vec;
 
+use ostd::PAGE_SIZE;
 use ostd::user::{ARCH, Arch, Registers as _, Regs};
-use ostd::{Machine, PAGE_SIZE};
 
 use super::elf::{self, Header, Kind, Layout};
 use super::map::{Object, Role};
@@ -18,8 +18,8 @@ use crate::abi::flags::{
 use crate::credentials::Credentials;
 use crate::error::{Errno, Result};
 use crate::mm::{AddressSpace, Label, MapRequest, MemoryLimits, Place, Prot};
-use crate::process::ExecInfo;
 use crate::process::deliver::trampoline;
+use crate::process::{ExecInfo, Processes};
 use crate::signal::frame::riscv64::TRAMPOLINE;
 use crate::vfs::{Access, FileKind, FsContext, Identity, OpenFile, OpenRequest, Path, SliceSink};
 
@@ -191,7 +191,7 @@ impl Words {
 
 /// Makes a program out of a file, as execve(2) does.
 pub fn load(
-    machine: &Machine,
+    processes: &Arc<Processes>,
     fs: &FsContext,
     credentials: &Credentials,
     executable: Executable,
@@ -214,7 +214,9 @@ pub fn load(
         None => None,
         Some((offset, len)) => Some(read_interpreter(fs, &who, &program.file, offset, len)?),
     };
-    let space = AddressSpace::new(machine)?;
+    let space = AddressSpace::new(processes.machine())?;
+    let relief: Weak<Processes> = Arc::downgrade(processes);
+    space.set_relief(relief);
     space.set_limits(limits);
     let words = Strings { argv: &argv, envp: &envp, path: &path };
     let mapped = map(&space, credentials, &program, interpreter.as_ref(), &words).map_err(Failure::Fatal)?;
