@@ -17,7 +17,7 @@ use ostd::sync::SpinLock;
 use ostd::sync::atomic::{AtomicBool, AtomicU64};
 use ostd::task::Task;
 use ostd::user::UserContext;
-use ostd::{Machine, RunEnd};
+use ostd::{Machine, PAGE_SIZE, RunEnd};
 
 use crate::credentials::Credentials;
 use crate::error::{OrErrno as _, Result};
@@ -36,7 +36,7 @@ use crate::time::Clock;
 use crate::tty::{Console, Foreground, Job, TtyFile};
 use crate::vfs::{
     CloseOnExec, FdTable, File, FileKind, FileSystem as _, Follow, FsContext, LockTable, MountTable, OpenFile,
-    OpenRequest, SliceSource, Source as _,
+    OpenRequest, Quota, SliceSource, Source as _,
 };
 
 pub use end::{Booted, Leaks, Report};
@@ -106,6 +106,8 @@ pub struct Kernel {
     futexes: Arc<FutexTable>,
     locks: LockTable,
     nameless: NamelessFiles,
+    inodes: Arc<Quota>,
+    watches: Arc<Quota>,
     mounts: Arc<MountTable>,
     processes: Arc<Processes>,
     console: Option<Arc<Console>>,
@@ -165,7 +167,9 @@ impl Kernel {
     pub fn boot(machine: Machine, boot: Boot) -> Result<Booted> {
         machine.set_scheduler(Arc::new(RoundRobin::new(machine.cpu_count())));
         let console = Self::console(&machine, &boot.stdio)?;
-        let mounts = Self::mount(&machine, &boot.root, console.as_ref())?;
+        let frames = machine.frames().total() as u64;
+        let inodes = Quota::new(inodes_max(frames));
+        let mounts = Self::mount(&machine, &inodes, &boot.root, console.as_ref())?;
         let stdio = Self::streams(&machine, &boot.stdio, console.as_ref(), &mounts)?;
         let nothing = AddressSpace::new(&machine)?;
         let folder = match boot.root {
@@ -176,7 +180,9 @@ impl Kernel {
             clock: Clock::new(&machine),
             futexes: Arc::new(FutexTable::new()),
             locks: LockTable::default(),
-            nameless: NamelessFiles::new(&machine, NAMELESS_DEV),
+            nameless: NamelessFiles::new(&machine, &inodes, NAMELESS_DEV),
+            inodes,
+            watches: Quota::new(watches_max(frames)),
             mounts,
             processes: Processes::new(&machine, nothing, Arc::new(Answers(Weak::clone(kernel)))),
             console,
@@ -323,8 +329,9 @@ impl Kernel {
             let request = OpenRequest { flags: OpenFlags::O_RDWR, mode: 0 };
             let named = FsContext::new(mounts).open(None, b"/dev/console", request, &identity_of(&Credentials::root()));
             // A root without /dev still has its terminal.
-            named.unwrap_or_else(|_| OpenFile::new(TtyFile::of(console), OpenFlags::O_RDWR))
+            named.or_else(|_| Ok(OpenFile::new(mounts.admit()?, TtyFile::of(console), OpenFlags::O_RDWR)))
         });
+        let terminal = terminal.transpose()?;
         Ok([OpenFlags::empty(), OpenFlags::O_WRONLY, OpenFlags::O_WRONLY].map({
             let mut channels = stdio.iter();
             move |flags| {
@@ -332,16 +339,21 @@ impl Kernel {
                 match (channel.kind(), &terminal) {
                     (ChannelKind::Closed, _) => None,
                     (ChannelKind::Terminal, Some(terminal)) => Some(Arc::clone(terminal)),
-                    _ => Some(StreamFile::open(machine, Arc::clone(channel), flags)),
+                    _ => Some(StreamFile::open(mounts.admit().ok()?, machine, Arc::clone(channel), flags)),
                 }
             }
         }))
     }
 
-    fn mount(machine: &Machine, root: &Root, console: Option<&Arc<Console>>) -> Result<Arc<MountTable>> {
+    fn mount(
+        machine: &Machine,
+        inodes: &Arc<Quota>,
+        root: &Root,
+        console: Option<&Arc<Console>>,
+    ) -> Result<Arc<MountTable>> {
         let top = match root {
-            Root::Folder(folder) => MemoryFs::over(machine, ROOT_DEV, folder)?,
-            Root::Empty | Root::Archive(_) => MemoryFs::new(machine, ROOT_DEV, 0o755),
+            Root::Folder(folder) => MemoryFs::over(machine, inodes, ROOT_DEV, folder)?,
+            Root::Empty | Root::Archive(_) => MemoryFs::new(machine, inodes, ROOT_DEV, 0o755),
         };
         if let Root::Archive(archive) = root {
             archive.unpack(&top.root())?;
@@ -350,7 +362,7 @@ impl Kernel {
         if !matches!(root, Root::Folder(_)) {
             top.make_place(b"tmp", 0o1777)?;
         }
-        let mounts = MountTable::new(top, b"root");
+        let mounts = MountTable::new(top, b"root", open_files_max(machine.frames().total() as u64));
         let fifos = Fifos::new(machine);
         let devices = DeviceTable::new(machine, Box::new(move |node, flags| fifos.open(node, flags)));
         devices.add(dev::TTY, Box::new(|_| own_terminal()));
@@ -358,10 +370,10 @@ impl Kernel {
             devices.add(dev::CONSOLE, Box::new(move |_| Ok(TtyFile::of(&console))));
         }
         mounts.set_devices(Arc::new(devices));
-        let dev = MemoryFs::new(machine, DEV_DEV, DEV_MODE);
+        let dev = MemoryFs::new(machine, inodes, DEV_DEV, DEV_MODE);
         dev::populate(&dev.root())?;
         // Nothing of the host's own devices is to be seen.
-        let sys = MemoryFs::new(machine, SYS_DEV, 0o555);
+        let sys = MemoryFs::new(machine, inodes, SYS_DEV, 0o555);
         let fs = FsContext::new(&mounts);
         let root = identity_of(&Credentials::root());
         for (path, tree, flags) in [(b"/dev", dev, 0), (b"/sys", sys, ST_RDONLY)] {
@@ -402,6 +414,16 @@ impl Kernel {
     /// Locks on files.
     pub(crate) fn locks(&self) -> &LockTable {
         &self.locks
+    }
+
+    /// How many files there are in memory, and may be.
+    pub(crate) fn inodes(&self) -> &Arc<Quota> {
+        &self.inodes
+    }
+
+    /// How many files epoll(7) watches, and may.
+    pub(crate) fn watches(&self) -> &Arc<Quota> {
+        &self.watches
     }
 
     /// Files of memfd_create(2).
@@ -451,6 +473,23 @@ impl Kernel {
         }
         Err(syscall::MISSING)
     }
+}
+
+/// Open files that a machine may have: on Linux one for each ten KiB of memory, and never less than `NR_FILE`.
+fn open_files_max(frames: u64) -> u64 {
+    const NR_FILE: u64 = 8192;
+    (frames * 4 / 10).max(NR_FILE)
+}
+
+/// Files in memory: tmpfs's default of `nr_inodes`, here for all its mounts together.
+fn inodes_max(frames: u64) -> u64 {
+    frames / 2
+}
+
+/// Files in sets of epoll(7): on Linux what fits a twenty-fifth of memory.
+fn watches_max(frames: u64) -> u64 {
+    const WATCH_LEN: u64 = 160;
+    frames * PAGE_SIZE as u64 / 25 / WATCH_LEN
 }
 
 /// What `/dev/tty` is to whoever opens it.

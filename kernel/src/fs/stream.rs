@@ -12,7 +12,7 @@ use ostd::sync::{Mutex, Sleep, WaitQueue};
 use crate::abi::flags::{OpenFlags, Whence};
 use crate::driver::{Stream, errno_of};
 use crate::error::{Errno, Result};
-use crate::vfs::{Attributes, Block, File, FileKind, OpenFile, PollEvents, Sink, Source};
+use crate::vfs::{Attributes, Block, File, FileKind, OpenFile, PollEvents, Share, Sink, Source};
 
 /// Bytes that are copied at a time.
 const CHUNK: usize = 64 << 10;
@@ -34,11 +34,11 @@ impl StreamFile {
     }
 
     /// The file opened, continuing where the channel is.
-    pub fn open(machine: &Machine, channel: Arc<dyn ByteChannel>, flags: OpenFlags) -> Arc<OpenFile> {
+    pub fn open(share: Share, machine: &Machine, channel: Arc<dyn ByteChannel>, flags: OpenFlags) -> Arc<OpenFile> {
         let at = channel.seek(0, Whence::SEEK_CUR.0);
         let kind = channel.kind();
         let file = Self { stream: Stream::new(machine, channel), kind, left_at: Mutex::new(at.ok()) };
-        let open = OpenFile::new(Arc::new(file), flags);
+        let open = OpenFile::new(share, Arc::new(file), flags);
         if let Ok(at) = at {
             // Files can be sought; for the others it does not matter.
             let _ = open.seek(at.cast_signed(), Whence::SEEK_SET);

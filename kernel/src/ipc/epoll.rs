@@ -14,10 +14,8 @@ use ostd::sync::{Ear, Mutex, Sleep, SpinLock, WaitError, WaitQueue};
 use crate::abi::flags::EpollEvents;
 use crate::abi::structs::EpollEvent;
 use crate::error::{Errno, Result};
-use crate::vfs::{Attributes, Block, File, OpenFile, PollEvents, Sink, Source};
+use crate::vfs::{Attributes, Block, File, OpenFile, PollEvents, Quota, Share, Sink, Source};
 
-/// Files in a set at most, see `fs.epoll.max_user_watches`.
-const FILES_MAX: usize = 1 << 16;
 /// Sets in sets in sets at most.
 const DEPTH_MAX: usize = 5;
 /// What is reported whether it was asked for or not.
@@ -34,6 +32,8 @@ pub struct Epoll {
     items: Mutex<BTreeMap<(i32, usize), Arc<Item>>>,
     shared: Arc<Shared>,
     attributes: Attributes,
+    /// How many files all sets hold.
+    watches: Arc<Quota>,
 }
 
 /// What the members know of their set.
@@ -48,6 +48,7 @@ struct Item {
     file: Weak<OpenFile>,
     set: Weak<Shared>,
     state: SpinLock<Wish>,
+    _share: Share,
 }
 
 struct Wish {
@@ -97,9 +98,10 @@ impl Item {
 }
 
 impl Epoll {
-    /// An empty set.
-    pub fn new(attributes: Attributes) -> Arc<Self> {
-        Arc::new(Self { items: Mutex::new(BTreeMap::new()), shared: Arc::default(), attributes })
+    /// An empty set, whose members are counted in `watches`.
+    pub fn new(attributes: Attributes, watches: &Arc<Quota>) -> Arc<Self> {
+        let watches = Arc::clone(watches);
+        Arc::new(Self { items: Mutex::new(BTreeMap::new()), shared: Arc::default(), attributes, watches })
     }
 
     /// EPOLL_CTL_ADD.
@@ -113,6 +115,11 @@ impl Epoll {
             return Err(Errno::ELOOP);
         }
         let key = (fd, Arc::as_ptr(file).addr());
+        let mut items = self.items.lock();
+        if items.get(&key).is_some_and(|old| old.file.strong_count() > 0) {
+            return Err(Errno::EEXIST);
+        }
+        items.retain(|_, old| old.file.strong_count() > 0);
         let item = Arc::new(Item {
             file: Arc::downgrade(file),
             set: Arc::downgrade(&self.shared),
@@ -122,15 +129,8 @@ impl Epoll {
                 listed: false,
                 removed: false,
             }),
+            _share: self.watches.take().ok_or(Errno::ENOSPC)?,
         });
-        let mut items = self.items.lock();
-        if items.get(&key).is_some_and(|old| old.file.strong_count() > 0) {
-            return Err(Errno::EEXIST);
-        }
-        items.retain(|_, old| old.file.strong_count() > 0);
-        if items.len() >= FILES_MAX {
-            return Err(Errno::ENOSPC);
-        }
         items.insert(key, Arc::clone(&item));
         drop(items);
         for queue in file.file().queues() {

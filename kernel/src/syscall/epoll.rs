@@ -25,7 +25,8 @@ pub(super) fn epoll_create1(cx: &mut Context<'_>, flags: EpollFlags) -> Result {
         return Err(Errno::EINVAL);
     }
     let attributes = Attributes::anonymous(FileKind::Regular, 0o600, cx.kernel.next_anonymous_inode());
-    let file = OpenFile::new(Epoll::new(attributes), OpenFlags::O_RDWR);
+    let file =
+        OpenFile::new(cx.kernel.mounts().admit()?, Epoll::new(attributes, cx.kernel.watches()), OpenFlags::O_RDWR);
     let close = CloseOnExec::when(flags.contains(EpollFlags::EPOLL_CLOEXEC));
     let fd = cx.files().insert(0, file, close, cx.process().limit(Resource::RLIMIT_NOFILE))?;
     Ok(fd.cast_unsigned() as usize)

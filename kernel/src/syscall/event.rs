@@ -22,7 +22,8 @@ fn give(cx: &Context<'_>, file: Arc<dyn File>, never_waits: bool, close: bool) -
     let mut how = OpenFlags::O_RDWR;
     how.set(OpenFlags::O_NONBLOCK, never_waits);
     let limit = cx.process().limit(Resource::RLIMIT_NOFILE);
-    let fd = cx.files().insert(0, OpenFile::new(file, how), CloseOnExec::when(close), limit)?;
+    let file = OpenFile::new(cx.kernel.mounts().admit()?, file, how);
+    let fd = cx.files().insert(0, file, CloseOnExec::when(close), limit)?;
     Ok(fd.cast_unsigned() as usize)
 }
 
@@ -148,7 +149,8 @@ pub(super) fn memfd_create(cx: &mut Context<'_>, name: UserName, flags: MemfdFla
     let seals = flags.intersects(MemfdFlags::MFD_ALLOW_SEALING | MemfdFlags::MFD_NOEXEC_SEAL);
     let mode = if flags.contains(MemfdFlags::MFD_NOEXEC_SEAL) { 0o666 } else { 0o777 };
     let seals = if seals { Seals::Allowed } else { Seals::Refused };
-    let file = cx.kernel.nameless().make(&[PREFIX, &name].concat(), mode, seals, &cx.thread.identity())?;
+    let share = cx.kernel.mounts().admit()?;
+    let file = cx.kernel.nameless().make(share, &[PREFIX, &name].concat(), mode, seals, &cx.thread.identity())?;
     let close = CloseOnExec::when(flags.contains(MemfdFlags::MFD_CLOEXEC));
     let fd = cx.files().insert(0, file, close, cx.process().limit(Resource::RLIMIT_NOFILE))?;
     Ok(fd.cast_unsigned() as usize)

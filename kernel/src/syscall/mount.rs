@@ -76,7 +76,10 @@ pub(super) fn mount(
         return if at.is_mount_root() { Ok(0) } else { Err(Errno::EINVAL) };
     }
     let fs: Arc<dyn FileSystem> = match &kind[..] {
-        b"tmpfs" | b"ramfs" => MemoryFs::new(cx.kernel.machine(), cx.kernel.next_dev(), mode_of(&options)?),
+        b"tmpfs" | b"ramfs" => {
+            let kernel = cx.kernel;
+            MemoryFs::new(kernel.machine(), kernel.inodes(), kernel.next_dev(), mode_of(&options)?)
+        }
         b"proc" => {
             ProcFs::new(cx.kernel.machine(), cx.kernel.processes(), mounts, cx.kernel.next_dev(), super::RELEASE)
         }

@@ -23,7 +23,7 @@ pub(super) fn pidfd_open(cx: &mut Context<'_>, who: Pid, flags: PidfdFlags) -> R
     let attributes = Attributes::anonymous(FileKind::Regular, 0o600, cx.kernel.next_anonymous_inode());
     let mut how = OpenFlags::O_RDWR;
     how.set(OpenFlags::O_NONBLOCK, flags.contains(PidfdFlags::PIDFD_NONBLOCK));
-    let file = OpenFile::new(PidFd::new(&process, attributes), how);
+    let file = OpenFile::new(cx.kernel.mounts().admit()?, PidFd::new(&process, attributes), how);
     let fd = cx.files().insert(0, file, CloseOnExec::Yes, cx.process().limit(Resource::RLIMIT_NOFILE))?;
     Ok(fd.cast_unsigned() as usize)
 }

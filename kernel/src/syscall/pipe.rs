@@ -17,6 +17,8 @@ pub(super) fn pipe2(cx: &mut Context<'_>, ends: UserMut<Fd>, flags: PipeFlags) -
     if flags.unknown() != 0 || flags.contains(PipeFlags::O_DIRECT) {
         return Err(Errno::EINVAL);
     }
+    let mounts = cx.kernel.mounts();
+    let shares = (mounts.admit()?, mounts.admit()?);
     let pipe = Pipe::new(cx.kernel.machine());
     let attributes = Attributes::anonymous(FileKind::Fifo, 0o600, cx.kernel.next_anonymous_inode());
     let (read, write) = (pipe.end(Direction::Read, attributes), pipe.end(Direction::Write, attributes));
@@ -24,8 +26,8 @@ pub(super) fn pipe2(cx: &mut Context<'_>, ends: UserMut<Fd>, flags: PipeFlags) -
     let close = CloseOnExec::when(flags.contains(PipeFlags::O_CLOEXEC));
     let limit = cx.process().limit(Resource::RLIMIT_NOFILE);
     let files = cx.files();
-    let read = files.insert(0, OpenFile::new(read, waits), close, limit)?;
-    let write = OpenFile::new(write, waits | OpenFlags::O_WRONLY);
+    let read = files.insert(0, OpenFile::new(shares.0, read, waits), close, limit)?;
+    let write = OpenFile::new(shares.1, write, waits | OpenFlags::O_WRONLY);
     let given = files.insert(0, write, close, limit).and_then(|write| {
         let written = cx.space().write_value(ends.addr, &[read, write]);
         written.inspect_err(|_| {

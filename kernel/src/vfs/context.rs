@@ -13,6 +13,7 @@ use super::inode::{Make, Names, New};
 use super::mount::MountTable;
 use super::open_file::OpenFile;
 use super::path::{Path, Reach};
+use super::quota::Share;
 use super::transfer::{Sink, Source};
 use super::walk::{Follow, Last, Walk, link_text};
 use crate::error::{Errno, Result};
@@ -115,26 +116,28 @@ impl FsContext {
 
     /// open(2).
     pub fn open(&self, at: Option<&Path>, path: &[u8], request: OpenRequest, who: &Identity) -> Result<Arc<OpenFile>> {
+        let share = self.mounts.admit()?;
         let mut flags = request.flags;
         if flags.contains(OpenFlags::O_PATH) {
             flags &= OpenFlags::O_PATH | OpenFlags::O_DIRECTORY | OpenFlags::O_NOFOLLOW | OpenFlags::O_CLOEXEC;
         } else if flags.contains(OpenFlags::O_TMPFILE) {
-            return self.open_unnamed(at, path, OpenRequest { flags, mode: request.mode }, who);
+            return self.open_unnamed(share, at, path, OpenRequest { flags, mode: request.mode }, who);
         }
         if flags.contains(OpenFlags::O_CREAT | OpenFlags::O_DIRECTORY) {
             return Err(Errno::EINVAL);
         }
         if flags.contains(OpenFlags::O_CREAT) {
-            return self.open_or_make(at, path, OpenRequest { flags, mode: request.mode }, who);
+            return self.open_or_make(share, at, path, OpenRequest { flags, mode: request.mode }, who);
         }
         let follow = if flags.contains(OpenFlags::O_NOFOLLOW) { Follow::No } else { Follow::Yes };
         let found = self.resolve(at, path, follow, who)?;
-        self.open_place(&found, flags, who)
+        self.open_found(share, &found, flags, who)
     }
 
     /// Makes a file in the directory that `path` leads to, without a name there: O_TMPFILE.
     fn open_unnamed(
         &self,
+        share: Share,
         at: Option<&Path>,
         path: &[u8],
         request: OpenRequest,
@@ -155,17 +158,21 @@ impl FsContext {
         let inode = dir.inode.create_unnamed(&Make { new: New::Regular, mode, uid: who.uid, gid: who.gid }, names)?;
         let file = Arc::clone(&inode).open(flags)?;
         let name = format!("#{}", inode.identity().1);
-        Ok(OpenFile::at(dir.child(name.as_bytes(), inode), file, flags))
+        Ok(OpenFile::at(share, dir.child(name.as_bytes(), inode), file, flags))
     }
 
     /// Opens what was found.
     pub fn open_place(&self, found: &Path, flags: OpenFlags, who: &Identity) -> Result<Arc<OpenFile>> {
+        self.open_found(self.mounts.admit()?, found, flags, who)
+    }
+
+    fn open_found(&self, share: Share, found: &Path, flags: OpenFlags, who: &Identity) -> Result<Arc<OpenFile>> {
         let kind = found.inode.kind();
         if flags.contains(OpenFlags::O_DIRECTORY) && kind != FileKind::Directory {
             return Err(Errno::ENOTDIR);
         }
         if flags.contains(OpenFlags::O_PATH) {
-            return Ok(OpenFile::at(found.clone(), Arc::new(Place), flags));
+            return Ok(OpenFile::at(share, found.clone(), Arc::new(Place), flags));
         }
         let access = wanted_access(flags);
         match kind {
@@ -186,7 +193,7 @@ impl FsContext {
         if flags.contains(OpenFlags::O_TRUNC) && kind == FileKind::Regular {
             file.truncate(0)?;
         }
-        Ok(OpenFile::at(found.clone(), file, flags))
+        Ok(OpenFile::at(share, found.clone(), file, flags))
     }
 
     fn open_inode(&self, found: &Path, rdev: u64, flags: OpenFlags) -> Result<Arc<dyn File>> {
@@ -204,6 +211,7 @@ impl FsContext {
 
     fn open_or_make(
         &self,
+        share: Share,
         at: Option<&Path>,
         path: &[u8],
         request: OpenRequest,
@@ -231,7 +239,7 @@ impl FsContext {
                         Ok(inode) => {
                             // Whoever makes a file may open it, whatever its mode says.
                             let file = Arc::clone(&inode).open(flags)?;
-                            return Ok(OpenFile::at(dir.child(&name, inode), file, flags));
+                            return Ok(OpenFile::at(share, dir.child(&name, inode), file, flags));
                         }
                         // Somebody was faster.
                         Err(Errno::EEXIST) if !flags.contains(OpenFlags::O_EXCL) => continue,
@@ -247,12 +255,12 @@ impl FsContext {
                 FileKind::Directory => return Err(Errno::EISDIR),
                 FileKind::Symlink if !flags.contains(OpenFlags::O_NOFOLLOW) => {
                     if let Some(target) = walk.count_link(&found)? {
-                        return self.open_place(&target, flags, who);
+                        return self.open_found(share, &target, flags, who);
                     }
                     path = link_text(&found)?;
                     start = dir;
                 }
-                _ => return self.open_place(&found, flags, who),
+                _ => return self.open_found(share, &found, flags, who),
             }
         }
     }

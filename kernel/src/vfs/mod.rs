@@ -12,6 +12,7 @@ mod locks;
 mod mount;
 mod open_file;
 mod path;
+mod quota;
 mod transfer;
 mod user_io;
 mod walk;
@@ -27,6 +28,7 @@ pub use locks::{Hold, LockTable, Owner, Record};
 pub use mount::{Mount, MountTable};
 pub use open_file::OpenFile;
 pub use path::{Path, Reach};
+pub use quota::{Quota, Share};
 pub use transfer::{Beginning, Sink, SliceSink, SliceSource, Source, UserSink, UserSource};
 pub use walk::{Follow, Last};
 

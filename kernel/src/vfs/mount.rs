@@ -9,6 +9,7 @@ use ostd::sync::Mutex;
 use super::attributes::FileKind;
 use super::inode::{Devices, FileSystem, Inode};
 use super::path::Path;
+use super::quota::{Quota, Share};
 use crate::error::{Errno, Result};
 
 /// Mounts at most, as fs.mount-max.
@@ -42,23 +43,36 @@ impl Mount {
     }
 }
 
-/// All mounts of a machine, and who opens devices.
+/// All mounts of a machine, who opens devices, and how many files are open.
 pub struct MountTable {
     mounts: Mutex<Vec<Arc<Mount>>>,
     next_id: Mutex<u64>,
     devices: Mutex<Option<Arc<dyn Devices>>>,
+    open_files: Arc<Quota>,
 }
 
 impl MountTable {
-    /// With `fs` as the root.
-    pub fn new(fs: Arc<dyn FileSystem>, source: &[u8]) -> Arc<Self> {
+    /// With `fs` as the root, and at most `open_files_max` open files.
+    pub fn new(fs: Arc<dyn FileSystem>, source: &[u8], open_files_max: u64) -> Arc<Self> {
         let root = fs.root();
         let first = Mount { id: 1, fs, root, at: None, flags: 0, source: source.to_vec() };
         Arc::new(Self {
             mounts: Mutex::ranked(super::MOUNTS, Vec::from([Arc::new(first)])),
             next_id: Mutex::ranked(super::LAST, 2),
             devices: Mutex::ranked(super::LAST, None),
+            open_files: Quota::new(open_files_max),
         })
+    }
+
+    /// How many files are open on the machine, and may be (`fs.file-max`).
+    pub fn open_files(&self) -> &Quota {
+        &self.open_files
+    }
+
+    /// Room for one more open file, or ENFILE. Linux lets the superuser go on; here most programs are hers, and the heap
+    /// is nobody's.
+    pub fn admit(&self) -> Result<Share> {
+        self.open_files.take().ok_or(Errno::ENFILE)
     }
 
     /// Says who opens devices and FIFOs.

@@ -9,6 +9,7 @@ use super::attributes::Attributes;
 use super::file::{Block, Entry, File};
 use super::locks::{FileLocks, Hold, LockTable, Owner, Record};
 use super::path::Path;
+use super::quota::Share;
 use super::transfer::{Sink, Source};
 use crate::error::{Errno, Result};
 
@@ -20,6 +21,8 @@ pub struct OpenFile {
     path: Option<Path>,
     /// Where it holds locks of its own.
     locks: SpinLock<Option<Arc<FileLocks>>>,
+    /// Its right to be.
+    _share: Share,
 }
 
 /// Flags that F_SETFL may change.
@@ -37,19 +40,20 @@ const AT_OPEN: OpenFlags = OpenFlags::O_CREAT
 
 impl OpenFile {
     /// Something without a path.
-    pub fn new(file: Arc<dyn File>, flags: OpenFlags) -> Arc<Self> {
-        Self::build(file, flags, None)
+    pub fn new(share: Share, file: Arc<dyn File>, flags: OpenFlags) -> Arc<Self> {
+        Self::build(share, file, flags, None)
     }
 
     /// What a path led to: a file of any size, as openat(2) says on 64 bits.
-    pub fn at(path: Path, file: Arc<dyn File>, mut flags: OpenFlags) -> Arc<Self> {
+    pub fn at(share: Share, path: Path, file: Arc<dyn File>, mut flags: OpenFlags) -> Arc<Self> {
         flags.set(OpenFlags::O_LARGEFILE, !flags.contains(OpenFlags::O_PATH));
-        Self::build(file, flags, Some(path))
+        Self::build(share, file, flags, Some(path))
     }
 
-    fn build(file: Arc<dyn File>, flags: OpenFlags, path: Option<Path>) -> Arc<Self> {
+    fn build(_share: Share, file: Arc<dyn File>, flags: OpenFlags, path: Option<Path>) -> Arc<Self> {
         let flags = Mutex::ranked(super::LAST, flags.difference(AT_OPEN));
-        Arc::new(Self { file, flags, offset: Mutex::ranked(super::OFFSET, 0), path, locks: SpinLock::new(None) })
+        let (offset, locks) = (Mutex::ranked(super::OFFSET, 0), SpinLock::new(None));
+        Arc::new(Self { file, flags, offset, path, locks, _share })
     }
 
     /// What is open.

@@ -10,7 +10,7 @@ use ostd::{Machine, MachineConfig};
 
 use super::Archive;
 use crate::fs::memory::MemoryFs;
-use crate::vfs::{Block, FileKind, FileSystem as _, SliceSink};
+use crate::vfs::{Block, FileKind, FileSystem as _, Quota, SliceSink};
 
 /// More than any archive here expands to.
 const PLENTY: usize = 1 << 20;
@@ -52,7 +52,7 @@ type Found = (FileKind, u32, u32, Vec<u8>);
 fn found(bytes: Vec<u8>, paths: &[&str]) -> Vec<Option<Found>> {
     let machine =
         Machine::new(Hosted::new(&HostedConfig::default()).expect("the host has memory"), MachineConfig::default());
-    let tree = MemoryFs::new(&machine, 1, 0o755);
+    let tree = MemoryFs::new(&machine, &Quota::new(1000), 1, 0o755);
     Archive::read(bytes, PLENTY).expect("sound").unpack(&tree.root()).expect("memory");
     let look = |path: &&str| {
         let mut steps = path.split('/');

@@ -9,6 +9,8 @@
 //! A folder that is writable is written through: the same tree, but each change is done below first, and nothing here
 //! differs from it for longer than a mapping keeps what was stored there.
 //!
+//! What is here alone is counted, each name of it once, and there is an end of it; what was found below is not.
+//!
 //! Lock order: the tree (whoever adds or removes names), a file's turn to write, then one node's lock at a time.
 //! Only the turn to write is held while a program's memory is touched.
 
@@ -33,8 +35,8 @@ use ostd::device::SharedFolder;
 use ostd::sync::atomic::AtomicU64;
 use ostd::sync::{Mutex, Rank};
 
-use crate::error::Errno;
-use crate::vfs::{FileSystem, Inode, Make, New, SystemAttributes};
+use crate::error::{Errno, Result};
+use crate::vfs::{FileSystem, Inode, Make, New, Quota, Share, SystemAttributes};
 use lower::{Lower, SeenLinks};
 pub use nameless::{NamelessFiles, Seals};
 use node::Node;
@@ -65,18 +67,25 @@ struct Tree {
     is_over: bool,
     /// Whether it is to have each change.
     writes_through: bool,
+    /// How many files may be here, or in any other tree.
+    inodes: Arc<Quota>,
 }
 
 impl Tree {
-    fn new(machine: &Machine, dev: u64, folder: Option<&dyn SharedFolder>) -> Arc<Self> {
-        let (machine, next_ino) = (machine.clone(), AtomicU64::new(1));
+    fn new(machine: &Machine, inodes: &Arc<Quota>, dev: u64, folder: Option<&dyn SharedFolder>) -> Arc<Self> {
+        let (machine, inodes, next_ino) = (machine.clone(), Arc::clone(inodes), AtomicU64::new(1));
         let (is_over, writes_through) = (folder.is_some(), folder.is_some_and(SharedFolder::is_writable));
         let (names, seen) = (Mutex::ranked(NAMES, ()), SeenLinks::default());
-        Arc::new(Self { machine, dev, next_ino, names, seen, is_over, writes_through })
+        Arc::new(Self { machine, dev, next_ino, names, seen, is_over, writes_through, inodes })
     }
 
     fn new_ino(&self) -> u64 {
         self.next_ino.fetch_add(1)
+    }
+
+    /// Room for one more file that is here alone, or for one more name of it; ENOSPC.
+    fn admit(&self) -> Result<Share> {
+        self.inodes.take().ok_or(Errno::ENOSPC)
     }
 
     fn now(&self) -> Timespec {
@@ -86,21 +95,22 @@ impl Tree {
 }
 
 impl MemoryFs {
-    /// An empty tree whose root has these permission bits. `dev` is the device number stat(2) shows.
-    pub fn new(machine: &Machine, dev: u64, mode: u32) -> Arc<Self> {
-        Arc::new(Self { root: Node::new_root(&Tree::new(machine, dev, None), mode) })
+    /// An empty tree whose root has these permission bits; its files are counted in `inodes`. `dev` is the device number
+    /// stat(2) shows.
+    pub fn new(machine: &Machine, inodes: &Arc<Quota>, dev: u64, mode: u32) -> Arc<Self> {
+        Arc::new(Self { root: Node::new_root(&Tree::new(machine, inodes, dev, None), mode) })
     }
 
     /// A tree that begins as what `folder` shows, and writes through to it if it is writable.
-    pub fn over(machine: &Machine, dev: u64, folder: &Arc<dyn SharedFolder>) -> crate::error::Result<Arc<Self>> {
+    pub fn over(machine: &Machine, inodes: &Arc<Quota>, dev: u64, folder: &Arc<dyn SharedFolder>) -> Result<Arc<Self>> {
         let (lower, found) = Lower::root(folder)?;
-        let tree = Tree::new(machine, dev, Some(&**folder));
+        let tree = Tree::new(machine, inodes, dev, Some(&**folder));
         let ino = tree.new_ino();
         Ok(Arc::new(Self { root: Node::adopt(&tree, ino, lower, &found, None)? }))
     }
 
     /// A directory at the top for something to be mounted on, if there is no such name; it is never written through.
-    pub fn make_place(&self, name: &[u8], mode: u32) -> crate::error::Result<()> {
+    pub fn make_place(&self, name: &[u8], mode: u32) -> Result<()> {
         match self.root.find(name) {
             Err(Errno::ENOENT) => self.root.make_here(name, &Make { new: New::Directory, mode, uid: 0, gid: 0 }),
             found => found.map(drop),
@@ -118,9 +128,10 @@ impl FileSystem for MemoryFs {
     }
 
     fn attributes(&self) -> SystemAttributes {
-        let frames = self.root.tree.machine.frames();
+        let (frames, inodes) = (self.root.tree.machine.frames(), &self.root.tree.inodes);
         let magic = if self.root.lower.is_some() { OVERLAYFS_SUPER_MAGIC } else { TMPFS_MAGIC };
         let (blocks, free) = (frames.total() as u64, frames.free() as u64);
-        SystemAttributes { magic, blocks, free, files: blocks, files_free: free }
+        let (files, files_free) = (inodes.max(), inodes.max() - inodes.used());
+        SystemAttributes { magic, blocks, free, files, files_free }
     }
 }

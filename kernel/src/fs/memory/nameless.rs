@@ -8,7 +8,7 @@ use ostd::Machine;
 use super::MemoryFs;
 use super::node::Node;
 use crate::error::{Errno, Result};
-use crate::vfs::{FileSystem, Identity, Make, Mount, Names, New, OpenFile, Path};
+use crate::vfs::{FileSystem, Identity, Make, Mount, Names, New, OpenFile, Path, Quota, Share};
 
 /// A tree that is mounted nowhere.
 pub struct NamelessFiles(Arc<Mount>);
@@ -23,21 +23,21 @@ pub enum Seals {
 }
 
 impl NamelessFiles {
-    /// No files yet. `dev` is the device number stat(2) shows.
-    pub fn new(machine: &Machine, dev: u64) -> Self {
-        let fs = MemoryFs::new(machine, dev, 0o700);
+    /// No files yet; they are counted in `inodes`. `dev` is the device number stat(2) shows.
+    pub fn new(machine: &Machine, inodes: &Arc<Quota>, dev: u64) -> Self {
+        let fs = MemoryFs::new(machine, inodes, dev, 0o700);
         let root = fs.root();
         Self(Arc::new(Mount { id: 0, fs, root, at: None, flags: 0, source: b"tmpfs".to_vec() }))
     }
 
     /// An empty file, open for both directions, that `/proc` calls `name`.
-    pub fn make(&self, name: &[u8], mode: u32, seals: Seals, who: &Identity) -> Result<Arc<OpenFile>> {
+    pub fn make(&self, share: Share, name: &[u8], mode: u32, seals: Seals, who: &Identity) -> Result<Arc<OpenFile>> {
         let top = Path::root_of(&self.0);
         let make = Make { new: New::Regular, mode, uid: who.uid, gid: who.gid };
         let inode = top.inode.create_unnamed(&make, Names::Never)?;
         let node: &Node = inode.as_any().downcast_ref().ok_or(Errno::EINVAL)?;
         node.meta.lock().seals = if seals == Seals::Allowed { 0 } else { F_SEAL_SEAL };
         let file = Arc::clone(&inode).open(OpenFlags::O_RDWR)?;
-        Ok(OpenFile::at(top.child(name, inode), file, OpenFlags::O_RDWR))
+        Ok(OpenFile::at(share, top.child(name, inode), file, OpenFlags::O_RDWR))
     }
 }

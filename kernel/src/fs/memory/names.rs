@@ -77,7 +77,7 @@ impl Node {
         self.expect_free(name)?;
         let (node, origin) = match self.through() {
             Some(lower) => (self.make_below(lower, name, make)?, Origin::Below),
-            None => (Self::new_in(self, name, make), Origin::Here),
+            None => (Self::new_in(self, name, make)?, Origin::Here),
         };
         self.change(|directory| directory.insert(name, Arc::clone(&node), origin))?;
         if node.kind == FileKind::Directory {
@@ -89,7 +89,7 @@ impl Node {
 
     /// Makes a file that is here alone.
     pub(super) fn make_here(&self, name: &[u8], make: &Make<'_>) -> Result<()> {
-        let node = Self::new_in(self, name, make);
+        let node = Self::new_in(self, name, make)?;
         self.directory()?.lock().insert(name, node, Origin::Here);
         Ok(())
     }
@@ -108,6 +108,12 @@ impl Node {
         let node = target.this.upgrade().filter(may).ok_or(Errno::ENOENT)?;
         if let (Some(lower), Some(old)) = (self.through(), &target.lower) {
             lower.link(old, name)?;
+        } else {
+            // A file that had no name brings its own right.
+            let mut meta = node.meta.lock();
+            if meta.nlink > 0 {
+                meta.names.push(self.tree.admit()?);
+            }
         }
         node.count_links(1);
         let origin = self.origin();
@@ -230,6 +236,8 @@ impl Node {
             self.count_links(i32::MIN);
         } else {
             self.count_links(-1);
+            // The last name's right is the file's own.
+            self.meta.lock().names.pop();
         }
     }
 

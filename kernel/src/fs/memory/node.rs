@@ -19,7 +19,7 @@ use super::pages::{Pages, full, time};
 use super::through::version;
 use super::xattr::Kept;
 use crate::error::{Errno, Result};
-use crate::vfs::{Attributes, Change, File, FileKind, Inode, Location, Make, Names};
+use crate::vfs::{Attributes, Change, File, FileKind, Inode, Location, Make, Names, Share};
 
 /// A file in the tree.
 pub(super) struct Node {
@@ -32,6 +32,8 @@ pub(super) struct Node {
     pub(super) meta: Mutex<Meta>,
     pub(super) body: Body,
     _presence: Presence,
+    /// Its right to be; what is below needs none.
+    _share: Option<Share>,
 }
 
 /// What can change of any file.
@@ -56,6 +58,8 @@ pub(super) struct Meta {
     pub(super) size_below: u64,
     /// 512-byte blocks that what is no regular file takes below.
     pub(super) blocks_below: u64,
+    /// The rights of its names beyond the first.
+    pub(super) names: Vec<Share>,
 }
 
 /// What a kind of file has of its own.
@@ -70,17 +74,26 @@ pub(super) enum Body {
     Special,
 }
 
+/// Where a node comes from.
+enum Side {
+    /// It was made here, with a right to be; the top needs none.
+    Here(Option<Share>),
+    /// It was found below.
+    Below(Lower),
+}
+
 impl Node {
     pub(super) fn new_root(tree: &Arc<Tree>, mode: u32) -> Arc<Self> {
         let meta = Meta::new(tree, FileKind::Directory, mode, 0, 0);
         let body = Body::Directory(Mutex::ranked(super::NODE, Directory::new(Weak::new(), b"")));
-        Self::build(tree, tree.new_ino(), FileKind::Directory, 0, None, meta, body)
+        Self::build(tree, tree.new_ino(), FileKind::Directory, 0, Side::Here(None), meta, body)
     }
 
     /// A node that is new in `parent`.
-    pub(super) fn new_in(parent: &Self, name: &[u8], make: &Make<'_>) -> Arc<Self> {
+    pub(super) fn new_in(parent: &Self, name: &[u8], make: &Make<'_>) -> Result<Arc<Self>> {
         use crate::vfs::New;
         let tree = &parent.tree;
+        let share = tree.admit()?;
         let (kind, rdev, body) = match make.new {
             New::Regular => (FileKind::Regular, 0, Body::regular(Pages::empty())),
             New::Directory => {
@@ -100,7 +113,7 @@ impl Node {
             }
         }
         drop(above);
-        Self::build(tree, tree.new_ino(), kind, rdev, None, meta, body)
+        Ok(Self::build(tree, tree.new_ino(), kind, rdev, Side::Here(Some(share)), meta, body))
     }
 
     /// What was found below becomes a node.
@@ -131,6 +144,7 @@ impl Node {
             is_own: false,
             size_below: found.size,
             blocks_below: found.blocks,
+            names: Vec::new(),
         };
         let body = match kind {
             FileKind::Regular => Body::regular(Pages::of_lower(version(found), found.blocks)),
@@ -141,25 +155,25 @@ impl Node {
             FileKind::Symlink => Body::Symlink(None),
             _ => Body::Special,
         };
-        let node = Self::build(tree, ino, kind, found.rdev, Some(lower), meta, body);
+        let node = Self::build(tree, ino, kind, found.rdev, Side::Below(lower), meta, body);
         if is_shared {
             tree.seen.note(found, &node);
         }
         Ok(node)
     }
 
-    fn build(
-        tree: &Arc<Tree>,
-        ino: u64,
-        kind: FileKind,
-        rdev: u64,
-        lower: Option<Lower>,
-        meta: Meta,
-        body: Body,
-    ) -> Arc<Self> {
+    fn build(tree: &Arc<Tree>, ino: u64, kind: FileKind, rdev: u64, side: Side, meta: Meta, body: Body) -> Arc<Self> {
+        let (lower, _share) = match side {
+            Side::Here(share) => (None, share),
+            Side::Below(lower) => (Some(lower), None),
+        };
         let _presence = Presence::new(&tree.machine, "inode", ino);
         let (tree, meta) = (Arc::clone(tree), Mutex::ranked(super::META, meta));
-        Arc::new_cyclic(|this| Self { tree, this: this.clone(), ino, kind, rdev, lower, meta, body, _presence })
+        let this = |this: &Weak<Self>| {
+            let this = this.clone();
+            Self { tree, this, ino, kind, rdev, lower, meta, body, _presence, _share }
+        };
+        Arc::new_cyclic(this)
     }
 
     /// Contents have changed now.
@@ -252,6 +266,7 @@ impl Meta {
             is_own: true,
             size_below: 0,
             blocks_below: 0,
+            names: Vec::new(),
         }
     }
 }
@@ -315,7 +330,7 @@ impl Inode for Node {
         if self.directory()?.lock().is_removed {
             return Err(Errno::ENOENT);
         }
-        let node = Self::new_in(self, b"", make);
+        let node = Self::new_in(self, b"", make)?;
         let mut meta = node.meta.lock();
         meta.nlink = 0;
         meta.may_be_named = names == Names::Later;

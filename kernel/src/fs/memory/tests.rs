@@ -2,6 +2,7 @@
 
 mod host;
 
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -15,8 +16,12 @@ use ostd::{Machine, MachineConfig};
 use super::MemoryFs;
 use crate::error::{Errno, Result};
 use crate::vfs::{
-    FileKind, Follow, FsContext, Identity, MountTable, New, OpenFile, OpenRequest, SliceSink, SliceSource,
+    FileKind, Follow, FsContext, Identity, MountTable, New, OpenFile, OpenRequest, Quota, SliceSink, SliceSource,
 };
+
+/// Files in a tree, and open.
+const INODES_MAX: u64 = 100;
+const OPEN_FILES_MAX: u64 = 50;
 
 /// Directories have even numbers, files odd ones, and `0` is the root.
 struct Folder {
@@ -111,8 +116,8 @@ struct World {
 impl World {
     fn tmpfs() -> Self {
         let machine = machine();
-        let tree = MemoryFs::new(&machine, 1, 0o755);
-        Self { fs: FsContext::new(&MountTable::new(tree, b"tmpfs")), machine, who: Identity::root() }
+        let tree = MemoryFs::new(&machine, &Quota::new(INODES_MAX), 1, 0o755);
+        Self { fs: FsContext::new(&MountTable::new(tree, b"tmpfs", OPEN_FILES_MAX)), machine, who: Identity::root() }
     }
 
     fn overlay(folder: &Arc<Folder>) -> Self {
@@ -121,8 +126,8 @@ impl World {
 
     fn over(folder: Arc<dyn SharedFolder>) -> Self {
         let machine = machine();
-        let tree = MemoryFs::over(&machine, 1, &folder).expect("a root");
-        Self { fs: FsContext::new(&MountTable::new(tree, b"host")), machine, who: Identity::root() }
+        let tree = MemoryFs::over(&machine, &Quota::new(INODES_MAX), 1, &folder).expect("a root");
+        Self { fs: FsContext::new(&MountTable::new(tree, b"host", OPEN_FILES_MAX)), machine, who: Identity::root() }
     }
 
     fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<OpenFile>> {
@@ -365,7 +370,7 @@ fn mappers_and_readers_share_one_frame() {
 fn a_mount_covers_a_directory_until_it_is_removed() {
     let world = World::tmpfs();
     world.mkdir("/mnt");
-    let other = MemoryFs::new(&world.machine, 2, 0o755);
+    let other = MemoryFs::new(&world.machine, &Quota::new(INODES_MAX), 2, 0o755);
     let at = world.fs.resolve(None, b"/mnt", Follow::Yes, &world.who).expect("found");
     world.fs.mounts().mount(other, &at, 0, b"tmpfs").expect("mounts");
     world.write("/mnt/file", "inside");
@@ -379,4 +384,41 @@ fn a_mount_covers_a_directory_until_it_is_removed() {
     assert_eq!(world.read("/mnt/file").err(), Some(Errno::ENOENT));
     assert_eq!(inside.inode.kind(), FileKind::Regular);
     assert_eq!(at.mount.fs.name(), "tmpfs");
+}
+
+#[test]
+fn files_and_their_names_end_and_what_goes_makes_room() {
+    let world = World::tmpfs();
+    let make = |path: &str| world.open(path, OpenFlags::O_CREAT | OpenFlags::O_WRONLY).map(drop);
+    let link = |path: &str| {
+        let first = world.fs.resolve(None, b"/first", Follow::No, &world.who)?;
+        world.fs.link(&first, None, path.as_bytes(), &world.who)
+    };
+    let free = || world.fs.root().mount.fs.attributes().files_free;
+    make("/first").expect("room");
+    for number in 1..INODES_MAX - 1 {
+        link(&format!("/name{number}")).expect("room");
+    }
+    assert_eq!(free(), 1);
+    make("/last").expect("room");
+    assert_eq!((make("/more"), link("/more")), (Err(Errno::ENOSPC), Err(Errno::ENOSPC)));
+    // Whichever name goes: the file's own right is the last.
+    world.unlink("/first").expect("gone");
+    make("/more").expect("room");
+    world.rename("/more", "/last").expect("over another");
+    assert_eq!(free(), 1);
+    for number in 1..INODES_MAX - 1 {
+        world.unlink(&format!("/name{number}")).expect("gone");
+    }
+    assert_eq!(free(), INODES_MAX - 1);
+}
+
+#[test]
+fn open_files_end() {
+    let world = World::tmpfs();
+    let flags = OpenFlags::O_CREAT | OpenFlags::O_RDWR;
+    let mut open: Vec<_> = (0..OPEN_FILES_MAX).map(|_| world.open("/file", flags).expect("room")).collect();
+    assert_eq!(world.open("/other", flags).err(), Some(Errno::ENFILE));
+    open.pop();
+    assert_eq!(world.open("/other", OpenFlags::empty()).err(), Some(Errno::ENOENT), "it was not made");
 }

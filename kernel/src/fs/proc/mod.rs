@@ -42,6 +42,10 @@ impl World {
         self.processes.upgrade().ok_or(Errno::ESRCH)
     }
 
+    fn mounts(&self) -> Result<Arc<MountTable>> {
+        self.mounts.upgrade().ok_or(Errno::ENOENT)
+    }
+
     /// The thread that asks.
     fn asker(&self) -> Result<Arc<Thread>> {
         let task = Task::current().ok_or(Errno::ENOENT)?;

@@ -108,7 +108,7 @@ impl Node {
 
     /// A place for an open file that has none.
     fn nameless(&self, file: Arc<OpenFile>) -> Result<Path> {
-        let mounts = self.world.mounts.upgrade().ok_or(Errno::ENOENT)?;
+        let mounts = self.world.mounts()?;
         Ok(Path::nameless(&mounts.root().mount, Nameless::inode(file)?))
     }
 

@@ -246,7 +246,7 @@ fn maps(thread: &Thread) -> Vec<u8> {
 
 fn mounts(world: &World, line: impl Fn(&crate::vfs::Mount, &str) -> String) -> Result<Vec<u8>> {
     let asker = world.asker()?;
-    let mounts = world.mounts.upgrade().ok_or(Errno::ENOENT)?;
+    let mounts = world.mounts()?;
     let text: String = mounts
         .list()
         .iter()

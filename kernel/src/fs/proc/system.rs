@@ -41,6 +41,7 @@ const FILES: &[&str] = &[
     "sys/vm/overcommit_memory",
     "sys/vm/swappiness",
     "sys/fs/file-max",
+    "sys/fs/file-nr",
     "sys/fs/nr_open",
     "sys/fs/pipe-max-size",
 ];
@@ -84,7 +85,11 @@ pub(super) fn text(world: &World, path: &str) -> Result<Vec<u8>> {
         // As on Linux since 5.18, which always has enough.
         "sys/kernel/random/entropy_avail" => String::from("256\n"),
         "sys/vm/max_map_count" => format!("{}\n", crate::mm::AREAS_MAX),
-        "sys/fs/file-max" => format!("{}\n", i64::MAX),
+        "sys/fs/file-max" => format!("{}\n", world.mounts()?.open_files().max()),
+        "sys/fs/file-nr" => {
+            let mounts = world.mounts()?;
+            format!("{}\t0\t{}\n", mounts.open_files().used(), mounts.open_files().max())
+        }
         "sys/fs/nr_open" => format!("{}\n", crate::vfs::DESCRIPTORS_MAX),
         "cmdline" => String::from("\n"),
         "swaps" => String::from("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
