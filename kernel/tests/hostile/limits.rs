@@ -18,6 +18,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("processes_end_at_their_limit_and_begin_again", || same_lines("processes", &[])),
         trial("a_stack_ends", a_stack_ends),
         trial("who_takes_all_memory_is_killed_and_nobody_else", who_takes_all_memory),
+        trial("who_has_the_kernel_fill_all_memory_is_killed_too", who_has_all_memory_filled),
+        trial("page_tables_are_memory_too", page_tables),
+        trial("open_files_end_for_the_superuser_too", open_files_end),
+        trial("files_in_memory_end_however_small", files_in_memory_end),
         trial("files_and_pipes_leave_some_memory", files_and_pipes),
         trial("a_fork_bomb_ends", a_fork_bomb_ends),
         trial("a_directory_holds_a_hundred_thousand_files", many_files),
@@ -31,6 +35,10 @@ pub(crate) const PROBES: &[Probe] = &[
     ("paths", paths),
     ("processes", processes),
     ("eat", eat),
+    ("have-filled", have_filled),
+    ("sparse", sparse),
+    ("open", open),
+    ("inodes", inodes),
     ("fill", fill),
     ("bomb", bomb),
     ("files", files),
@@ -242,11 +250,127 @@ fn eat(_: &[String]) {
 }
 
 fn who_takes_all_memory() -> std::result::Result<(), Failed> {
-    let eat = words("eat")?;
-    let shell = format!("sleep 100 & {eat}; echo $?; {eat}; echo $?; kill $!; wait $!; echo $?");
-    let ran = run(orrery(&["--memory", "32M"]).args(["/bin/sh", "-c", &shell]))?;
+    killed_for_memory("eat", "32M")
+}
+
+/// A probe that takes all memory is killed each time, and another program never is.
+fn killed_for_memory(probe: &str, memory: &str) -> std::result::Result<(), Failed> {
+    let probe = words(probe)?;
+    let shell = format!("sleep 100 & {probe}; echo $?; {probe}; echo $?; kill $!; wait $!; echo $?");
+    let ran = run(orrery(&["--memory", memory]).args(["/bin/sh", "-c", &shell]))?;
     assert_eq!((ran.status, ran.out.as_str()), (0, "137\n137\n143\n"), "{}", ran.err);
     assert_eq!(ran.err.matches("no memory is left").count(), 2, "{}", ran.err);
+    Ok(())
+}
+
+/// The guest's side: has read(2) touch memory until it is killed.
+fn have_filled(_: &[String]) {
+    let guest = Guest::new();
+    let zero = guest.open(guest.path(guest.page(), "/dev/zero"), OpenFlags::O_RDONLY, Mode(0)).expect("a device");
+    let zero = Fd(i32::try_from(zero).unwrap_or(-1));
+    loop {
+        let at = guest.make(Call::mmap, &[0, 1 << 20, 3, 0x22, usize::MAX, 0]).expect("each megabyte is promised");
+        assert_eq!(guest.read(zero, at, 1 << 20), Ok(1 << 20));
+    }
+}
+
+fn who_has_all_memory_filled() -> std::result::Result<(), Failed> {
+    killed_for_memory("have-filled", "32M")
+}
+
+/// The guest's side: touches pages that need two tables each until it is killed.
+fn sparse(_: &[String]) {
+    let guest = Guest::new();
+    let at = guest.make(Call::mmap, &[0, 1 << 45, 3, 0x4022, usize::MAX, 0]).expect("nobody promises it");
+    for gibibyte in 0..1 << 15 {
+        guest.poke(at + (gibibyte << 30), &[1]);
+    }
+}
+
+fn page_tables() -> std::result::Result<(), Failed> {
+    killed_for_memory("sparse", "16M")
+}
+
+/// The guest's side: open files until the machine has no more.
+fn open(_: &[String]) {
+    let guest = Guest::new();
+    let _ = guest.limit(Resource::RLIMIT_NOFILE, 1 << 20);
+    let page = guest.page();
+    let null = || guest.open(guest.path(page, "/dev/null"), OpenFlags::O_RDWR, Mode(0));
+    let mut last = 0;
+    let refused = loop {
+        match guest.eventfd2(0_u32, 0) {
+            Ok(fd) => last = fd,
+            Err(errno) => break errno,
+        }
+    };
+    println!("one more: {refused:?}");
+    println!("a file: {}", name(null()));
+    println!("a pipe: {}", name(guest.pipe(page + 64)));
+    println!("memory: {}", name(guest.memfd_create(guest.path(page, "memory"), 0)));
+    println!("another number for one: {}", name(guest.dup(Fd(1))));
+    let _ = guest.close(Fd(i32::try_from(last).unwrap_or(-1)));
+    let counts = std::fs::read_to_string("/proc/sys/fs/file-nr").expect("one can be opened");
+    let counts: Vec<&str> = counts.split_whitespace().collect();
+    println!("all are open: {}", counts[0] == counts[2]);
+    println!("a file again: {}", name(null()));
+    let _ = guest.close_range(3_u32, u32::MAX, 0);
+    println!("and again: {}", name(null()));
+}
+
+fn open_files_end() -> std::result::Result<(), Failed> {
+    let ran = run(&mut inside(&["--memory", "20M"], "open", &[])?)?;
+    let expected = "one more: ENFILE\na file: ENFILE\na pipe: ENFILE\nmemory: ENFILE\nanother number for one: fine\n\
+                    all are open: true\na file again: fine\nand again: fine\n";
+    assert_eq!((ran.status, ran.out.as_str()), (0, expected), "{}", ran.err);
+    Ok(())
+}
+
+/// The guest's side: empty files, then names of one, until no more are left.
+fn inodes(_: &[String]) {
+    let guest = Guest::new();
+    let page = guest.page();
+    std::env::set_current_dir("/tmp").expect("a directory");
+    let make = |name: &str| guest.mknod(guest.path(page, name), Mode(0o644), 0_u32);
+    let link = |name: &str| guest.link(guest.path(page, "first"), guest.path(page + 8192, name));
+    let until = |made: &dyn Fn(&str) -> Result| {
+        (0..).find_map(|number| made(&format!("file{number}")).err()).map(|errno| format!("{errno:?}"))
+    };
+    println!("the first: {}", name(make("first")));
+    for round in 0..2 {
+        println!("round {round}: files: {:?}", until(&make));
+        println!("round {round}: a directory: {}", name(guest.mkdir(guest.path(page, "directory"), Mode(0o755))));
+        println!("round {round}: a link: {}", name(link("link")));
+        let unnamed = guest.memfd_create(guest.path(page, "memory"), 0);
+        println!("round {round}: memory: {}", name(unnamed));
+        for number in 0.. {
+            if guest.unlink(guest.path(page, &format!("file{number}"))).is_err() {
+                break;
+            }
+        }
+        println!("round {round}: links: {:?}", until(&link));
+        for number in 0.. {
+            if guest.unlink(guest.path(page, &format!("file{number}"))).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+fn files_in_memory_end() -> std::result::Result<(), Failed> {
+    let ran = run(&mut inside(&["--memory", "20M"], "inodes", &[])?)?;
+    let round = |round: i32| {
+        [
+            "files: Some(\"ENOSPC\")",
+            "a directory: ENOSPC",
+            "a link: ENOSPC",
+            "memory: ENOSPC",
+            "links: Some(\"ENOSPC\")",
+        ]
+        .map(|line| format!("round {round}: {line}\n"))
+        .concat()
+    };
+    assert_eq!((ran.status, ran.out), (0, format!("the first: fine\n{}{}", round(0), round(1))), "{}", ran.err);
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 //! - `guest`: the probe's side: raw calls, children, limits.
 //! - `elf`, `script`: what execve(2) is given. `code`: instructions, by hand.
 //! - `pointer`, `garbage`: what calls are given.
-//! - `limits`: programs that take everything.
+//! - `handlers`: signal handlers that go wrong. `limits`: programs that take everything.
 //! - `escape`: programs that want out, and witnesses on the host.
 
 mod code;
@@ -14,6 +14,7 @@ mod elf;
 mod escape;
 mod garbage;
 mod guest;
+mod handlers;
 mod limits;
 mod pointer;
 mod script;
@@ -36,19 +37,18 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::from_args();
     let trials =
-        [elf::trials(), script::trials(), pointer::trials(), limits::trials(), garbage::trials(), escape::trials()]
-            .into_iter()
-            .flatten()
-            .collect();
+        [elf::trials(), script::trials(), pointer::trials(), handlers::trials(), limits::trials(), garbage::trials()];
+    let trials = trials.into_iter().flatten().chain(escape::trials()).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// The guest's side.
 fn probe(name: &str, rest: &[String]) -> ExitCode {
-    let Some((_, run)) = [elf::PROBES, script::PROBES, pointer::PROBES, limits::PROBES, garbage::PROBES]
-        .into_iter()
-        .flatten()
-        .find(|(known, _)| *known == name)
+    let Some((_, run)) =
+        [elf::PROBES, script::PROBES, pointer::PROBES, handlers::PROBES, limits::PROBES, garbage::PROBES]
+            .into_iter()
+            .flatten()
+            .find(|(known, _)| *known == name)
     else {
         eprintln!("there is no probe {name}");
         return ExitCode::from(2);
