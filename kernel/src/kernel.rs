@@ -1,9 +1,11 @@
-//! `Kernel`: one of everything, its boot; its end is in `kernel/end.rs`.
+//! `Kernel`: one of everything, its boot; its end is in `kernel/end.rs`, its limits in `kernel/limits.rs`,
+//! what it prints of calls in `kernel/trace.rs`.
 
 mod end;
+mod limits;
+mod trace;
 
 use alloc::collections::BTreeSet;
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -17,7 +19,7 @@ use ostd::sync::SpinLock;
 use ostd::sync::atomic::{AtomicBool, AtomicU64};
 use ostd::task::Task;
 use ostd::user::UserContext;
-use ostd::{Machine, PAGE_SIZE, RunEnd};
+use ostd::{Machine, RunEnd};
 
 use crate::credentials::Credentials;
 use crate::error::{OrErrno as _, Result};
@@ -40,6 +42,7 @@ use crate::vfs::{
 };
 
 pub use end::{Booted, Leaks, Report};
+use limits::{Limits, open_files_max};
 
 /// Device numbers that stat(2) shows for the mounts a kernel begins with.
 const ROOT_DEV: u64 = 0x20;
@@ -106,8 +109,7 @@ pub struct Kernel {
     futexes: Arc<FutexTable>,
     locks: LockTable,
     nameless: NamelessFiles,
-    inodes: Arc<Quota>,
-    watches: Arc<Quota>,
+    limits: Limits,
     mounts: Arc<MountTable>,
     processes: Arc<Processes>,
     console: Option<Arc<Console>>,
@@ -167,9 +169,8 @@ impl Kernel {
     pub fn boot(machine: Machine, boot: Boot) -> Result<Booted> {
         machine.set_scheduler(Arc::new(RoundRobin::new(machine.cpu_count())));
         let console = Self::console(&machine, &boot.stdio)?;
-        let frames = machine.frames().total() as u64;
-        let inodes = Quota::new(inodes_max(frames));
-        let mounts = Self::mount(&machine, &inodes, &boot.root, console.as_ref())?;
+        let limits = Limits::of(machine.frames().total());
+        let mounts = Self::mount(&machine, limits.inodes(), &boot.root, console.as_ref())?;
         let stdio = Self::streams(&machine, &boot.stdio, console.as_ref(), &mounts)?;
         let nothing = AddressSpace::new(&machine)?;
         let folder = match boot.root {
@@ -180,9 +181,8 @@ impl Kernel {
             clock: Clock::new(&machine),
             futexes: Arc::new(FutexTable::new()),
             locks: LockTable::default(),
-            nameless: NamelessFiles::new(&machine, &inodes, NAMELESS_DEV),
-            inodes,
-            watches: Quota::new(watches_max(frames)),
+            nameless: NamelessFiles::new(&machine, limits.inodes(), NAMELESS_DEV),
+            limits,
             mounts,
             processes: Processes::new(&machine, nothing, Arc::new(Answers(Weak::clone(kernel)))),
             console,
@@ -362,7 +362,7 @@ impl Kernel {
         if !matches!(root, Root::Folder(_)) {
             top.make_place(b"tmp", 0o1777)?;
         }
-        let mounts = MountTable::new(top, b"root", open_files_max(machine.frames().total() as u64));
+        let mounts = MountTable::new(top, b"root", open_files_max(machine.frames().total()));
         let fifos = Fifos::new(machine);
         let devices = DeviceTable::new(machine, Box::new(move |node, flags| fifos.open(node, flags)));
         devices.add(dev::TTY, Box::new(|_| own_terminal()));
@@ -416,16 +416,6 @@ impl Kernel {
         &self.locks
     }
 
-    /// How many files there are in memory, and may be.
-    pub(crate) fn inodes(&self) -> &Arc<Quota> {
-        &self.inodes
-    }
-
-    /// How many files epoll(7) watches, and may.
-    pub(crate) fn watches(&self) -> &Arc<Quota> {
-        &self.watches
-    }
-
     /// Files of memfd_create(2).
     pub(crate) fn nameless(&self) -> &NamelessFiles {
         &self.nameless
@@ -450,46 +440,6 @@ impl Kernel {
     pub fn next_anonymous_inode(&self) -> u64 {
         self.anonymous.fetch_add(1)
     }
-
-    /// Whether the call of this name is to be printed; `None` is a number that Linux gives to none.
-    pub(crate) fn traces(&self, name: Option<&str>) -> bool {
-        match self.strace.as_deref() {
-            None => false,
-            Some("") => true,
-            Some(filter) => name.is_some_and(|name| filter.split(',').any(|wanted| wanted == name)),
-        }
-    }
-
-    /// Prints a call.
-    pub(crate) fn trace(&self, tid: i32, call: &str, ending: &str) {
-        self.machine.emergency_write(format!("[{tid}] {call}{ending}\n").as_bytes());
-    }
-
-    /// Tells, once per name, that programs ask for a call that is not there.
-    pub(crate) fn note_missing(&self, name: &str) -> Result {
-        let new = self.missing.lock().insert(String::from(name));
-        if new {
-            tracing::warn!(call = name, "a program was told ENOSYS");
-        }
-        Err(syscall::MISSING)
-    }
-}
-
-/// Open files that a machine may have: on Linux one for each ten KiB of memory, and never less than `NR_FILE`.
-fn open_files_max(frames: u64) -> u64 {
-    const NR_FILE: u64 = 8192;
-    (frames * 4 / 10).max(NR_FILE)
-}
-
-/// Files in memory: tmpfs's default of `nr_inodes`, here for all its mounts together.
-fn inodes_max(frames: u64) -> u64 {
-    frames / 2
-}
-
-/// Files in sets of epoll(7): on Linux what fits a twenty-fifth of memory.
-fn watches_max(frames: u64) -> u64 {
-    const WATCH_LEN: u64 = 160;
-    frames * PAGE_SIZE as u64 / 25 / WATCH_LEN
 }
 
 /// What `/dev/tty` is to whoever opens it.
