@@ -90,6 +90,7 @@ impl CurrentCpu {
     }
 
     /// Shows the ranked locks of the current task, on a machine with checkers. An interrupt handler is not the task.
+    #[inline]
     pub(crate) fn with_held(f: impl FnOnce(&mut HeldLocks)) {
         Self::with(|cpu| {
             if cpu.core().checks_now()

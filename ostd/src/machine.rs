@@ -253,6 +253,7 @@ impl Machine {
     }
 
     /// Nanoseconds since the machine started.
+    #[inline]
     pub fn monotonic_ns(&self) -> u64 {
         self.0.backend.monotonic_ns()
     }

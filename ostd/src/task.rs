@@ -92,6 +92,7 @@ impl Task {
     }
 
     /// The task that runs this code; `None` outside tasks (boot, a plain test thread).
+    #[inline]
     pub fn current() -> Option<Arc<Self>> {
         CurrentCpu::task()
     }
@@ -129,6 +130,7 @@ impl Task {
     }
 
     /// How long it has had a CPU, its programs' time included.
+    #[inline]
     pub fn cpu_ns(&self) -> u64 {
         let (ran, since) = (self.ran_ns.load(Ordering::Relaxed), self.since_ns.load(Ordering::Relaxed));
         if since == u64::MAX { ran } else { ran + self.machine.monotonic_ns().saturating_sub(since) }
@@ -148,6 +150,7 @@ impl Task {
     }
 
     /// Whether interruptible sleeps end at once.
+    #[inline]
     pub fn is_interrupted(&self) -> bool {
         self.interrupted.load(Ordering::SeqCst)
     }

@@ -192,6 +192,7 @@ pub(crate) fn given_back(rank: Option<&Rank>) {
 }
 
 /// Panics if the task holds a ranked lock where it must not, saying `what` it was doing.
+#[inline]
 pub(crate) fn expect_none(what: &str) {
     CurrentCpu::with_held(|held| {
         if let Some(taken) = held.last() {
