@@ -58,7 +58,7 @@ const SAME: &[(&str, &str)] = &[
     ),
     (
         "a_spinning_program_hears_signals",
-        "$run sh -c 'echo ready; while :; do :; done' >f & until grep -q ready f; do sleep 0.05; done; kill $!; wait $!; echo $?",
+        ": >f; $run sh -c 'echo ready; while :; do :; done' >f & until grep -q ready f; do sleep 0.05; done; kill $!; wait $!; echo $?",
     ),
     ("an_ignored_signal_stays_ignored", "(trap '' TERM; $run sh -c 'kill $$; echo alive')"),
 ];
