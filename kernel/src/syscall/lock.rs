@@ -71,8 +71,8 @@ pub(super) fn record(cx: &Context<'_>, fd: Fd, command: FcntlCommand, at: usize)
     let (owner, pid) = if of_file { (file.owner(), -1) } else { (files.owner(), cx.process().pid()) };
     let Some(hold) = hold else {
         match owner {
-            Owner::Description(_) => file.unlock_record(table, start, last),
-            Owner::Table(_) => files.unlock_record(&file, table, start, last),
+            Owner::Description(_) => file.unlock_record(table, start, last)?,
+            Owner::Table(_) => files.unlock_record(&file, table, start, last)?,
         }
         return Ok(0);
     };

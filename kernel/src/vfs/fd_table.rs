@@ -164,8 +164,8 @@ impl FdTable {
     }
 
     /// As that, with F_UNLCK.
-    pub fn unlock_record(&self, file: &OpenFile, table: &LockTable, start: u64, last: u64) {
-        table.unlock(&table.of(file.identity()), self.owner(), start, last);
+    pub fn unlock_record(&self, file: &OpenFile, table: &LockTable, start: u64, last: u64) -> Result<()> {
+        table.unlock(&table.of(file.identity()), self.owner(), start, last)
     }
 
     /// Gives back the process's records on files that were closed.

@@ -10,10 +10,13 @@ use alloc::vec::Vec;
 use ostd::sync::{Sleep, SpinLock, WaitQueue};
 
 use super::file::Block;
+use super::quota::{Quota, Share};
 use crate::error::{Errno, Result};
 
-/// Locks of one file and one kind of record; more are refused with ENOLCK.
+/// Records on one file; more are refused with ENOLCK.
 const RECORDS_MAX: usize = 4096;
+/// And on all files of a machine.
+const RECORDS_MAX_OF_ALL: u64 = 1 << 16;
 
 /// Whom a lock belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +87,11 @@ impl Records {
         self.0.append(&mut rest);
     }
 
+    /// Whether a range is within one record of `owner`, with some of it on both sides.
+    fn is_split(&self, owner: Owner, start: u64, last: u64) -> bool {
+        self.0.iter().any(|record| record.owner == owner && record.start < start && last < record.last)
+    }
+
     /// Puts a record in, over and together with what its owner holds.
     fn insert(&mut self, mut new: Record) {
         self.remove(new.owner, new.start, new.last);
@@ -107,7 +115,43 @@ impl Records {
 #[derive(Default)]
 struct State {
     records: Records,
+    /// One for each record.
+    shares: Vec<Share>,
     whole: Vec<(Owner, Hold)>,
+}
+
+impl State {
+    /// Makes sure of room for what a change may add; ENOLCK.
+    fn make_room(&mut self, room: &Arc<Quota>, more: usize) -> Result<()> {
+        let wanted = self.records.0.len() + more;
+        if wanted > RECORDS_MAX {
+            return Err(Errno::ENOLCK);
+        }
+        while self.shares.len() < wanted {
+            self.shares.push(room.take().ok_or(Errno::ENOLCK)?);
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, room: &Arc<Quota>, new: Record) -> Result<()> {
+        // Itself, and what is left of a record on both sides.
+        let made = self.make_room(room, 1 + usize::from(self.records.is_split(new.owner, new.start, new.last)));
+        if made.is_ok() {
+            self.records.insert(new);
+        }
+        self.shares.truncate(self.records.0.len());
+        made
+    }
+
+    fn remove(&mut self, room: &Arc<Quota>, owner: Owner, start: u64, last: u64) -> Result<()> {
+        // What only shrinks needs no room.
+        let made = if self.records.is_split(owner, start, last) { self.make_room(room, 1) } else { Ok(()) };
+        if made.is_ok() {
+            self.records.remove(owner, start, last);
+        }
+        self.shares.truncate(self.records.0.len());
+        made
+    }
 }
 
 /// The locks of one file.
@@ -127,6 +171,8 @@ impl FileLocks {
     pub(super) fn release(&self, owner: Owner) {
         let mut state = self.state.lock();
         state.records.remove(owner, 0, u64::MAX);
+        let left = state.records.0.len();
+        state.shares.truncate(left);
         state.whole.retain(|held| held.0 != owner);
         drop(state);
         self.released.wake_all();
@@ -134,11 +180,17 @@ impl FileLocks {
 }
 
 /// All locks on files of a machine.
-#[derive(Default)]
 pub struct LockTable {
     files: SpinLock<BTreeMap<(u64, u64), Weak<FileLocks>>>,
     /// Whom each waiting owner waits for: a circle is a deadlock.
     waiting: SpinLock<BTreeMap<Owner, Owner>>,
+    room: Arc<Quota>,
+}
+
+impl Default for LockTable {
+    fn default() -> Self {
+        Self { files: SpinLock::default(), waiting: SpinLock::default(), room: Quota::new(RECORDS_MAX_OF_ALL) }
+    }
 }
 
 impl LockTable {
@@ -164,11 +216,7 @@ impl LockTable {
                 }
                 Some(_) if how == Block::Wait => None,
                 Some(_) => Some(Err(Errno::EAGAIN)),
-                None if state.records.0.len() >= RECORDS_MAX => Some(Err(Errno::ENOLCK)),
-                None => {
-                    state.records.insert(wish);
-                    Some(Ok(()))
-                }
+                None => Some(state.insert(&self.room, wish)),
             }
         };
         let result = file.released.wait_until(Sleep::interruptible(), &mut attempt);
@@ -198,10 +246,11 @@ impl LockTable {
         false
     }
 
-    /// Unlocks a range.
-    pub(super) fn unlock(&self, file: &FileLocks, owner: Owner, start: u64, last: u64) {
-        file.state.lock().records.remove(owner, start, last);
+    /// Unlocks a range; ENOLCK where that would make two records of one, and there are too many.
+    pub(super) fn unlock(&self, file: &FileLocks, owner: Owner, start: u64, last: u64) -> Result<()> {
+        file.state.lock().remove(&self.room, owner, start, last)?;
         file.released.wake_all();
+        Ok(())
     }
 
     /// What would stand in the way of a lock.
@@ -242,7 +291,9 @@ impl LockTable {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hold, Owner, Record, Records};
+    use super::{Hold, Owner, RECORDS_MAX, Record, Records, State};
+    use crate::error::Errno;
+    use crate::vfs::Quota;
 
     fn record(owner: usize, hold: Hold, start: u64, last: u64) -> Record {
         Record { owner: Owner::Table(owner), hold, start, last, pid: 1 }
@@ -258,6 +309,21 @@ mod tests {
         assert_eq!(records.0, [record(1, Hold::Exclusive, 0, 4), record(1, Hold::Exclusive, 7, 19)]);
         records.insert(record(1, Hold::Shared, 3, 8));
         assert_eq!(records.0.len(), 3);
+    }
+
+    #[test]
+    fn holes_end_and_what_is_given_back_makes_room() {
+        let owner = Owner::Table(1);
+        for (most, all) in [(8, 8), (RECORDS_MAX, u64::MAX)] {
+            let (mut state, room) = (State::default(), Quota::new(all));
+            assert_eq!(state.insert(&room, record(1, Hold::Exclusive, 0, u64::MAX)), Ok(()));
+            let refused = (1..).find_map(|hole| state.remove(&room, owner, 2 * hole, 2 * hole).err());
+            assert_eq!((refused, state.records.0.len(), room.used()), (Some(Errno::ENOLCK), most, most as u64));
+            assert_eq!(state.insert(&room, record(2, Hold::Shared, 2, 2)), Err(Errno::ENOLCK));
+            assert_eq!(state.remove(&room, owner, 0, 1), Ok(()));
+            assert_eq!(state.insert(&room, record(2, Hold::Shared, 2, 2)), Ok(()));
+            assert_eq!((state.remove(&room, owner, 0, u64::MAX), room.used()), (Ok(()), 1));
+        }
     }
 
     #[test]

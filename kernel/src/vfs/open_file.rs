@@ -284,8 +284,8 @@ impl OpenFile {
     }
 
     /// As those, with F_UNLCK.
-    pub fn unlock_record(&self, table: &LockTable, start: u64, last: u64) {
-        table.unlock(&self.own_locks(table), self.owner(), start, last);
+    pub fn unlock_record(&self, table: &LockTable, start: u64, last: u64) -> Result<()> {
+        table.unlock(&self.own_locks(table), self.owner(), start, last)
     }
 
     /// F_GETLK and F_OFD_GETLK: what would stand in the way.
