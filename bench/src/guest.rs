@@ -6,6 +6,8 @@ use std::io::{self, Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::floor;
+
 /// What [`main`] can do.
 pub const NULL_CALL: &str = "null-call";
 /// Opens a file, reads of it, closes it.
@@ -18,6 +20,9 @@ pub const PIPE: &str = "pipe";
 pub const PAGE_FAULT: &str = "page-fault";
 /// Does nothing: what [`FORK_EXEC_WAIT`] starts.
 pub const NOTHING: &str = "nothing";
+
+/// Makes calls until it is killed, for [`floor`](crate::floor).
+pub const TRACED: &str = "traced";
 
 /// A page.
 const PAGE: usize = 4096;
@@ -59,6 +64,7 @@ pub fn main(program: &str, what: &str, count: u64) -> io::Result<()> {
             })
         }
         NOTHING => return Ok(()),
+        TRACED => return Ok(floor::traced()?),
         other => return Err(io::Error::other(format!("no such thing to do: {other}"))),
     };
     println!("{}", took?.as_nanos());

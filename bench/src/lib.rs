@@ -3,9 +3,11 @@
 //!
 //! - [`scripted`]: kernels whose programs are Rust functions.
 //! - [`elf`]: kernels whose programs are ELF files in stub processes, beside the same programs on the host's kernel.
+//! - [`floor`]: what tracing a call costs with nobody who answers it.
 //! - [`guest`]: what those ELF programs do; it times itself.
 
 pub mod elf;
+pub mod floor;
 pub mod guest;
 pub mod scripted;
 
@@ -35,6 +37,7 @@ pub fn all(program: &Path) -> Vec<Figure> {
         figures.extend(scripted::figures(checks));
     }
     figures.extend(elf::figures(program));
+    figures.push(floor::figure(program));
     // The host's first: the others are compared with them.
     figures.sort_by_key(|figure| figure.checks.is_some());
     figures
