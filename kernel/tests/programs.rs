@@ -5,8 +5,12 @@
 
 #[path = "programs/languages.rs"]
 mod languages;
+#[path = "setting/needing.rs"]
+mod needing;
 #[path = "programs/roots.rs"]
 mod roots;
+#[path = "setting/scratch.rs"]
+mod scratch;
 #[path = "programs/shells.rs"]
 mod shells;
 #[path = "programs/subject.rs"]
@@ -18,7 +22,9 @@ use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use subject::{Ran, Scratch, needing, orrery, run, same_as_host};
+use needing::needing;
+use scratch::Scratch;
+use subject::{Ran, orrery, run, same_as_host};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

@@ -3,6 +3,11 @@
 //! Most tests run a script of the host's bash twice: `$run` is `orrery` the first time and nothing the second, and both
 //! must print the same and end the same.
 
+#[path = "setting/needing.rs"]
+mod needing;
+#[path = "setting/scratch.rs"]
+mod scratch;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +15,9 @@ use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+
+use needing::needing;
+use scratch::Scratch;
 
 /// Scripts that print and end the same with and without Orrery.
 const SAME: &[(&str, &str)] = &[
@@ -78,21 +86,28 @@ const PROGRAMS: &[(&str, &str)] = &[
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let mut trials: Vec<Trial> = SAME.iter().map(|row| Trial::test(row.0, || same(row.1))).collect();
+    let mut trials: Vec<Trial> = SAME.iter().map(|row| trial(row.1, row.0, || same(row.1))).collect();
     for (name, script) in PROGRAMS {
-        trials.push(Trial::test(format!("four_cpus_run_{name}"), || on_cpus(script)));
-        trials.push(Trial::test(format!("a_seed_repeats_{name}"), || repeats(&["--seed", "7"], script)));
-        trials.push(Trial::test(format!("a_seed_and_four_cpus_repeat_{name}"), || {
+        trials.push(trial(script, &format!("four_cpus_run_{name}"), || on_cpus(script)));
+        trials.push(trial(script, &format!("a_seed_repeats_{name}"), || repeats(&["--seed", "7"], script)));
+        trials.push(trial(script, &format!("a_seed_and_four_cpus_repeat_{name}"), || {
             repeats(&["--seed", "7", "--cpus", "4"], script)
         }));
     }
     trials.push(Trial::test("a_seed_decides_random_bytes_and_times", seeds_differ));
     trials.push(Trial::test("each_failure_of_orrery_is_one_line", one_line));
     trials.push(Trial::test("help_goes_to_standard_output", help));
-    trials.push(Trial::test("a_missing_call_warns_once_and_only_who_asks", warns));
+    trials.push(needing(PYTHON, "python3", "a_missing_call_warns_once_and_only_who_asks", warns));
     trials.push(Trial::test("strace_prints_calls_as_strace_does", strace));
     trials.push(Trial::test("a_killed_orrery_leaves_nothing", killed));
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+const PYTHON: &str = "/usr/bin/python3";
+
+/// A test of a script. Python is the one program in them that not every Debian has.
+fn trial(script: &str, name: &str, test: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
+    if script.contains("python3") { needing(PYTHON, "python3", name, test) } else { Trial::test(name, test) }
 }
 
 /// The end of each run, however it goes wrong: nothing here takes a second where nothing else runs.
@@ -286,29 +301,4 @@ impl Witnessed {
 fn family(of: u32) -> Result<Vec<Witnessed>, Failed> {
     let names = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     Ok(names.filter_map(Witnessed::of).filter(|one| one.pid == of || one.parent == of).collect())
-}
-
-/// An empty directory of the test's own, removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Result<Self, Failed> {
-        // Tests run side by side: the first free number is taken by whoever makes the directory.
-        for number in 0.. {
-            let path = std::env::temp_dir().join(format!("orrery-streams-{}-{number}", std::process::id()));
-            match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self(path)),
-                Err(problem) if problem.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(problem) => return Err(problem.into()),
-            }
-        }
-        unreachable!("numbers do not end")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A test that failed may have left it half-removed.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

@@ -17,6 +17,8 @@ mod guest;
 mod handlers;
 mod limits;
 mod pointer;
+#[path = "../setting/scratch.rs"]
+mod scratch;
 mod script;
 
 use std::path::PathBuf;
@@ -24,6 +26,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+
+use scratch::Scratch;
 
 /// How long anything here may take before it counts as hanging.
 const TIME_MAX: Duration = Duration::from_secs(60);
@@ -139,31 +143,8 @@ fn same_lines(name: &str, arguments: &[&str]) -> Result<(), Failed> {
     Err(format!("{} of {here} lines differ from the host's:\n{}", different.len(), different.join("\n")).into())
 }
 
-/// An empty directory of the test's own, removed at the end.
-struct Scratch(PathBuf);
-
 impl Scratch {
-    fn new() -> Result<Self, Failed> {
-        // Tests run side by side: the first free number is taken by whoever makes the directory.
-        for number in 0.. {
-            let path = std::env::temp_dir().join(format!("orrery-hostile-{}-{number}", std::process::id()));
-            match std::fs::create_dir(&path) {
-                Ok(()) => return Ok(Self(path)),
-                Err(problem) if problem.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(problem) => return Err(problem.into()),
-            }
-        }
-        unreachable!("numbers do not end")
-    }
-
     fn path(&self) -> &str {
         self.0.to_str().expect("a temporary directory has a plain name")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A test that failed may have left it half-removed.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -7,7 +7,9 @@ use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
 
-use crate::subject::{Ran, Scratch, needing, orrery, run};
+use crate::needing::needing;
+use crate::scratch::Scratch;
+use crate::subject::{Ran, orrery, run};
 
 const BUSYBOX: &str = "/bin/busybox";
 

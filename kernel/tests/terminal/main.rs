@@ -2,12 +2,15 @@
 //!
 //! Each test sits at a pseudo terminal of the host.
 
+#[path = "../setting/needing.rs"]
+mod needing;
 mod pty;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Failed};
+
+use needing::needing;
 use nix::sys::signal::Signal;
 
 use pty::Sitting;
@@ -31,7 +34,7 @@ const ROWS: &[Row] = &[
     Row("a_reader_in_the_background_is_stopped", BASH, "bash", background_reader),
     Row("a_writer_in_the_background_is_stopped_if_so_wished", BASH, "bash", background_writer),
     Row("the_guest_has_the_hosts_window", BASH, "bash", window),
-    Row("ps_and_tty_name_the_terminal", DASH, "dash", names),
+    Row("ps_and_tty_name_the_terminal", "/usr/bin/ps", "procps", names),
     Row("three_escapes_end_a_stuck_machine", DASH, "dash", escape),
     Row("raw_modes_give_keys_as_they_are", DASH, "dash", raw_keys),
     Row("busybox_vi_edits_a_file", "/bin/busybox", "busybox-static", vi),
@@ -51,18 +54,6 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = ROWS.iter().map(|row| needing(row.1, row.2, row.0, row.3)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-/// A test that is ignored, or fails, where a program is missing.
-fn needing(program: &'static str, package: &str, name: &str, test: fn() -> Result<(), Failed>) -> Trial {
-    if Path::new(program).exists() {
-        return Trial::test(name, test);
-    }
-    let missing = format!("{program} is missing: apt-get install {package}");
-    if std::env::var_os("ORRERY_REQUIRE_ALL").is_some() {
-        return Trial::test(name, move || Err(missing.into()));
-    }
-    Trial::test(format!("{name} ({missing})"), test).with_ignored_flag(true)
 }
 
 fn bash() -> Result<Sitting, Failed> {
