@@ -1,4 +1,4 @@
-//! Mappings in detail: where they go, what they are moved to, what happens to them at a fork and past a file's end.
+//! Mappings in detail: where they go, what happens to them at a fork and past a file's end.
 
 use kernel_abi::flags::{Madvice, MapFlags, MremapFlags, MsyncFlags, OpenFlags, ProtFlags, Resource};
 use kernel_abi::structs::{status_exited, status_signaled};
@@ -14,29 +14,28 @@ cases! { "mapping":
     behind_the_end_of_a_file_is_zero, past_the_last_page_is_sigbus, a_file_that_grows_is_seen, a_file_that_shrinks_is_missed, what_was_cut_off_does_not_come_back,
     a_private_mapping_sees_the_file_until_it_is_written, a_mapping_keeps_its_file, processes_share_a_file,
     a_private_page_is_copied_once, a_grandchild_has_its_own_copy, memory_nobody_may_touch, what_is_read_only_stays_so,
-    protection_splits_and_joins, a_mapping_moves_to_a_place, a_mapping_leaves_an_area_behind, what_mremap_refuses,
-    shared_memory_is_doubled, a_shared_mapping_moves_with_its_file, who_is_in_memory, what_mincore_refuses, what_msync_refuses,
+    protection_splits_and_joins, who_is_in_memory, what_mincore_refuses, what_msync_refuses,
     some_memory_is_not_inherited, some_memory_is_wiped_for_a_child, memory_is_fetched_beforehand,
     shared_memory_is_not_forgotten, a_file_behind_private_changes_comes_back, a_large_mapping_costs_nothing,
     a_stack_grows_down, a_stack_grows_no_further_than_its_limit, the_break_keeps_what_is_below, the_break_runs_into_nothing, a_transfer_ends_where_memory_does,
     execution_takes_permission, what_mprotect_and_munmap_refuse,
 }
 
-fn first(sys: &dyn Sys, at: usize) -> u8 {
+pub(super) fn first(sys: &dyn Sys, at: usize) -> u8 {
     let mut byte = [0];
     sys.peek(at, &mut byte);
     byte[0]
 }
 
 /// A file of `bytes`, mapped.
-fn mapped(sys: &dyn Sys, bytes: &[u8], len: usize, flags: MapFlags) -> Result<(Fd, usize)> {
+pub(super) fn mapped(sys: &dyn Sys, bytes: &[u8], len: usize, flags: MapFlags) -> Result<(Fd, usize)> {
     let file = create(sys, "file")?;
     write(sys, file, bytes)?;
     Ok((file, sys.mmap(0, len, RW, flags, file, 0)?))
 }
 
 /// What becomes of a child that reads at an address.
-fn reads(sys: &dyn Sys, at: usize) -> Result<i32> {
+pub(super) fn reads(sys: &dyn Sys, at: usize) -> Result<i32> {
     let pid = sys.fork_with(|sys, at| i32::from(first(sys, at)), at)?;
     Ok(wait(sys, pid)? & !0x80)
 }
@@ -51,8 +50,8 @@ fn writes(sys: &dyn Sys, at: usize) -> Result<i32> {
     Ok(wait(sys, pid)? & !0x80)
 }
 
-const SEGV: i32 = status_signaled(Signal::SIGSEGV.number(), false);
-const BUS: i32 = status_signaled(Signal::SIGBUS.number(), false);
+pub(super) const SEGV: i32 = status_signaled(Signal::SIGSEGV.number(), false);
+pub(super) const BUS: i32 = status_signaled(Signal::SIGBUS.number(), false);
 
 fn a_hint_is_taken_when_there_is_room(sys: &dyn Sys) -> Outcome {
     let at = map(sys, 4 * PAGE, PRIVATE)?;
@@ -263,70 +262,6 @@ fn protection_splits_and_joins(sys: &dyn Sys) -> Outcome {
     // Joined again, it moves as one.
     let to = sys.mremap(at, 5 * PAGE, 6 * PAGE, MremapFlags::MREMAP_MAYMOVE, 0)?;
     assert!(sys.bytes(to, 5 * PAGE).iter().all(|&byte| byte == 2));
-    Ok(())
-}
-
-fn a_mapping_moves_to_a_place(sys: &dyn Sys) -> Outcome {
-    let both = MremapFlags::MREMAP_MAYMOVE | MremapFlags::MREMAP_FIXED;
-    let (from, to) = (map(sys, 2 * PAGE, PRIVATE)?, map(sys, 4 * PAGE, PRIVATE)?);
-    sys.poke(from, b"one");
-    sys.poke(from + PAGE, b"two");
-    sys.poke(to, &[8; 4 * PAGE]);
-    assert_eq!(sys.mremap(from, 2 * PAGE, 2 * PAGE, both, to + PAGE)?, to + PAGE);
-    let seen = [0, 1, 2, 3].map(|page| first(sys, to + page * PAGE));
-    assert_eq!(seen, [8, b'o', b't', 8]);
-    assert_eq!(reads(sys, from)?, SEGV);
-    // Shorter, and part of a mapping only.
-    assert_eq!(sys.mremap(to + 2 * PAGE, PAGE, PAGE, both, from)?, from);
-    assert_eq!((first(sys, from), reads(sys, to + 2 * PAGE)?), (b't', SEGV));
-    Ok(())
-}
-
-fn a_mapping_leaves_an_area_behind(sys: &dyn Sys) -> Outcome {
-    let flags = MremapFlags::MREMAP_MAYMOVE | MremapFlags::MREMAP_DONTUNMAP;
-    let from = map(sys, PAGE, PRIVATE)?;
-    sys.poke(from, b"moved");
-    let to = sys.mremap(from, PAGE, PAGE, flags, 0)?;
-    assert_ne!(to, from);
-    assert_eq!((sys.bytes(to, 5), sys.bytes(from, 5)), (b"moved".to_vec(), vec![0; 5]));
-    assert_eq!(sys.mremap(from, PAGE, 2 * PAGE, flags, 0), Err(Errno::EINVAL));
-    Ok(())
-}
-
-fn what_mremap_refuses(sys: &dyn Sys) -> Outcome {
-    let (may, fixed) = (MremapFlags::MREMAP_MAYMOVE, MremapFlags::MREMAP_FIXED);
-    let at = map(sys, 4 * PAGE, PRIVATE)?;
-    let none = MremapFlags::empty();
-    assert_eq!(sys.mremap(at, PAGE, PAGE, MremapFlags::from_bits_retain(8), 0), Err(Errno::EINVAL));
-    assert_eq!(sys.mremap(at, PAGE, PAGE, fixed, at), Err(Errno::EINVAL));
-    assert_eq!(sys.mremap(at, PAGE, 0, may, 0), Err(Errno::EINVAL));
-    // The new place overlaps the old, or is none.
-    assert_eq!(sys.mremap(at, 2 * PAGE, 2 * PAGE, may | fixed, at + PAGE), Err(Errno::EINVAL));
-    assert_eq!(sys.mremap(at, PAGE, PAGE, may | fixed, at + 2 * PAGE + 1), Err(Errno::EINVAL));
-    sys.munmap(at + PAGE, PAGE)?;
-    assert_eq!(sys.mremap(at, 2 * PAGE, 3 * PAGE, may, 0), Err(Errno::EFAULT));
-    assert_eq!(sys.mremap(at + PAGE, PAGE, PAGE, may, 0), Err(Errno::EFAULT));
-    // Nothing of a private mapping is not doubled.
-    assert_eq!(sys.mremap(at, 0, PAGE, may, 0), Err(Errno::EINVAL));
-    assert_eq!(sys.mremap(at, PAGE, PAGE, none, 0)?, at);
-    Ok(())
-}
-
-fn shared_memory_is_doubled(sys: &dyn Sys) -> Outcome {
-    let at = map(sys, 2 * PAGE, SHARED)?;
-    let twin = sys.mremap(at, 0, 2 * PAGE, MremapFlags::MREMAP_MAYMOVE, 0)?;
-    sys.poke(at + PAGE, b"seen");
-    assert_eq!(sys.bytes(twin + PAGE, 4), b"seen");
-    Ok(())
-}
-
-fn a_shared_mapping_moves_with_its_file(sys: &dyn Sys) -> Outcome {
-    let (file, at) = mapped(sys, &[5; 2 * PAGE], 2 * PAGE, MapFlags::MAP_SHARED)?;
-    let to = sys.mremap(at + PAGE, PAGE, 2 * PAGE, MremapFlags::MREMAP_MAYMOVE, 0)?;
-    sys.poke(to, b"x");
-    sys.pread64(file, sys.page(), 1, PAGE)?;
-    assert_eq!(sys.bytes(sys.page(), 1), b"x");
-    assert_eq!(reads(sys, to + PAGE)?, BUS);
     Ok(())
 }
 

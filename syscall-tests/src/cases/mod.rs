@@ -77,6 +77,7 @@ mod pipe;
 mod poll;
 mod process;
 mod queue;
+mod remap;
 mod sched;
 mod signal;
 mod spent;
@@ -100,6 +101,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         name::CASES,
         memory::CASES,
         mapping::CASES,
+        remap::CASES,
         process::CASES,
         exec::CASES,
         child::CASES,
