@@ -63,6 +63,8 @@ fn cargo(root: &Path, target: &str, words: &[&str], say: Say) -> Result<()> {
             String::from("core and alloc built from the toolchain's rust-src")
         }
         Core::System(sysroot) => {
+            // clippy is a compiler of its own, and must be the one that built core.
+            ensure!(words[0] != "clippy", "clippy needs rustup's {target}, or its rust-src");
             cargo.env("RUSTC", sysroot.rustc());
             format!("the system's rustc with the sysroot {}", sysroot.dir.display())
         }
