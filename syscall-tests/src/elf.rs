@@ -7,9 +7,9 @@ use kernel::kernel::{Boot, Kernel, Root};
 use ostd::hosted::folder::{HostFolder, Writable};
 use ostd::hosted::{Engine, Hosted, HostedConfig};
 
-use crate::cases::Case;
 use crate::host::Place;
 use crate::machine::{self, Seat};
+use cases::Case;
 
 /// Why this machine cannot run such cases, if it cannot.
 pub fn missing() -> Option<String> {

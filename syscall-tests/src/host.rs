@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use kernel_abi::{Calls as _, Pid, Signal};
 
-use crate::cases::Case;
 use crate::machine::TIME_MAX;
 use crate::native::Native;
+use cases::Case;
 
 /// How often a running case is looked at.
 const GLANCE: Duration = Duration::from_millis(2);

@@ -1,6 +1,6 @@
 //! Linux's behaviour as cases: functions that pass on Linux before they are held against Orrery.
 //!
-//! - [`cases`]: the cases, by family; [`cases::all`] lists them.
+//! - [`cases`]: the cases, a crate of their own; [`cases::all`] lists them.
 //! - [`host`]: the subject that is the host's kernel, and [`native`], how a case is one of its programs.
 //! - [`scripted`]: the subject that is Orrery, with cases as functions of this process.
 //! - [`elf`]: the subject that is Orrery, with cases as a real program.
@@ -9,7 +9,6 @@
 //! `tests/cases.rs` makes each case a test per subject; the binary `case` runs one case on the kernel under it. A case
 //! asks nothing of its kernel but a working directory of its own, and adapts to the user that it runs as.
 
-pub mod cases;
 pub mod elf;
 pub mod host;
 pub mod known;
@@ -17,3 +16,5 @@ pub mod machine;
 pub mod native;
 pub mod rows;
 pub mod scripted;
+
+pub use cases;

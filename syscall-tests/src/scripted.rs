@@ -13,9 +13,9 @@ use ostd::hosted::scripted::{Guest, Token, image};
 use ostd::hosted::{Engine, HostedConfig};
 use zerocopy::IntoBytes as _;
 
-use crate::cases::{self, Case, Failure};
 use crate::machine::{self, Seat};
 use crate::rows::Answers;
+use cases::{self, Case, Failure};
 
 /// Where the program is in its root.
 const PROGRAM: &str = "/init";

@@ -1,5 +1,7 @@
 //! Mappings in detail: where they go, what happens to them at a fork and past a file's end.
 
+use alloc::vec::Vec;
+
 use kernel_abi::flags::{Madvice, MapFlags, MremapFlags, MsyncFlags, OpenFlags, ProtFlags, Resource};
 use kernel_abi::structs::{status_exited, status_signaled};
 use kernel_abi::{Calls, Errno, Fd, Result, Signal, Sys};

@@ -1,5 +1,7 @@
 //! Groups and sessions of processes, and what a process says of itself by prctl.
 
+use alloc::vec::Vec;
+
 use kernel_abi::flags::{ArchPrctlCode, Personality, PipeFlags, PrctlOption, WaitOptions};
 use kernel_abi::structs::{status_exited, status_signaled};
 use kernel_abi::{Arch, Calls, Errno, Pid, Result, Signal, Sys};

@@ -1,5 +1,7 @@
 //! Processes: children, how they end, who waits, and groups of them.
 
+use alloc::vec::Vec;
+
 use kernel_abi::flags::WaitOptions;
 use kernel_abi::structs::{status_exited, status_signaled};
 use kernel_abi::sys::ChildFn;

@@ -1,5 +1,7 @@
 //! The calls on names that take no directory: x86-64's older half, next to the errors of both.
 
+use alloc::format;
+
 use kernel_abi::flags::{
     AccessAtFlags, AccessMode, AtFlags, NAME_MAX, OpenFlags, PATH_MAX, RenameFlags, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK,
     S_IFMT, S_IFREG,

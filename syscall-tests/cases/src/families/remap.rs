@@ -1,5 +1,7 @@
 //! Mappings that are moved, grown and doubled: mremap(2).
 
+use alloc::vec;
+
 use kernel_abi::flags::{MapFlags, MremapFlags};
 use kernel_abi::{Calls, Errno, Sys};
 

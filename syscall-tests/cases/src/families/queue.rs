@@ -1,5 +1,7 @@
 //! Signals that wait: queued, taken by hand, let in under another mask.
 
+use alloc::vec::Vec;
+
 use kernel_abi::flags::{Resource, SI_QUEUE, SI_TKILL, SI_USER, SaFlags, SigHow};
 use kernel_abi::structs::{Rlimit, Siginfo, Timespec};
 use kernel_abi::{Calls, Errno, Pid, Result, SigSet, Signal, Sys};

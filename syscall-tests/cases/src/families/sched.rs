@@ -1,5 +1,7 @@
 //! How threads ask to be scheduled, and what they are told.
 
+use alloc::vec::Vec;
+
 use kernel_abi::flags::{PriorityWhich, SchedPolicy};
 use kernel_abi::structs::{RobustListHead, SchedParam, Timeval, Utsname, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Pid, Result, Sys};

@@ -1,5 +1,8 @@
 //! Bytes moved many at a time, between files, and reserved: vectors, sendfile, ranges.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use kernel_abi::flags::{Fadvice, FallocateMode, OpenFlags, PipeFlags, RwFlags, SyncRangeFlags, Whence};
 use kernel_abi::structs::{Iovec, Stat};
 use kernel_abi::{Calls, Errno, Fd, Result, Sys};

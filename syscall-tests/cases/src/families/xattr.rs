@@ -1,5 +1,8 @@
 //! Extended attributes. A file system that keeps none may say so.
 
+use alloc::format;
+use alloc::vec::Vec;
+
 use kernel_abi::flags::{AtFlags, OpenFlags, XattrFlags};
 use kernel_abi::{Calls, Errno, Fd, Result, Sys};
 

@@ -1,5 +1,6 @@
 //! Signal handlers: what they are told, what is blocked meanwhile, which stack they run on.
 
+use alloc::vec::Vec;
 use core::mem::offset_of;
 
 use kernel_abi::flags::{

@@ -1,5 +1,7 @@
 //! Bytes in and out of files.
 
+use alloc::vec::Vec;
+
 use kernel_abi::flags::{OpenFlags, Whence};
 use kernel_abi::structs::Iovec;
 use kernel_abi::sys::PAGE_LEN;

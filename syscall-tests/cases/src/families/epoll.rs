@@ -1,5 +1,7 @@
 //! Sets of files of which some may be ready.
 
+use alloc::vec::Vec;
+
 use kernel_abi::flags::{EpollEvents, EpollFlags, EpollOp, EventfdFlags, OpenFlags};
 use kernel_abi::structs::{EpollEvent, Timespec, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Result, Sys};

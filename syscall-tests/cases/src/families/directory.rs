@@ -1,5 +1,11 @@
 //! Directories: listing them, being in them, and calling one the root.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
+
 use kernel_abi::flags::{DT_DIR, DT_LNK, DT_REG, OpenFlags, PipeFlags, Whence};
 use kernel_abi::structs::{Dirent64, FromBytes, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Mode, Result, Sys};

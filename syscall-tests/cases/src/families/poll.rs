@@ -1,5 +1,8 @@
 //! Waiting for descriptors, and the counter that is made to be waited for.
 
+use alloc::vec;
+use alloc::vec::Vec;
+
 use kernel_abi::flags::{EventfdFlags, FcntlCommand, OpenFlags, PipeFlags, PollEvents, Resource};
 use kernel_abi::structs::{FdSet, PollFd, Rlimit, Timespec, Timeval, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Result, Sys};

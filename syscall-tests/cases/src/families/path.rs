@@ -1,5 +1,9 @@
 //! Names: making, moving, removing and describing them.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use kernel_abi::flags::{
     AccessMode, AtFlags, DT_DIR, DT_REG, OpenFlags, RenameFlags, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG,
 };

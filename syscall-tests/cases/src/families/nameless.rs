@@ -1,5 +1,7 @@
 //! Files without a name: memfd_create(2) and O_TMPFILE.
 
+use alloc::format;
+
 use kernel_abi::flags::{
     AtFlags, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, FcntlCommand, MapFlags, MemfdFlags, OpenFlags,
     ProtFlags, Whence,
