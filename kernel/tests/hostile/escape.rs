@@ -9,8 +9,7 @@ use std::process::{Command, Stdio};
 use libtest_mimic::{Failed, Trial};
 
 use crate::code::{Code, Reg};
-use crate::elf::install;
-use crate::{Scratch, orrery, run, trial};
+use crate::{Scratch, orrery, place, run, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -86,7 +85,7 @@ enum Natively {
 fn attempt(name: &str, natively: Natively, code: &Code) -> Result<(), Failed> {
     let scratch = Scratch::new()?;
     let (program, witness) = (scratch.0.join("program"), scratch.0.join("witness"));
-    install(program.to_str().ok_or("a plain name")?, &image(code, &witness));
+    place(&program, &image(code, &witness))?;
     let here = run(Command::new(&program).current_dir("/"))?;
     let seen = std::fs::remove_dir(&witness).is_ok();
     if natively == Natively::Works && !seen {
@@ -262,7 +261,7 @@ fn by_signal_and_descriptor() -> Result<(), Failed> {
         // kill(2) of a process, of its group, of everybody in a group that is not ours.
         let mut witness = victim()?;
         let pid = witness.id() as usize;
-        install(path, &image(&Code::new().call(62, &[pid, 9]).call(200, &[pid, 9]).exit(), &scratch.0));
+        place(&program, &image(&Code::new().call(62, &[pid, 9]).call(200, &[pid, 9]).exit(), &scratch.0))?;
         let mut command = if is_inside { orrery(&[]) } else { Command::new(&program) };
         run(if is_inside { command.arg(&program) } else { &mut command })?;
         let killed = if is_inside { witness.try_wait()?.is_some() } else { witness.wait()?.signal() == Some(9) };
@@ -273,7 +272,7 @@ fn by_signal_and_descriptor() -> Result<(), Failed> {
     }
     // Descriptors 3 to 9: on the host one of them is a pipe of ours, which the program inherits as its standard error.
     let writes = (2..10).fold(Code::new(), |code, fd| code.call(1, &[fd, PATH, 3])).exit();
-    install(path, &image(&writes, &scratch.0));
+    place(&program, &image(&writes, &scratch.0))?;
     for is_inside in [false, true] {
         let (mut reader, writer) = std::io::pipe()?;
         // As a shell does `8>&2`: a descriptor beyond the three that Orrery passes on.
@@ -300,7 +299,7 @@ fn vsyscall() -> Result<(), Failed> {
     for entry in [0, 0x400, 0x800] {
         let code = Code::new().set(Reg::Rsp, STACK).set(Reg::Rdi, 0).set(Reg::Rsi, 0);
         let code = code.set(Reg::Rax, 0xffff_ffff_ff60_0000 + entry).raw(&[0xff, 0xd0]).exit();
-        install(program.to_str().ok_or("a plain name")?, &image(&code, &scratch.0));
+        place(&program, &image(&code, &scratch.0))?;
         let here = run(&mut Command::new(&program))?.status;
         // A host may have been told to have none.
         assert!([7, 139].contains(&here), "{here}");
@@ -361,7 +360,7 @@ fn privileged() -> Result<(), Failed> {
     let mut different = Vec::new();
     for instruction in INSTRUCTIONS {
         let code = Code::new().set(Reg::Rsp, STACK).set(Reg::Rax, 0).set(Reg::Rdx, 0x80).raw(instruction).exit();
-        install(program.to_str().ok_or("a plain name")?, &image(&code, &scratch.0));
+        place(&program, &image(&code, &scratch.0))?;
         let (here, there) = (run(&mut Command::new(&program))?.status, run(orrery(&[]).arg(&program))?.status);
         if here != there {
             different.push(format!("{instruction:x?}: {here} on the host, {there} under Orrery"));

@@ -6,9 +6,8 @@ use kernel_abi::{Calls as _, Errno, Fd, Gid, Mode, Pid, Result, Sys as _, Uid};
 use libtest_mimic::{Failed, Trial};
 
 use crate::code::Code;
-use crate::elf::install;
 use crate::guest::Guest;
-use crate::{Probe, Scratch, inside, native, orrery, run, same_lines, trial};
+use crate::{Probe, Scratch, inside, native, orrery, place, run, same_lines, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -219,10 +218,7 @@ fn a_stack_ends() -> std::result::Result<(), Failed> {
     let scratch = Scratch::new()?;
     let program = scratch.0.join("program");
     // push rax; back to it
-    install(
-        program.to_str().ok_or("a plain name")?,
-        &crate::escape::image(&Code::new().raw(&[0x50, 0xeb, 0xfd]), &program),
-    );
+    place(&program, &crate::escape::image(&Code::new().raw(&[0x50, 0xeb, 0xfd]), &program))?;
     for limit in ["64", "1024"] {
         let shell = format!("ulimit -c 0; ulimit -s {limit}; {}; echo $?", program.display());
         let here = run(std::process::Command::new("/bin/sh").args(["-c", &shell]))?;
@@ -485,7 +481,7 @@ fn a_busy_program_hears() -> std::result::Result<(), Failed> {
     let back = |code: Code, len: usize| code.raw(&[0xeb, (256 - len - 2) as u8]);
     let len = calls.bytes().len();
     for code in [back(Code::new(), 0), back(calls, len)] {
-        install(path, &crate::escape::image(&code, &program));
+        place(&program, &crate::escape::image(&code, &program))?;
         for options in [&[][..], &["--seed", "1"]] {
             let words: Vec<&str> = options.iter().copied().chain([path]).collect();
             let shell = format!("timeout 0.3 {} {}; echo $?", env!("CARGO_BIN_EXE_orrery"), words.join(" "));

@@ -21,7 +21,8 @@ mod pointer;
 mod scratch;
 mod script;
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -99,6 +100,17 @@ fn run(command: &mut Command) -> Result<Ran, Failed> {
     let status = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
     let ran = Ran { status, out: text(&out)?, err: text(&err)? };
     if hangs { Err(format!("it hangs; so far {ran:#?}").into()) } else { Ok(ran) }
+}
+
+/// Puts a program file at `path`. A process of its own writes it: a descriptor that is open for writing here would go
+/// along with whatever another test starts meanwhile, and Linux executes no file that somebody can still write.
+fn place(path: &Path, file: &[u8]) -> Result<(), Failed> {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", r#"rm -f "$0"; cat >"$0"; chmod 755 "$0""#]).arg(path).stdin(Stdio::piped());
+    let mut child = shell.spawn()?;
+    child.stdin.take().ok_or("a pipe")?.write_all(file)?;
+    assert!(child.wait()?.success(), "cannot write {}", path.display());
+    Ok(())
 }
 
 /// `orrery` with `options`, about to be told its program.

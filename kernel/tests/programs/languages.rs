@@ -81,7 +81,7 @@ os.waitpid(p,0); print(a[0]); os.pwrite(f.fileno(),b"J",0); print(mmap.mmap(f.fi
         PYTHON.1,
         r#"/usr/bin/python3 -c '
 import signal as s,os,time
-s.signal(s.SIGALRM,lambda *a: print("alarm")); s.setitimer(s.ITIMER_REAL,0.05); s.pause()
+s.signal(s.SIGALRM,lambda *a: os.write(1,b"alarm\n")); s.setitimer(s.ITIMER_REAL,0.05); s.pause()
 s.signal(s.SIGUSR1,lambda *a: print("usr")); os.kill(os.getpid(),s.SIGUSR1); print(s.sigpending())
 s.pthread_sigmask(s.SIG_BLOCK,[s.SIGUSR2]); os.kill(os.getpid(),s.SIGUSR2); print(s.sigpending()); print(int(s.sigwait([s.SIGUSR2])))
 p=os.fork()

@@ -196,7 +196,7 @@ echo $?"#,
         r#"cat /proc/thread-self/comm; ls /proc/self/task | wc -l; head -1 /proc/self/fdinfo/0; readlink /proc/self/fd/0
 exec 5</etc/passwd; read x <&5; cat /proc/$$/fdinfo/5 | head -1; ls /proc/$$/fd | grep -x 5
 tr '\0' ' ' </proc/self/cmdline; readlink /proc/self/exe /proc/$$/cwd | head -1; wc -c </proc/sys/kernel/random/uuid
-sleep 5 & ps -o comm,stat -p $! | tail -1; ps -L -p $! -o comm= ; kill $!; cat /proc/$$/task/$$/comm"#,
+sleep 5 & ps -o comm=,s= -p $!; ps -L -p $! -o comm= ; kill $!; cat /proc/$$/task/$$/comm"#,
     ),
     Row(
         "what_the_caller_may_not_read_the_guest_may_not_either",
