@@ -54,7 +54,7 @@ impl Area {
     }
 
     fn offset(&self) -> usize {
-        self.0.as_ptr().align_offset(64)
+        self.0.as_ptr().cast::<u8>().align_offset(64)
     }
 
     fn pointer(&mut self) -> *mut u8 {
