@@ -22,6 +22,8 @@ mod context;
 #[cfg(target_os = "none")]
 mod copy;
 #[cfg(target_os = "none")]
+mod fixup;
+#[cfg(target_os = "none")]
 mod halt;
 #[cfg(target_os = "none")]
 mod heap;

@@ -10,11 +10,11 @@ use core::sync::atomic::Ordering;
 use ostd_hal::device::OutsideEvent;
 use ostd_hal::hal::{CopyFault, Resumed};
 use ostd_hal::{
-    Access, Client, CpuId, Hal, Interrupt, PAGE_SIZE, Paddr, PageFault, RunError, SafePoint, Step, Trap, UserState,
-    Vaddr,
+    Client, CpuId, Hal, Interrupt, PAGE_SIZE, Paddr, PageFault, RunError, SafePoint, Step, Trap, UserState, Vaddr,
 };
 
 use crate::context::{self, Context};
+use crate::copy::Copy;
 use crate::layout::{Layout, largest_free};
 use crate::{arch, copy, heap, serial, stacks, user};
 
@@ -81,7 +81,7 @@ pub(crate) fn interrupted(interrupt: Interrupt) {
 }
 
 // SAFETY: 1. and 2. the layout divides memory that the loader calls free, without what the image and the archive take;
-// the window on it is never unmapped. 3. `copy` walks the tree. 4. `user::enter` puts the given tree in force, whose
+// the window on it is never unmapped. 3. `copy` asks the tree, or the paging unit that reads it. 4. `user::enter` puts the given tree in force, whose
 // kernel half users cannot use. 5. `context` gives each context a stack, and takes its entry once.
 unsafe impl Hal for Baremetal {
     const CHECKS: bool = false;
@@ -165,36 +165,26 @@ unsafe impl Hal for Baremetal {
     }
 
     unsafe fn user_read(&self, root: Paddr, from: Vaddr, into: *mut u8, len: usize) -> Result<(), CopyFault> {
-        copy::each_page(root, from, len, Access::Read, |byte, offset, piece| {
-            // SAFETY: `byte` has `piece` bytes of a mapped frame behind it; `into` has `len` by the waist's contract.
-            unsafe { copy::copy_bytes(byte, into.add(offset), piece) };
-        })
+        // SAFETY: the waist's contract.
+        unsafe { copy::copy(root, from, len, Copy::Read(into)) }
     }
 
     unsafe fn user_write(&self, root: Paddr, to: Vaddr, from: *const u8, len: usize) -> Result<(), CopyFault> {
-        copy::each_page(root, to, len, Access::Write, |byte, offset, piece| {
-            // SAFETY: as in `user_read`, the other way round.
-            unsafe { copy::copy_bytes(from.add(offset), byte, piece) };
-        })
+        // SAFETY: the waist's contract.
+        unsafe { copy::copy(root, to, len, Copy::Write(from)) }
     }
 
     fn user_fill(&self, root: Paddr, to: Vaddr, byte: u8, len: usize) -> Result<(), CopyFault> {
-        copy::each_page(root, to, len, Access::Write, |place, _, piece| {
-            // SAFETY: `place` has `piece` bytes of a mapped frame behind it.
-            unsafe { core::ptr::write_bytes(place, byte, piece) };
-        })
+        // SAFETY: there is no kernel's end.
+        unsafe { copy::copy(root, to, len, Copy::Fill(byte)) }
     }
 
     fn user_cmpxchg32(&self, root: Paddr, at: Vaddr, old: u32, new: u32) -> Result<u32, PageFault> {
-        copy::user_word(root, at, Access::Write, |word| {
-            match word.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst) {
-                Ok(was) | Err(was) => was,
-            }
-        })
+        copy::word_exchange(root, at, old, new)
     }
 
     fn user_load32(&self, root: Paddr, at: Vaddr) -> Result<u32, PageFault> {
-        copy::user_word(root, at, Access::Read, |word| word.load(Ordering::SeqCst))
+        copy::word_load(root, at)
     }
 
     fn user_enter(&self, _cpu: CpuId, root: Paddr, state: &mut UserState<Self::Registers>) -> Trap {
@@ -218,7 +208,7 @@ unsafe impl Hal for Baremetal {
     }
 
     fn user_end(&self) -> Vaddr {
-        Vaddr::new(arch::USER_END)
+        Vaddr::new(arch::user_end())
     }
 
     fn cpu_local() -> *const () {

@@ -5,6 +5,7 @@ use core::arch::asm;
 
 use crate::exit::Exit;
 
+mod copy;
 mod cpu;
 mod entry;
 mod fpu;
@@ -15,6 +16,7 @@ mod time;
 mod trap;
 mod user;
 
+pub(crate) use copy::{user_copy, user_set, user_word_exchange, user_word_load};
 pub(crate) use cpu::local;
 pub(crate) use entry::{DIRECT_MAP, DIRECT_MAP_LEN};
 pub(crate) use fpu::{fp_accepts, fp_initial, fp_restore, fp_save};
@@ -32,10 +34,13 @@ const UART: usize = 0x1000_0000;
 const TEST_DEVICE: usize = 0x10_0000;
 /// Supervisor interrupt enable, in `sstatus`.
 const INTERRUPT_ENABLE: usize = 1 << 1;
-/// The end of the lower half of Sv48.
-pub(crate) const USER_END: usize = 0x0000_7fff_ffff_f000;
 /// Where the stacks' window begins.
 pub(crate) const STACK_WINDOW: usize = 0xffff_8080_0000_0000;
+
+/// The end of what programs may use: the lower half, but for a page behind which addresses are nobody's.
+pub(crate) const fn user_end() -> usize {
+    0x0000_7fff_ffff_f000
+}
 
 /// Makes the first hart ready: traps, floating point, interrupts (kept away). The clock's speed is in the device tree.
 pub(crate) fn start() {

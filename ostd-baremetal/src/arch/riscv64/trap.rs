@@ -1,4 +1,5 @@
-//! The trap vector, and traps taken while the kernel runs: interrupts are delivered, anything else is fatal.
+//! The trap vector, and traps taken while the kernel runs: interrupts are delivered, refused user copies end,
+//! anything else is fatal.
 #![expect(unsafe_code, reason = "the trap vector")]
 
 use core::arch::{asm, global_asm};
@@ -8,6 +9,7 @@ use ostd_hal::Interrupt;
 
 use super::cpu::{FAULT_STACK, PerCpu};
 use super::{STACK_WINDOW, plic, time};
+use crate::fixup;
 use crate::image::BOOT_STACK_LEN;
 
 /// The bit of `scause` that tells interrupts from exceptions.
@@ -15,6 +17,8 @@ const INTERRUPT: usize = 1 << 63;
 const SOFTWARE: usize = 1;
 const TIMER: usize = 5;
 const EXTERNAL: usize = 9;
+const LOAD_PAGE_FAULT: usize = 13;
+const STORE_PAGE_FAULT: usize = 15;
 /// `sie`: all three kinds.
 const ALL_KINDS: usize = 1 << SOFTWARE | 1 << TIMER | 1 << EXTERNAL;
 
@@ -51,19 +55,24 @@ pub(super) fn deliver(cause: usize) -> bool {
     true
 }
 
-extern "C" fn kernel_interrupt(cause: usize) {
-    deliver(cause);
-}
-
-extern "C" fn kernel_exception(cause: usize, address: usize, pc: usize) -> ! {
+/// Answers a trap taken in the kernel; says where to go on.
+extern "C" fn kernel_trap(cause: usize, address: usize, pc: usize) -> usize {
+    if deliver(cause) {
+        return pc;
+    }
+    if matches!(cause, LOAD_PAGE_FAULT | STORE_PAGE_FAULT)
+        && let Some(way_out) = fixup::way_out(pc, address)
+    {
+        return way_out;
+    }
     if (STACK_WINDOW..STACK_WINDOW + (1 << 39)).contains(&address) {
         panic!("a kernel stack is full: {address:#x} was used at {pc:#x}");
     }
     panic!("exception {cause} in the kernel at {pc:#x}, address {address:#x}");
 }
 
-// Every trap. `sscratch` is zero in the kernel and the hart's data in user mode. Exceptions of the kernel are fatal, and
-// go on a stack of their own: theirs may be what is wrong.
+// Every trap. `sscratch` is zero in the kernel and the hart's data in user mode. Exceptions of the kernel go on a stack
+// of their own: theirs may be what is wrong. They do not nest: one inside another is fatal.
 global_asm!(
         ".pushsection .text, \"ax\"",
         ".balign 4",
@@ -78,8 +87,15 @@ global_asm!(
         "csrrw tp, sscratch, tp",
         "sd t0, {scratch}(tp)",
         "csrr t0, scause",
-        "bgez t0, 2f",
-        "addi sp, sp, -128",
+        "bltz t0, 4f",
+        "la t0, {fault_stack} + {fault_stack_len}",
+        "sd sp, -8(t0)",
+        "addi sp, t0, -144",
+        "j 5f",
+        "4:",
+        "sd sp, -8(sp)",
+        "addi sp, sp, -144",
+        "5:",
         "sd ra, 0(sp)",
         "sd t1, 16(sp)",
         "sd t2, 24(sp)",
@@ -95,10 +111,13 @@ global_asm!(
         "sd a5, 104(sp)",
         "sd a6, 112(sp)",
         "sd a7, 120(sp)",
-        "mv a0, t0",
         "ld t0, {scratch}(tp)",
         "sd t0, 8(sp)",
-        "call {kernel_interrupt}",
+        "csrr a0, scause",
+        "csrr a1, stval",
+        "csrr a2, sepc",
+        "call {kernel_trap}",
+        "csrw sepc, a0",
         "ld ra, 0(sp)",
         "ld t0, 8(sp)",
         "ld t1, 16(sp)",
@@ -115,20 +134,12 @@ global_asm!(
         "ld a5, 104(sp)",
         "ld a6, 112(sp)",
         "ld a7, 120(sp)",
-        "addi sp, sp, 128",
+        "ld sp, 136(sp)",
         "sret",
-        "2:",
-        "la sp, {fault_stack} + {fault_stack_len}",
-        "mv a0, t0",
-        "csrr a1, stval",
-        "csrr a2, sepc",
-        "call {kernel_exception}",
-        "unimp",
         ".popsection",
         from_user = sym super::user::trap_from_user,
         scratch = const offset_of!(PerCpu, scratch),
-        kernel_interrupt = sym kernel_interrupt,
-        kernel_exception = sym kernel_exception,
+        kernel_trap = sym kernel_trap,
         fault_stack = sym FAULT_STACK,
         fault_stack_len = const BOOT_STACK_LEN,
 );

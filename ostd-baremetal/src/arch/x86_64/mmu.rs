@@ -4,10 +4,12 @@
 use core::arch::asm;
 use core::arch::x86_64::__cpuid_count;
 use core::ops::Range;
+use core::sync::atomic::Ordering;
 
 use ostd_hal::paging::ENTRIES;
 use ostd_hal::{Paddr, Vaddr};
 
+use super::copy::GUARDED;
 use super::entry::{BOOT_PML4, DIRECT_MAP, KERNEL_OFFSET};
 
 /// Where the image is loaded.
@@ -32,7 +34,8 @@ pub(super) fn start() {
     }
     let features = __cpuid_count(7, 0).ebx;
     let protections = u64::from(features >> 7 & 1) << 20 | u64::from(features >> 20 & 1) << 21;
-    // SAFETY: the CPU has what is turned on (SMEP, SMAP); user memory is copied through the window only.
+    GUARDED.store(features & 1 << 20 != 0, Ordering::Relaxed);
+    // SAFETY: the CPU has what is turned on (SMEP, SMAP); what uses user memory knows of the latter.
     unsafe { asm!("mov {t}, cr4", "or {t}, {bits}", "mov cr4, {t}", t = out(reg) _, bits = in(reg) protections) };
     flush_all();
 }

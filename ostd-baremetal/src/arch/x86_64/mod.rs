@@ -6,6 +6,7 @@ use core::arch::asm;
 use crate::exit::Exit;
 
 mod apic;
+mod copy;
 mod cpu;
 mod entry;
 mod fpu;
@@ -16,6 +17,7 @@ mod trap;
 mod user;
 
 pub(crate) use apic::{UART_LINE, uart_line_enable};
+pub(crate) use copy::{user_copy, user_set, user_word_exchange, user_word_load};
 pub(crate) use cpu::local;
 pub(crate) use entry::{DIRECT_MAP, DIRECT_MAP_LEN};
 pub(crate) use fpu::{fp_accepts, fp_initial, fp_restore, fp_save};
@@ -32,10 +34,13 @@ const COM1: u16 = 0x3f8;
 const DEBUG_EXIT: u16 = 0xf4;
 /// The interrupt flag in `rflags`.
 const INTERRUPT_FLAG: u64 = 1 << 9;
-/// What a user program may not reach: the upper half of the address space.
-pub(crate) const USER_END: usize = 0x0000_7fff_ffff_f000;
 /// Where the stacks' window begins.
 pub(crate) const STACK_WINDOW: usize = 0xffff_8080_0000_0000;
+
+/// The end of what programs may use: the lower half, but for a page behind which addresses are nobody's.
+pub(crate) const fn user_end() -> usize {
+    0x0000_7fff_ffff_f000
+}
 
 /// Makes the first CPU ready: segments, traps, floating point, clocks, interrupts (kept away).
 pub(crate) fn start() {

@@ -1,4 +1,5 @@
-//! The interrupt table, and traps taken while the kernel runs: interrupts are delivered, anything else is fatal.
+//! The interrupt table, and traps taken while the kernel runs: interrupts are delivered, refused user copies end,
+//! anything else is fatal.
 #![expect(unsafe_code, reason = "the interrupt table and the code it points to")]
 
 use core::arch::{asm, global_asm};
@@ -6,6 +7,7 @@ use core::cell::UnsafeCell;
 
 use super::cpu::{KERNEL_CODE, Pointer};
 use super::{apic, cpu};
+use crate::fixup;
 
 /// A line of the table.
 #[derive(Clone, Copy)]
@@ -118,12 +120,18 @@ global_asm!(
     kernel_trap = sym kernel_trap,
 );
 
-extern "C" fn kernel_trap(frame: &Frame) {
+extern "C" fn kernel_trap(frame: &mut Frame) {
     if frame.vector >= FIRST_INTERRUPT {
         apic::deliver(frame.vector);
         return;
     }
     let (rip, error, address) = (frame.rip, frame.error, fault_address());
+    if frame.vector == PAGE_FAULT
+        && let Some(way_out) = fixup::way_out(rip as usize, address as usize)
+    {
+        frame.rip = way_out as u64;
+        return;
+    }
     let stack = super::STACK_WINDOW..super::STACK_WINDOW + (1 << 39);
     if frame.vector == DOUBLE_FAULT as u64 && stack.contains(&(address as usize)) {
         panic!("a kernel stack is full: {:#x} was used at {rip:#x}", address);

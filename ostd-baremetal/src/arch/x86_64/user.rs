@@ -9,7 +9,7 @@ use ostd_hal::{SyscallFrame, Trap, UserState, Vaddr};
 
 use super::cpu::{KERNEL_CODE, PerCpu, TRAP_STACK, USER_BASE, USER_CODE, USER_DATA};
 use super::trap::{FIRST_INTERRUPT, PAGE_FAULT, SYSTEM_CALL, fault_address, user_error};
-use super::{Regs, USER_END, apic, wrmsr};
+use super::{Regs, apic, user_end, wrmsr};
 
 const STAR: u32 = 0xc000_0081;
 const LSTAR: u32 = 0xc000_0082;
@@ -54,11 +54,11 @@ pub(crate) unsafe fn user_run(state: &mut UserState<Regs>) -> Trap {
     regs.rflags = regs.rflags & USER_FLAGS | ALWAYS_FLAGS;
     // Neither `iret` nor `sysret` may be given an address that no program can have: they would fault in the kernel.
     // Linux's programs get a general protection fault for it.
-    if regs.rip as usize >= USER_END + 4096 {
+    if regs.rip as usize >= user_end() + 4096 {
         state.frame = frame_of(regs);
         return Trap::Exception(Exception::GeneralProtection);
     }
-    let base = |base: u64| if (base as usize) < USER_END { base } else { 0 };
+    let base = |base: u64| if (base as usize) < user_end() { base } else { 0 };
     // SAFETY: an address of the lower half, as the registers demand; only the program uses them.
     unsafe { wrmsr(FS_BASE, base(regs.fs_base)) };
     // SAFETY: as above.
@@ -259,7 +259,10 @@ pub(super) unsafe extern "C" fn trap_from_user() {
         "mov gs:[{error}], rcx",
         "mov rax, [rsp]",
         "mov rsp, gs:[{kernel_stack}]",
-        "cld",
+        // Traps keep most of the program's flags; none of them is for the kernel, least of all AC, which opens programs'
+        // memory.
+        "push 2",
+        "popfq",
         "pop r15",
         "pop r14",
         "pop r13",
