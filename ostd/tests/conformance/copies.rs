@@ -11,17 +11,17 @@ use ostd::hal::{Hal, PAGE_SIZE, Paddr, PageFlags, Vaddr};
 use super::Subject;
 use super::tree::{DATA, EXECUTE, Frames, READ, WRITE};
 
-fn read<H: Hal>(hal: &H, root: Paddr, from: Vaddr, into: &mut [u8]) -> Result<(), CopyFault> {
+pub(super) fn read<H: Hal>(hal: &H, root: Paddr, from: Vaddr, into: &mut [u8]) -> Result<(), CopyFault> {
     // SAFETY: a slice of the suite's own.
     unsafe { hal.user_read(root, from, into.as_mut_ptr(), into.len()) }
 }
 
-fn write<H: Hal>(hal: &H, root: Paddr, to: Vaddr, from: &[u8]) -> Result<(), CopyFault> {
+pub(super) fn write<H: Hal>(hal: &H, root: Paddr, to: Vaddr, from: &[u8]) -> Result<(), CopyFault> {
     // SAFETY: a slice of the suite's own.
     unsafe { hal.user_write(root, to, from.as_ptr(), from.len()) }
 }
 
-fn refused(done: usize, addr: Vaddr, access: Access) -> Result<(), CopyFault> {
+pub(super) fn refused(done: usize, addr: Vaddr, access: Access) -> Result<(), CopyFault> {
     Err(CopyFault { done, fault: PageFault { addr, access } })
 }
 
@@ -140,7 +140,37 @@ pub(super) fn words_are_exchanged_if_equal<S: Subject>(subject: &S) {
     assert_eq!(hal.user_load32(root, DATA), Ok(6));
     assert_eq!(hal.user_cmpxchg32(root, DATA, 6, 8), Err(PageFault { addr: DATA, access: Access::Write }));
     assert_eq!(hal.user_load32(root, DATA), Ok(6));
+    // It is a store, also where there is nothing to exchange.
+    assert!(hal.user_cmpxchg32(root, DATA, 7, 8).is_err());
     let absent = DATA + PAGE_SIZE;
     assert_eq!(hal.user_load32(root, absent), Err(PageFault { addr: absent, access: Access::Read }));
     assert!(hal.user_cmpxchg32(root, absent, 0, 1).is_err());
+}
+
+pub(super) fn every_alignment_copies_alike<S: Subject>(subject: &S) {
+    let frames = Frames::of(subject.machine());
+    let (root, hal) = (frames.take(), frames.hal);
+    let frame = frames.take();
+    frames.map(root, DATA, frame, WRITE);
+    let text: Vec<u8> = (1..=40).collect();
+    for (offset, skipped) in (0..8).flat_map(|offset| (0..8).map(move |skipped| (offset, skipped))) {
+        for len in [0, 1, 7, 8, 9, 15, 16, 17, 31] {
+            frames.fill(frame, 0);
+            let (at, part) = (DATA + 8 + offset, &text[skipped..skipped + len]);
+            assert_eq!(write(hal, root, at, part), Ok(()));
+            let mut back = vec![0; 48];
+            assert_eq!(read(hal, root, DATA, &mut back), Ok(()));
+            let expected = (0..48).map(|place: usize| {
+                let within = place.checked_sub(8 + offset).filter(|within| *within < len);
+                within.map_or(0, |within| part[within])
+            });
+            assert!(back.iter().copied().eq(expected), "{len} bytes from {skipped} to {offset}: {back:?}");
+            let mut apart = vec![0; 48];
+            assert_eq!(read(hal, root, at, &mut apart[skipped..skipped + len]), Ok(()));
+            assert_eq!(&apart[skipped..skipped + len], part);
+            assert_eq!(hal.user_fill(root, at, 0x77, len), Ok(()));
+            assert!((0..len).all(|place| frames.byte(frame + 8 + offset + place) == 0x77));
+            assert_eq!((frames.byte(frame + 7 + offset), frames.byte(frame + 8 + offset + len)), (0, 0));
+        }
+    }
 }

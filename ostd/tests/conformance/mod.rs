@@ -74,13 +74,13 @@ checks! {
         metadata_is_aligned_and_apart_from_memory both_formats_walk_to_what_was_mapped;
     copies: copies_go_both_ways_across_pages a_copy_stops_at_the_first_byte_refused a_copy_over_a_hole_is_partial
         permissions_are_asked_of_every_page nothing_outside_user_space_is_reached empty_copies_touch_nothing
-        words_are_exchanged_if_equal;
+        words_are_exchanged_if_equal every_alignment_copies_alike;
     user: a_system_call_carries_its_frame_and_takes_a_value registers_are_kept_and_replaced_as_told
         programs_do_not_see_each_others_registers floating_point_state_can_be_had
         absent_pages_fault_and_are_found_once_there a_stale_page_may_stay_until_the_flush_and_not_longer
         a_store_needs_permission_and_is_seen_by_copies code_needs_permission
         a_retired_space_leaves_nothing_for_its_frames_next_user what_is_no_instruction_is_an_exception
-        a_program_that_never_traps_is_interrupted;
+        a_program_that_never_traps_is_interrupted copies_are_refused_alike_where_a_program_has_run;
     contexts: a_context_runs_until_it_suspends_and_then_goes_on a_context_that_ends_says_how
         a_context_that_is_dropped_drops_what_it_had contexts_do_not_mix_their_stacks;
     cpus: the_clock_never_goes_back timers_ring_once_in_order_and_not_early a_disarmed_timer_does_not_ring

@@ -3,6 +3,7 @@
 use ostd::hal::user::{Access, Exception, PageFault, Registers, SyscallFrame, Trap, UserState};
 use ostd::hal::{Hal, PAGE_SIZE, Paddr, Vaddr};
 
+use super::copies::{read, refused, write};
 use super::tree::{DATA, EXECUTE, Frames, READ, WRITE, start};
 use super::{CPU, Program, Subject};
 
@@ -236,5 +237,45 @@ pub(super) fn a_program_that_never_traps_is_interrupted<S: Subject>(subject: &S)
     for _ in 0..3 {
         assert_eq!(subject.machine().user_enter(CPU, root, &mut state), Trap::Interrupt);
     }
+    release(subject, root, state);
+}
+
+/// A machine may reach the space that a program runs in by other means than spaces at rest.
+pub(super) fn copies_are_refused_alike_where_a_program_has_run<S: Subject>(subject: &S) {
+    let hal = subject.machine();
+    let frames = Frames::of(hal);
+    let Some((root, mut state)) = start(subject, &frames, Program::Calls) else { return };
+    assert_eq!(next_call(subject, root, &mut state), (39, 7));
+    let mut back = [0; 16];
+    assert_eq!(read(hal, root, DATA + 1, &mut back), refused(0, DATA + 1, Access::Read));
+    assert_eq!(write(hal, root, DATA, &back), refused(0, DATA, Access::Write));
+    assert_eq!(hal.user_load32(root, DATA), Err(PageFault { addr: DATA, access: Access::Read }));
+    // What is new need not be flushed: nothing was there to be remembered.
+    let frame = frames.with(&[9; 8]);
+    frames.map(root, DATA, frame, READ);
+    assert_eq!((read(hal, root, DATA, &mut back), back[7], back[8]), (Ok(()), 9, 0));
+    let end = DATA + PAGE_SIZE;
+    assert_eq!(read(hal, root, end - 3, &mut back), refused(3, end, Access::Read));
+    assert_eq!(write(hal, root, DATA + 3, &back), refused(0, DATA + 3, Access::Write));
+    assert_eq!(hal.user_fill(root, DATA, 1, 8), refused(0, DATA, Access::Write));
+    assert_eq!(hal.user_cmpxchg32(root, DATA, 0, 1), Err(PageFault { addr: DATA, access: Access::Write }));
+    assert_eq!((hal.user_load32(root, DATA), frames.byte(frame)), (Ok(0x0909_0909), 9));
+    frames.map(root, DATA, frame, WRITE);
+    frames.flush(root, DATA);
+    assert_eq!(hal.user_cmpxchg32(root, DATA, 0x0909_0909, 0xffff_fffe), Ok(0x0909_0909));
+    assert_eq!(hal.user_cmpxchg32(root, DATA, 0, 1), Ok(0xffff_fffe));
+    assert_eq!(write(hal, root, end - 5, &[3; 16]), refused(5, end, Access::Write));
+    assert_eq!(hal.user_fill(root, end - 2, 4, 9), refused(2, end, Access::Write));
+    assert_eq!([5, 2, 1].map(|before| frames.byte(frame + PAGE_SIZE - before)), [3, 4, 4]);
+    let last = hal.user_end();
+    for at in [last, Vaddr::new(1 << 63), Vaddr::new(usize::MAX - 15)] {
+        assert!(read(hal, root, at, &mut back).is_err_and(|fault| fault.done == 0), "{at}");
+        assert!(write(hal, root, at, &back).is_err_and(|fault| fault.done == 0), "{at}");
+    }
+    // The program's own code: readable, and nothing more.
+    let code = Vaddr::new(state.frame.ip);
+    assert_eq!(write(hal, root, code, &[0; 2]), refused(0, code, Access::Write));
+    state.ret = Some(5);
+    assert_eq!(next_call(subject, root, &mut state), (5, 7));
     release(subject, root, state);
 }
