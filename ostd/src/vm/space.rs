@@ -185,7 +185,8 @@ impl core::fmt::Debug for VmSpace {
     }
 }
 
-/// What `flags` are to a page that users may touch.
+/// What `flags` are to a page that users may touch. Accessed and dirty from the start: nobody asks for them, and hardware
+/// that leaves them to the kernel (RISC-V's Svade) would fault.
 pub(super) fn user_page(frame: Paddr, flags: PageFlags) -> Entry {
-    Entry::page(frame, flags | PageFlags::USER)
+    Entry::page(frame, flags | PageFlags::USER | PageFlags::ACCESSED | PageFlags::DIRTY)
 }
