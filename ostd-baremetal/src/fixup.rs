@@ -26,7 +26,8 @@ pub(crate) fn way_out(ip: usize, address: usize) -> Option<usize> {
     }
     let (start, end) = (&raw const fixups_start, &raw const fixups_end);
     // SAFETY: the linker's symbols are the ends of one array of pairs, which nobody writes.
-    let fixups = unsafe { core::slice::from_raw_parts(start, end.addr().wrapping_sub(start.addr()) / size_of::<Fixup>()) };
+    let fixups =
+        unsafe { core::slice::from_raw_parts(start, end.addr().wrapping_sub(start.addr()) / size_of::<Fixup>()) };
     // A dozen: no search worth the name.
     fixups.iter().find(|fixup| fixup.instruction == ip).map(|fixup| fixup.way_out)
 }
