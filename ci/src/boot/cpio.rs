@@ -11,7 +11,10 @@ const DIRECTORY: u32 = 0o04_0000;
 const FILE: u32 = 0o10_0000;
 const LINK: u32 = 0o12_0000;
 
-/// An archive being written. Folders above a file are added with it.
+/// Folders that are links to those of their name in `/usr`, as Debian has them.
+const MERGED: &[&str] = &["bin", "lib", "lib64", "sbin"];
+
+/// An archive being written. Folders above a file are added with it, and `/bin` and its like are links into `/usr`.
 #[derive(Default)]
 pub(super) struct Archive {
     bytes: Vec<u8>,
@@ -29,18 +32,24 @@ impl Archive {
         self.member(path, LINK | 0o777, to.as_bytes())
     }
 
-    /// Adds a file, link or folder of this machine, with what is in it.
-    pub(super) fn tree(&mut self, from: &Path, path: &str) -> Result<()> {
+    /// Adds a file, link or folder of this machine, with what is in it but for the folders `left_out`.
+    pub(super) fn tree(&mut self, from: &Path, path: &str, left_out: &[&str]) -> Result<()> {
         let found = from.symlink_metadata().with_context(|| from.display().to_string())?;
         if found.is_dir() {
             self.folder(path, found.mode())?;
             for entry in from.read_dir()? {
                 let entry = entry?;
                 let name = entry.file_name().into_string().ok().context("a name that is no text")?;
-                self.tree(&entry.path(), &format!("{path}/{name}"))?;
+                let path = if path.is_empty() { name } else { format!("{path}/{name}") };
+                if !left_out.contains(&path.as_str()) {
+                    self.tree(&entry.path(), &path, left_out)?;
+                }
             }
             Ok(())
         } else if found.is_symlink() {
+            if MERGED.contains(&path) {
+                return Ok(());
+            }
             self.member(path, LINK | 0o777, from.read_link()?.as_os_str().as_bytes())
         } else {
             ensure!(found.is_file(), "{}: neither a file nor a folder", from.display());
@@ -48,25 +57,38 @@ impl Archive {
         }
     }
 
+    /// Whether there is such a name.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.names.contains(&merged(path))
+    }
+
     /// The bytes.
     pub(super) fn finish(mut self) -> Result<Vec<u8>> {
+        for name in MERGED {
+            let target = format!("usr/{name}");
+            self.folder(&target, 0o755)?;
+            self.header(name, LINK | 0o777, target.len())?;
+            self.bytes.extend(target.bytes());
+            self.pad();
+        }
         self.header("TRAILER!!!", 0, 0)?;
         Ok(self.bytes)
     }
 
     fn folder(&mut self, path: &str, mode: u32) -> Result<()> {
-        if path.is_empty() || self.names.contains(path) {
+        if path.is_empty() || self.has(path) {
             return Ok(());
         }
         self.member(path, DIRECTORY | mode & 0o7777, b"")
     }
 
     fn member(&mut self, path: &str, mode: u32, contents: &[u8]) -> Result<()> {
+        let path = merged(path);
         if let Some((above, _)) = path.rsplit_once('/') {
             self.folder(above, 0o755)?;
         }
-        ensure!(self.names.insert(path.to_string()), "{path} is there twice");
-        self.header(path, mode, contents.len())?;
+        ensure!(self.names.insert(path.clone()), "{path} is there twice");
+        self.header(&path, mode, contents.len())?;
         self.bytes.extend(contents);
         self.pad();
         Ok(())
@@ -91,6 +113,12 @@ impl Archive {
     }
 }
 
+/// Where a name really is.
+fn merged(path: &str) -> String {
+    let first = path.split('/').next().unwrap_or(path);
+    if MERGED.contains(&first) { format!("usr/{path}") } else { path.to_string() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Archive;
@@ -105,5 +133,15 @@ mod tests {
         let places: Vec<_> = ["a\0", "a/b\0", "a/b/c\0", "12345", "TRAILER!!!\0"].map(|name| text.find(name)).into();
         assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
         assert_eq!(bytes.len() % 4, 0);
+    }
+
+    #[test]
+    fn what_is_put_in_bin_is_in_usr_bin() {
+        let mut archive = Archive::default();
+        archive.file("bin/true", 0o755, b"").expect("fits");
+        assert!(archive.has("usr/bin/true") && archive.has("bin/true") && !archive.has("usr/lib"));
+        assert!(archive.link("usr/bin/true", "false").is_err(), "the same name");
+        let text = String::from_utf8_lossy(&archive.finish().expect("fits")).into_owned();
+        assert!(text.contains("usr/bin/true\0") && text.contains("bin\0") && text.contains("usr/sbin"), "{text}");
     }
 }

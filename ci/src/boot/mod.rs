@@ -1,6 +1,7 @@
 //! `cargo xtask boot`: builds an image and its initial file system, and runs a program in it under QEMU.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,8 +11,18 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
 mod cpio;
-mod qemu;
-mod userland;
+pub(crate) mod line;
+mod packages;
+pub(crate) mod qemu;
+pub(crate) mod root;
+mod terminal;
+
+use qemu::{Qemu, Run};
+use root::Root;
+use terminal::Terminal;
+
+/// The exit code when the image, not its program, failed.
+const FAILED: u8 = 125;
 
 /// A processor that images are built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,7 +36,8 @@ pub(crate) enum Arch {
 }
 
 impl Arch {
-    fn target(self) -> &'static str {
+    /// rustc's name for it.
+    pub(crate) fn target(self) -> &'static str {
         match self {
             Self::X86_64 => "x86_64-unknown-none",
             Self::Riscv64 => "riscv64imac-unknown-none-elf",
@@ -45,6 +57,9 @@ pub(crate) struct Boot {
     /// RAM, as QEMU takes it
     #[arg(long, default_value = "256M")]
     memory: String,
+    /// Processors
+    #[arg(long, default_value_t = 1)]
+    cpus: u32,
     /// A shell on the serial line; without it, input is at its end
     #[arg(long)]
     interactive: bool,
@@ -66,6 +81,9 @@ pub(crate) struct Boot {
     /// Put a file or folder of this machine in the root, as HOST or HOST=GUEST
     #[arg(long, value_name = "HOST[=GUEST]")]
     add: Vec<String>,
+    /// Put Debian packages in the root, with what they depend on: python3,sqlite3
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    packages: Vec<String>,
     /// The program and its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM ARGS")]
     command: Vec<OsString>,
@@ -73,11 +91,8 @@ pub(crate) struct Boot {
 
 /// Boots; the exit code is the program's.
 pub(crate) fn run(root: &Path, boot: &Boot) -> Result<ExitCode> {
-    let qemu = qemu::Qemu::find(boot.arch, boot.machine.as_deref())?;
-    let profile = if boot.release { "image" } else { "dev" };
-    crate::baremetal::build_image(root, boot.arch.target(), profile)?;
-    let folder = if boot.release { "image" } else { "debug" };
-    let image = root.join("target/baremetal").join(boot.arch.target()).join(folder).join("orrery");
+    let qemu = Qemu::find(boot.arch, boot.machine.as_deref())?;
+    let image = image(root, boot.arch, boot.release)?;
     let archive = match &boot.initramfs {
         Some(file) => {
             ensure!(file.is_file(), "{}: no such file", file.display());
@@ -85,44 +100,65 @@ pub(crate) fn run(root: &Path, boot: &Boot) -> Result<ExitCode> {
         }
         None => initramfs(root, boot)?,
     };
-    let command: Vec<OsString> = if boot.command.is_empty() { vec!["/bin/sh".into()] } else { boot.command.clone() };
-    let mut words: Vec<String> = command.iter().map(|word| format!("arg={}", encoded(word.as_bytes()))).collect();
-    words.push(String::from("env=PATH=/usr/bin:/bin:/usr/sbin:/sbin"));
-    words.push(String::from("env=HOME=/"));
+    let shell = [OsString::from("/bin/sh")];
+    let command = if boot.command.is_empty() { &shell[..] } else { &boot.command };
+    let mut words = words(command.iter().map(|word| word.as_bytes()));
     if boot.interactive {
-        words.push(String::from("stdio=terminal"));
-        words.push(String::from("env=TERM=vt100"));
+        words.push_str(" stdio=terminal env=TERM=vt100");
     }
     if let Some(filter) = &boot.strace {
-        words.push(if filter.is_empty() { String::from("strace") } else { format!("strace={filter}") });
+        words.push_str(" strace");
+        words.push_str(if filter.is_empty() { "" } else { "=" });
+        words.push_str(filter);
     }
-    qemu.run(&qemu::Run {
-        image: &image,
-        archive: &archive,
-        words: &words.join(" "),
-        memory: &boot.memory,
+    let timeout = (!boot.interactive && !boot.gdb).then(|| Duration::from_secs(boot.timeout));
+    let memory = boot.memory.clone();
+    let run = Run {
+        image,
+        archive: Some(archive),
+        words,
+        memory,
+        cpus: boot.cpus,
+        devices: Vec::new(),
         gdb: boot.gdb,
-        timeout: (!boot.interactive && !boot.gdb).then(|| Duration::from_secs(boot.timeout)),
-    })
+        timeout,
+    };
+    let terminal = if boot.interactive { Some(Terminal::raw()?) } else { None };
+    let end = qemu.run(&run, io::stdout(), terminal)?;
+    Ok(ExitCode::from(match end.status {
+        Some(status) if end.stopped.is_none() => status,
+        _ => {
+            eprintln!("xtask: {}", end.complaint());
+            FAILED
+        }
+    }))
+}
+
+/// Builds the image; gives its path.
+pub(crate) fn image(root: &Path, arch: Arch, release: bool) -> Result<PathBuf> {
+    let (profile, folder) = if release { ("image", "image") } else { ("dev", "debug") };
+    crate::baremetal::build_image(root, arch.target(), profile)?;
+    Ok(root.join("target/baremetal").join(arch.target()).join(folder).join("orrery"))
+}
+
+/// The image's command line for a program and its arguments.
+pub(crate) fn words<'a>(command: impl Iterator<Item = &'a [u8]>) -> String {
+    let mut words: Vec<String> = command.map(|word| format!("arg={}", encoded(word))).collect();
+    words.push(String::from("env=PATH=/usr/bin:/bin:/usr/sbin:/sbin env=HOME=/"));
+    words.join(" ")
 }
 
 /// An archive of busybox and its names, and what was asked for besides.
 fn initramfs(root: &Path, boot: &Boot) -> Result<PathBuf> {
-    let target = root.join("target/userland").join(boot.arch.target());
-    std::fs::create_dir_all(&target)?;
-    let busybox = userland::busybox(boot.arch, &target)?;
-    let mut archive = cpio::Archive::default();
-    archive.file("bin/busybox", 0o755, &std::fs::read(&busybox)?)?;
-    for name in userland::NAMES {
-        archive.link(&format!("bin/{name}"), "busybox")?;
-    }
+    let mut files = Root::with_busybox(root, boot.arch)?;
     for added in &boot.add {
         let (host, guest) = added.split_once('=').unwrap_or((added, added));
-        archive.tree(Path::new(host), guest.trim_matches('/')).with_context(|| format!("--add {added}"))?;
+        files.add(Path::new(host), guest).with_context(|| format!("--add {added}"))?;
     }
-    let path = target.join("initramfs.cpio");
-    std::fs::write(&path, archive.finish()?)?;
-    Ok(path)
+    if !boot.packages.is_empty() {
+        files.packages(&boot.packages)?;
+    }
+    files.write("initramfs.cpio")
 }
 
 /// A word as the image's command line has it: `%20` for a blank.

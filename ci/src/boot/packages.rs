@@ -1,0 +1,168 @@
+//! Debian packages for a guest, fetched by name with apt in a state of its own, from wherever this machine has its
+//! packages. Nothing is installed here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::Arch;
+
+/// Suites of Debian that have architectures which this machine's suite lacks, the best first.
+const SUITES: &[&str] = &["trixie", "sid"];
+const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// An apt for an architecture.
+pub(super) struct Apt {
+    arch: Arch,
+    folder: PathBuf,
+}
+
+impl Apt {
+    pub(super) fn new(arch: Arch, folder: PathBuf) -> Self {
+        Self { arch, folder }
+    }
+
+    /// A program of this machine, where guests can run it.
+    pub(super) fn installed(&self, name: &str) -> Option<PathBuf> {
+        let places = ["/bin", "/usr/bin"].map(|folder| Path::new(folder).join(name));
+        self.is_native().then(|| places.into_iter().find(|path| path.is_file())).flatten()
+    }
+
+    /// Copies a package's program to `kept`.
+    pub(super) fn program(&self, package: &str, name: &str, kept: &Path) -> Result<()> {
+        self.update()?;
+        println!("fetching {package} for {}", self.name());
+        let downloaded = self.emptied("download")?;
+        self.apt_get(&downloaded, &["download", package])?;
+        let unpacked = self.emptied("unpacked")?;
+        unpack(&downloaded, &unpacked)?;
+        let program = ["usr/bin", "bin"].map(|folder| unpacked.join(folder).join(name));
+        let program = program.into_iter().find(|path| path.is_file());
+        fs::copy(program.with_context(|| format!("{package} has no {name}"))?, kept)?;
+        Ok(())
+    }
+
+    /// Unpacks packages to `kept`, and the packages that they depend on.
+    pub(super) fn closure(&self, packages: &[&str], kept: &Path) -> Result<()> {
+        self.update()?;
+        println!("fetching {} and what it needs for {}", packages.join(" "), self.name());
+        let archives = self.folder.join("cache/archives");
+        for entry in archives.read_dir()?.flatten().filter(|entry| is_package(&entry.path())) {
+            fs::remove_file(entry.path())?;
+        }
+        self.apt_get(
+            &self.folder,
+            &[&["install", "--yes", "--download-only", "--no-install-recommends"], packages].concat(),
+        )?;
+        let unpacked = self.emptied("unpacked")?;
+        unpack(&archives, &unpacked)?;
+        fs::create_dir_all(kept.parent().context("a folder in ours")?)?;
+        fs::rename(unpacked, kept)?;
+        Ok(())
+    }
+
+    /// Lists of packages; read once, and again a day later.
+    fn update(&self) -> Result<()> {
+        for part in ["state/lists/partial", "cache/archives/partial"] {
+            fs::create_dir_all(self.folder.join(part))?;
+        }
+        fs::write(self.folder.join("status"), "")?;
+        let stamp = self.folder.join("updated");
+        let age = stamp.metadata().and_then(|found| found.modified()).ok().and_then(|time| time.elapsed().ok());
+        if age.is_some_and(|age| age.as_secs() < 24 * 3600) {
+            return Ok(());
+        }
+        if self.is_native() {
+            self.apt_get(&self.folder, &["update"])?;
+        } else {
+            let source = source()?;
+            let name = self.name();
+            let tried = SUITES.iter().find(|suite| {
+                let line = format!("deb [arch={name} signed-by={KEYS}] {source} {suite} main\n");
+                fs::write(self.folder.join("sources.list"), line).is_ok()
+                    && self.apt_get(&self.folder, &["update"]).is_ok()
+            });
+            ensure!(tried.is_some(), "no suite of {} has packages for {name} here", SUITES.join(", "));
+        }
+        fs::write(stamp, "")?;
+        Ok(())
+    }
+
+    fn name(&self) -> &'static str {
+        match self.arch {
+            Arch::X86_64 => "amd64",
+            Arch::Riscv64 => "riscv64",
+        }
+    }
+
+    fn is_native(&self) -> bool {
+        self.arch == Arch::X86_64 && std::env::consts::ARCH == "x86_64"
+    }
+
+    fn emptied(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    fn apt_get(&self, directory: &Path, words: &[&str]) -> Result<()> {
+        let mut command = Command::new("apt-get");
+        command.current_dir(directory).arg("-qq");
+        let at = |part: &str| self.folder.join(part).display().to_string();
+        let mut options = vec![
+            ("APT::Architecture", self.name().to_string()),
+            ("APT::Architectures", self.name().to_string()),
+            ("APT::Sandbox::User", String::from("root")),
+            ("APT::Get::AllowUnauthenticated", String::from("false")),
+            ("Acquire::Languages", String::from("none")),
+            ("Debug::NoLocking", String::from("true")),
+            ("Dir::State", at("state")),
+            ("Dir::State::status", at("status")),
+            ("Dir::Cache", at("cache")),
+        ];
+        if !self.is_native() {
+            options.push(("Dir::Etc::SourceList", at("sources.list")));
+            options.push(("Dir::Etc::SourceParts", String::from("/dev/null")));
+        }
+        options.iter().for_each(|(key, value)| {
+            command.arg("-o").arg(format!("{key}={value}"));
+        });
+        let output = command.args(words).output().context("apt-get (Debian's) fetches programs for guests")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            bail!("apt-get {}: {}", words.join(" "), said.lines().last().unwrap_or("failed"));
+        }
+        Ok(())
+    }
+}
+
+/// Where this machine has its packages from.
+fn source() -> Result<String> {
+    let listed = Command::new("apt-get")
+        .args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"])
+        .output()
+        .context("apt-get (Debian's) fetches programs for guests")?;
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let source = listed.lines().find(|line| !line.contains("security")).context("apt has no package source")?;
+    Ok(source.to_string())
+}
+
+fn is_package(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| kind == "deb")
+}
+
+fn unpack(from: &Path, into: &Path) -> Result<()> {
+    let packages: Vec<_> =
+        from.read_dir()?.flatten().map(|entry| entry.path()).filter(|path| is_package(path)).collect();
+    ensure!(!packages.is_empty(), "apt downloaded nothing");
+    for package in packages {
+        let status = Command::new("dpkg-deb").arg("-x").args([&package, into]).status()?;
+        ensure!(status.success(), "{}: cannot be unpacked", package.display());
+    }
+    Ok(())
+}
