@@ -7,9 +7,10 @@ mod conformance;
 
 use std::process::ExitCode;
 
-use conformance::{Checks, Code, Program, Subject};
+use conformance::{Checks, Code, Program, Subject, machine_code};
 use libtest_mimic::{Arguments, Failed, Trial};
 use ostd::Vaddr;
+use ostd::hal::user::Arch;
 use ostd::hosted::scripted::{self, Guest};
 use ostd::hosted::{Engine, Hosted, HostedConfig, Log, Mode};
 
@@ -106,23 +107,6 @@ impl Subject for Ptrace {
     }
 
     fn program(&self, program: Program) -> Option<Code> {
-        const AT: Vaddr = Vaddr::new(0x40_0000);
-        let bytes: &[u8] = match program {
-            // mov eax, 39; mov edi, 7; mov r9d, 9; syscall; jmp to the syscall
-            Program::Calls => &[0xb8, 39, 0, 0, 0, 0xbf, 7, 0, 0, 0, 0x41, 0xb9, 9, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xfc],
-            // mov edi, [DATA]; mov eax, 1; syscall; jmp to the start
-            Program::Loads => &[0x8b, 0x3c, 0x25, 0, 0, 0x60, 0, 0xb8, 1, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf0],
-            // mov dword [DATA], 0x5a5a5a5a; mov eax, 2; syscall; jmp to the start
-            Program::Stores => {
-                &[0xc7, 0x04, 0x25, 0, 0, 0x60, 0, 0x5a, 0x5a, 0x5a, 0x5a, 0xb8, 2, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xec]
-            }
-            // mov eax, DATA; jmp rax
-            Program::Jumps => &[0xb8, 0, 0, 0x60, 0, 0xff, 0xe0],
-            // ud2
-            Program::Breaks => &[0x0f, 0x0b],
-            // jmp to itself
-            Program::Spins => &[0xeb, 0xfe],
-        };
-        Some(Code { at: AT, bytes: bytes.to_vec(), entry: AT })
+        Some(machine_code(Arch::X86_64, program))
     }
 }

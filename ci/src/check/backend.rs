@@ -1,11 +1,12 @@
-//! Where the source asks what machine it is built for: once in ostd, in the backends, and in the kernel's `main.rs`.
+//! Where the source asks what machine it is built for: once in ostd, in the backends, and in the images' `main.rs`.
 
 use super::Violation;
 use super::kernel::conditions;
 use crate::tree::Tree;
 
 /// Files and folders that may ask.
-const MAY_ASK: &[&str] = &["ostd/src/lib.rs", "ostd-hosted/", "ostd-baremetal/", "kernel/src/main.rs"];
+const MAY_ASK: &[&str] =
+    &["ostd/src/lib.rs", "ostd-hosted/", "ostd-baremetal/", "kernel/src/main.rs", "syscall-tests/metal/src/main.rs"];
 
 /// `cfg(target_…)` and a backend's feature stand only where the backend is chosen.
 pub(crate) fn is_chosen_in_one_place(tree: &Tree) -> Vec<Violation> {
@@ -17,7 +18,7 @@ pub(crate) fn is_chosen_in_one_place(tree: &Tree) -> Vec<Violation> {
                 || predicate.contains("feature=\"baremetal\"");
             if asks {
                 let what =
-                    format!("cfg({predicate}) outside ostd's binding site, the backends and the kernel's main.rs");
+                    format!("cfg({predicate}) outside ostd's binding site, the backends and the images' main.rs");
                 found.push(Violation::at(file, at, what));
             }
         }

@@ -16,6 +16,7 @@ pub(crate) const CRATES: &[(&str, &str, &[&str])] = &[
     ("kernel", "kernel", &["ostd", "kernel-abi"]),
     ("syscall-tests/cases", "cases", &["kernel-abi"]),
     ("syscall-tests", "syscall-tests", &["cases", "kernel-abi", "kernel", "ostd"]),
+    ("syscall-tests/metal", "metal-tests", &["kernel", "ostd"]),
     ("bench", "bench", &["syscall-tests", "kernel-abi", "kernel", "ostd"]),
     ("ci", "xtask", &[]),
 ];

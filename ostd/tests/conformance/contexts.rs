@@ -13,12 +13,17 @@ use super::{CPU, Subject};
 
 /// Runs a context until it gives way by itself.
 fn resume<H: Hal>(hal: &H, context: &mut H::Context) -> Resumed {
-    loop {
+    let before = hal.interrupts_disable();
+    let resumed = loop {
         match hal.context_resume(context) {
             Resumed::Interleaved => {}
-            other => return other,
+            other => break other,
         }
+    };
+    if before {
+        hal.interrupts_enable();
     }
+    resumed
 }
 
 /// A machine that a context may use. Every check drops its contexts before it is done with the machine.

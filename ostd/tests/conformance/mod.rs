@@ -4,6 +4,7 @@
 //! files: whoever has a machine implements [`Subject`] and calls [`CHECKS`](Checks::ALL) one by one, each on a machine
 //! that nobody else uses. A broken promise is a panic that says which.
 
+mod code;
 mod contexts;
 mod copies;
 mod cpus;
@@ -14,6 +15,8 @@ mod user;
 use alloc::vec::Vec;
 
 use ostd::hal::{CpuId, Hal, Vaddr};
+
+pub(crate) use code::machine_code;
 
 /// A program that the suite asks for, in the machine's own code. Each begins at its page's entry; `DATA` is
 /// [`DATA`](tree::DATA).
@@ -48,7 +51,7 @@ pub(crate) struct Code {
 pub(crate) trait Subject {
     /// The backend.
     type Machine: Hal;
-    /// The machine; at least two CPUs and a few megabytes of memory.
+    /// The machine, with a few megabytes of memory; the checks between CPUs say most with two or more.
     fn machine(&self) -> &Self::Machine;
     /// A program, or `None` if this machine's user code cannot do that.
     fn program(&self, program: Program) -> Option<Code>;

@@ -38,6 +38,13 @@ impl<'a, H: Hal> Frames<'a, H> {
         frame
     }
 
+    /// An empty tree, as programs run under.
+    pub(super) fn root(&self) -> Paddr {
+        let root = self.take();
+        self.hal.space_made(root);
+        root
+    }
+
     /// A frame that begins with `bytes`.
     pub(super) fn with(&self, bytes: &[u8]) -> Paddr {
         let frame = self.take();
@@ -104,7 +111,7 @@ pub(super) fn start<S: Subject>(
     program: Program,
 ) -> Option<(Paddr, UserState<<S::Machine as Hal>::Registers>)> {
     let Code { at, bytes, entry } = subject.program(program)?;
-    let root = frames.take();
+    let root = frames.root();
     frames.map(root, at, frames.with(&bytes), EXECUTE);
     frames.map(root, STACK - PAGE_SIZE, frames.take(), WRITE);
     let mut regs = <S::Machine as Hal>::Registers::default();
