@@ -167,7 +167,7 @@ impl Foreground for Jobs {
 impl Kernel {
     /// Boots on `machine`: mounts, devices, standard streams; no program runs yet.
     pub fn boot(machine: Machine, boot: Boot) -> Result<Booted> {
-        machine.set_scheduler(Arc::new(RoundRobin::new(machine.cpu_count())));
+        machine.set_scheduler(Arc::new(RoundRobin::new(&machine)));
         let console = Self::console(&machine, &boot.stdio)?;
         let limits = Limits::of(machine.frames().total());
         let mounts = Self::mount(&machine, limits.inodes(), &boot.root, console.as_ref())?;

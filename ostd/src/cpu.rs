@@ -26,13 +26,15 @@ pub(crate) struct Cpu {
     off_depth: Cell<u32>,
     /// Spin locks held.
     spins: Cell<u32>,
+    /// Calls of `PerCpu::here` that have not returned.
+    pins: Cell<u32>,
     in_interrupt: Cell<bool>,
     resched: AtomicBool,
 }
 
-// SAFETY: `current`, `scheduler`, `off_depth`, `spins` and `in_interrupt` are used only through `CurrentCpu`, on the
-// hardware thread that runs this CPU, or before any CPU runs (`set_scheduler`, `clear_scheduler`); the rest is atomic
-// or locked.
+// SAFETY: `current`, `scheduler`, `off_depth`, `spins`, `pins` and `in_interrupt` are used only through `CurrentCpu`, on
+// the hardware thread that runs this CPU, or before any CPU runs (`set_scheduler`, `clear_scheduler`); the rest is
+// atomic or locked.
 unsafe impl Sync for Cpu {}
 // SAFETY: nothing in it is tied to the thread that made it.
 unsafe impl Send for Cpu {}
@@ -124,6 +126,7 @@ impl Cpu {
             scheduler: UnsafeCell::new(None),
             off_depth: Cell::new(0),
             spins: Cell::new(0),
+            pins: Cell::new(0),
             in_interrupt: Cell::new(false),
             resched: AtomicBool::new(false),
         }
@@ -181,6 +184,16 @@ impl Cpu {
     pub(crate) fn end_spin(&self) {
         self.spins.set(self.spins.get() - 1);
         self.interrupts_on();
+    }
+
+    /// What runs here stays here until `unpin`.
+    pub(crate) fn pin(&self) {
+        self.pins.set(self.pins.get() + 1);
+    }
+
+    /// Ends one `pin`.
+    pub(crate) fn unpin(&self) {
+        self.pins.set(self.pins.get() - 1);
     }
 
     fn interrupts_on(&self) {
@@ -243,6 +256,8 @@ impl Cpu {
             Some("in an interrupt handler")
         } else if self.spins.get() > 0 {
             Some("with a spin lock held")
+        } else if self.pins.get() > 0 {
+            Some("while it used its CPU's own data")
         } else if self.off_depth.get() > 0 {
             Some("with interrupts off")
         } else {

@@ -4,6 +4,7 @@
 //! - [`frame`]: counted frames of physical memory.
 //! - [`vm`]: page-table trees ([`vm::VmSpace`]), range cursors, flush tokens, copies to and from user memory.
 //! - [`task`] and [`sched`]: kernel tasks, and the scheduler that the kernel provides.
+//! - [`PerCpu`]: data of which each CPU has its own.
 //! - [`sync`]: locks and wait queues; every sleep says whether a signal may end it.
 //! - [`census`]: counting a kernel's objects, to name those that outlive it.
 //! - [`timer`]: clocks and one-shot timers.
@@ -40,6 +41,7 @@ pub mod error;
 pub mod frame;
 pub mod irq;
 pub mod machine;
+mod per_cpu;
 pub mod sched;
 pub mod sync;
 pub mod task;
@@ -50,3 +52,4 @@ pub mod vm;
 pub use error::Error;
 pub use machine::{Machine, MachineConfig, RunEnd};
 pub use ostd_hal::{self as hal, CpuId, PAGE_SHIFT, PAGE_SIZE, Paddr, Vaddr, device};
+pub use per_cpu::PerCpu;

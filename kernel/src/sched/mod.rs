@@ -2,22 +2,21 @@
 //!
 //! Lock order: one queue at a time, nothing inside.
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
-use ostd::CpuId;
 use ostd::sched::{Enqueue, Scheduler};
 use ostd::sync::SpinLock;
 use ostd::sync::atomic::AtomicBool;
 use ostd::task::Task;
+use ostd::{CpuId, Machine, PerCpu};
 
 /// How long a task runs before it is asked to give way.
 pub const SLICE_NS: u64 = 10_000_000;
 
 /// The run queues of one machine.
 pub struct RoundRobin {
-    cpus: Box<[Cpu]>,
+    cpus: PerCpu<Cpu>,
 }
 
 #[derive(Default)]
@@ -27,18 +26,18 @@ struct Cpu {
 }
 
 impl RoundRobin {
-    /// Empty queues for `cpus` CPUs.
-    pub fn new(cpus: usize) -> Self {
-        Self { cpus: (0..cpus.max(1)).map(|_| Cpu::default()).collect() }
+    /// Empty queues for the CPUs of `machine`.
+    pub fn new(machine: &Machine) -> Self {
+        Self { cpus: PerCpu::new(machine, |_| Cpu::default()) }
     }
 
-    fn shortest(&self) -> usize {
-        let lengths = self.cpus.iter().enumerate().map(|(at, cpu)| {
+    fn shortest(&self) -> CpuId {
+        let lengths = self.cpus.iter().map(|(id, cpu)| {
             // Looking at the flag may let other CPUs run, which look for a task outside tasks: no lock may be held.
             let len = cpu.queue.lock().len();
-            (len, !cpu.idle.load(), at)
+            (len, !cpu.idle.load(), id)
         });
-        lengths.min().map_or(0, |(_, _, at)| at)
+        lengths.min().map_or(CpuId(0), |(_, _, id)| id)
     }
 }
 
@@ -47,21 +46,23 @@ impl Scheduler for RoundRobin {
         let home = match why {
             Enqueue::Spawned => self.shortest(),
             // Where its memory may still be warm.
-            Enqueue::Woken | Enqueue::Yielded => task.last_cpu().0 % self.cpus.len(),
+            Enqueue::Woken | Enqueue::Yielded => task.last_cpu(),
         };
-        self.cpus[home].queue.lock().push_back(task);
+        self.cpus.of(home).queue.lock().push_back(task);
         // A busy home comes to it in time; an idle CPU comes at once.
-        let idle = core::iter::once(home).chain(0..self.cpus.len()).find(|&at| self.cpus[at].idle.swap(false));
-        Some(CpuId(idle.unwrap_or(home)))
+        let mut all = core::iter::once(home).chain(self.cpus.iter().map(|(id, _)| id));
+        Some(all.find(|&id| self.cpus.of(id).idle.swap(false)).unwrap_or(home))
     }
 
     fn pick_next(&self, cpu: CpuId) -> Option<Arc<Task>> {
-        let count = self.cpus.len();
+        let own = self.cpus.of(cpu);
         // Said first: who puts a task on a queue after our look at it sees the flag.
-        self.cpus[cpu.0].idle.store(true);
-        let next = (0..count).find_map(|step| self.cpus[(cpu.0 + step) % count].queue.lock().pop_front());
+        own.idle.store(true);
+        let count = self.cpus.iter().len();
+        let others = (1..count).map(|step| self.cpus.of(CpuId((cpu.0 + step) % count)));
+        let next = core::iter::once(own).chain(others).find_map(|cpu| cpu.queue.lock().pop_front());
         if next.is_some() {
-            self.cpus[cpu.0].idle.store(false);
+            own.idle.store(false);
         }
         next
     }
@@ -71,6 +72,6 @@ impl Scheduler for RoundRobin {
     }
 
     fn should_yield(&self, cpu: CpuId, _current: &Task) -> bool {
-        !self.cpus[cpu.0].queue.lock().is_empty()
+        !self.cpus.of(cpu).queue.lock().is_empty()
     }
 }
