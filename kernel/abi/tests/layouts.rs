@@ -1,8 +1,8 @@
 //! Every structure of kernel-abi against Linux's own, on both architectures.
 //!
-//! `layouts/layouts.c` asks Linux's headers through a C compiler for each architecture; `layouts/measure` keeps the
-//! answers in `layouts/*.txt` (here with Debian's gcc 12 and headers of Linux 6.1). A line is a name, an offset and a
-//! size. Our side is read off `src/structs`, where `plain!` holds sizes and offsets against the types themselves.
+//! `linux/layouts.c` asks Linux's headers through a C compiler for each architecture; `linux/measure` keeps the answers
+//! in `linux/*.layouts`. A line is a name, an offset and a size. Our side is read off `src/structs`, where `plain!` holds
+//! sizes and offsets against the types themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{offset_of, size_of};
@@ -14,8 +14,10 @@ use kernel_abi::structs::{ChildChange, Dirent64, IntoBytes as _, Siginfo};
 /// Offset and size of a structure (at 0) or of a field, by name: `Iovec`, `Iovec.iov_len`.
 type Layouts = BTreeMap<String, (usize, usize)>;
 
-const MEASURED: [(&str, &str, &str); 2] =
-    [("x86_64", include_str!("layouts/x86_64.txt"), "X86"), ("riscv64", include_str!("layouts/riscv64.txt"), "Riscv")];
+const MEASURED: [(&str, &str, &str); 2] = [
+    ("x86_64", include_str!("linux/x86_64.layouts"), "X86"),
+    ("riscv64", include_str!("linux/riscv64.layouts"), "Riscv"),
+];
 
 /// Names of fields that are no fields of Linux's.
 const RESERVE: [&str; 7] = ["pad", "spare", "unused", "reserved", "padding", "f_spare", "__reserved"];

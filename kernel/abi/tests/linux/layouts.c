@@ -24,6 +24,7 @@
 #include <linux/poll.h>
 #include <linux/posix_types.h>
 #include <linux/resource.h>
+#include <linux/rseq.h>
 #include <linux/sched.h>
 #include <linux/sched/types.h>
 #include <linux/signalfd.h>
@@ -39,16 +40,10 @@
 
 /* What Linux keeps out of the headers it exports, copied. */
 
-/* include/uapi/linux/rseq.h since Linux 6.3, younger than the headers that were measured */
-struct rseq_6_3 {
-	__u32 cpu_id_start;
-	__u32 cpu_id;
-	__u64 rseq_cs;
-	__u32 flags;
-	__u32 node_id;
-	__u32 mm_cid;
-	char end[];
-} __attribute__((aligned(4 * sizeof(__u64))));
+/* include/linux/sched.h; left to the C library since Linux 6.7 */
+struct sched_param {
+	int sched_priority;
+};
 
 /* fs/select.c */
 struct sigset_argpack {
@@ -183,13 +178,13 @@ void both(void)
 	FIELD(Rusage, struct rusage, ru_nivcsw, ru_nivcsw);
 	TYPE(SchedParam, struct sched_param);
 	FIELD(SchedParam, struct sched_param, sched_priority, sched_priority);
-	TYPE(Rseq, struct rseq_6_3);
-	FIELD(Rseq, struct rseq_6_3, cpu_id_start, cpu_id_start);
-	FIELD(Rseq, struct rseq_6_3, cpu_id, cpu_id);
-	FIELD(Rseq, struct rseq_6_3, rseq_cs, rseq_cs);
-	FIELD(Rseq, struct rseq_6_3, flags, flags);
-	FIELD(Rseq, struct rseq_6_3, node_id, node_id);
-	FIELD(Rseq, struct rseq_6_3, mm_cid, mm_cid);
+	TYPE(Rseq, struct rseq);
+	FIELD(Rseq, struct rseq, cpu_id_start, cpu_id_start);
+	FIELD(Rseq, struct rseq, cpu_id, cpu_id);
+	FIELD(Rseq, struct rseq, rseq_cs, rseq_cs);
+	FIELD(Rseq, struct rseq, flags, flags);
+	FIELD(Rseq, struct rseq, node_id, node_id);
+	FIELD(Rseq, struct rseq, mm_cid, mm_cid);
 	TYPE(CapHeader, struct __user_cap_header_struct);
 	FIELD(CapHeader, struct __user_cap_header_struct, version, version);
 	FIELD(CapHeader, struct __user_cap_header_struct, pid, pid);
