@@ -14,7 +14,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use ostd_hal::hal::CopyFault;
-use ostd_hal::walk::translate;
+use ostd_hal::walk::translate_levels;
 use ostd_hal::{Access, PAGE_SIZE, Paddr, PageFault, PageFlags, Vaddr};
 
 use crate::arch;
@@ -99,7 +99,7 @@ fn user_byte(root: Paddr, at: Vaddr, access: Access) -> Result<*mut u8, PageFaul
         return Err(refused);
     }
     let load = |at| word(at).load(Ordering::Acquire);
-    let found = translate::<arch::Entry>(load, root, at).ok_or(refused)?;
+    let found = translate_levels::<arch::Entry>(load, arch::levels(), root, at).ok_or(refused)?;
     let needed = if access == Access::Write { PageFlags::USER | PageFlags::WRITE } else { PageFlags::USER };
     if found.flags.contains(needed) { Ok(window(found.page + at.page_offset())) } else { Err(refused) }
 }

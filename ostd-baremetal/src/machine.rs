@@ -145,6 +145,10 @@ unsafe impl Hal for Baremetal {
         unsafe { arch::share_kernel_half(root) };
     }
 
+    fn levels(&self) -> usize {
+        arch::levels()
+    }
+
     fn tlb_flush(&self, cpu: CpuId, root: Paddr, range: Range<Vaddr>) {
         let local = arch::local();
         // A root that is not in force has left nothing behind: putting another in force forgets everything.

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use ostd_hal::paging::{LEVELS, PageEntry as _, index};
+use ostd_hal::paging::{PageEntry as _, index};
 use ostd_hal::{PAGE_SIZE, Paddr, PageFlags, Vaddr};
 
 use crate::arch::{self, Entry};
@@ -58,7 +58,7 @@ pub(crate) fn map(layout: &Layout) {
 
 fn map_page(at: Vaddr, frame: Paddr, nodes: &mut core::iter::StepBy<Range<usize>>) {
     let mut node = arch::kernel_root();
-    for level in (1..LEVELS).rev() {
+    for level in (1..arch::levels()).rev() {
         let slot = word(node + index(at, level) * 8);
         // SAFETY: `node` is a node of the kernel's tree, reached through the window on physical memory.
         let entry = Entry::from_bits(unsafe { slot.read_volatile() });

@@ -6,7 +6,7 @@ use core::any::Any;
 use core::ops::Range;
 use core::ptr::NonNull;
 
-use crate::paging::PageEntry;
+use crate::paging::{LEVELS, PageEntry};
 use crate::user::{PageFault, Registers, Trap, UserState};
 use crate::{Paddr, Vaddr};
 
@@ -153,6 +153,10 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
 
     // ---- MMU ----
 
+    /// How many levels a page-table tree has; the same for every tree, from the start.
+    fn levels(&self) -> usize {
+        LEVELS
+    }
     /// Forgets on `cpu` what it may remember of `range` under `root`. Called after the entries changed; may be
     /// postponed until user mode or a user copy could notice.
     fn tlb_flush(&self, cpu: CpuId, root: Paddr, range: Range<Vaddr>);

@@ -1,6 +1,7 @@
 //! What a page-table entry means, and its real encodings.
 //!
-//! Both formats have 512 entries of 64 bits per node and four levels; level 3 is the root, level 0 holds pages.
+//! Both formats have 512 entries of 64 bits per node and at most four levels: level 0 holds pages, the root is one below
+//! what [`Hal::levels`](crate::Hal::levels) says.
 
 use crate::Paddr;
 
@@ -11,7 +12,7 @@ pub mod x86_64;
 pub const INDEX_BITS: u32 = 9;
 /// Entries in a node, both formats.
 pub const ENTRIES: usize = 1 << INDEX_BITS;
-/// Levels of a tree, both formats: the root is level `LEVELS - 1`.
+/// The most levels a tree has, both formats: its root is level `LEVELS - 1`. RISC-V's Sv39 has one less.
 pub const LEVELS: usize = 4;
 
 bitflags::bitflags! {

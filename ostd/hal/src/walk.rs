@@ -12,11 +12,21 @@ pub struct Translation {
     pub flags: PageFlags,
 }
 
-/// Reads the tree under `root` the way hardware does. `load` reads the 64-bit word at a physical address, atomically:
+/// Reads the tree of [`LEVELS`] under `root` the way hardware does. `load` reads the 64-bit word at a physical address, atomically:
 /// the tree may be changing under the walk, and a walk that loses the race is a legal, stale answer.
 pub fn translate<E: PageEntry>(load: impl Fn(Paddr) -> u64, root: Paddr, vaddr: Vaddr) -> Option<Translation> {
+    translate_levels::<E>(load, LEVELS, root, vaddr)
+}
+
+/// The same for a tree of `levels`.
+pub fn translate_levels<E: PageEntry>(
+    load: impl Fn(Paddr) -> u64,
+    levels: usize,
+    root: Paddr,
+    vaddr: Vaddr,
+) -> Option<Translation> {
     let mut node = root;
-    for level in (0..LEVELS).rev() {
+    for level in (0..levels).rev() {
         let entry = E::from_bits(load(node + index(vaddr, level) * 8));
         if !entry.is_present() {
             return None;

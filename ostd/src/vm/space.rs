@@ -4,7 +4,7 @@
 use alloc::sync::Arc;
 use core::ops::Range;
 
-use ostd_hal::paging::{ENTRIES, LEVELS, PageEntry as _, index, span};
+use ostd_hal::paging::{ENTRIES, PageEntry as _, index, span};
 use ostd_hal::{Hal, PAGE_SIZE, Paddr, SafePoint, Vaddr};
 
 use crate::cpu::CurrentCpu;
@@ -79,7 +79,7 @@ impl VmSpace {
     /// The address of the leaf entry for `at`, with the nodes above it made if `make`.
     pub(super) fn leaf(&self, at: Vaddr, make: bool) -> Result<Option<Paddr>, Error> {
         let mut node = self.root;
-        for level in (1..LEVELS).rev() {
+        for level in (1..self.core().backend.levels()).rev() {
             let slot = node + index(at, level) * 8;
             let entry = self.load(slot);
             node = if entry.is_present() {
@@ -99,7 +99,7 @@ impl VmSpace {
     pub(super) fn next_present(&self, mut from: Vaddr, end: Vaddr) -> Option<(Vaddr, Paddr)> {
         'restart: while from < end {
             let mut node = self.root;
-            for level in (1..LEVELS).rev() {
+            for level in (1..self.core().backend.levels()).rev() {
                 let entry = self.load(node + index(from, level) * 8);
                 if !entry.is_present() {
                     // Nothing under this entry: go on behind what it covers.
@@ -175,7 +175,7 @@ impl Drop for VmSpace {
     fn drop(&mut self) {
         // First what machines remember of it, then the frames.
         self.machine.0.backend.space_retired(self.root);
-        self.free_node(self.root, LEVELS - 1);
+        self.free_node(self.root, self.core().backend.levels() - 1);
     }
 }
 

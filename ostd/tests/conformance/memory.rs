@@ -1,8 +1,10 @@
 //! Memory: RAM, metadata, words, and trees of both formats.
 #![expect(unsafe_code, reason = "reaches memory by its address")]
 
-use ostd::hal::paging::{PageEntry, sv48, x86_64};
-use ostd::hal::walk::{Translation, translate};
+use alloc::vec::Vec;
+
+use ostd::hal::paging::{PageEntry, span, sv48, x86_64};
+use ostd::hal::walk::{Translation, translate_levels};
 use ostd::hal::{Hal, PAGE_SIZE, PageFlags, Vaddr};
 
 use super::Subject;
@@ -57,22 +59,25 @@ pub(super) fn metadata_is_aligned_and_apart_from_memory<S: Subject>(subject: &S)
 }
 
 pub(super) fn both_formats_walk_to_what_was_mapped<S: Subject>(subject: &S) {
-    walks::<S, x86_64::Entry>(subject);
-    walks::<S, sv48::Entry>(subject);
+    walks::<S, x86_64::Entry>(subject, 4);
+    walks::<S, sv48::Entry>(subject, 4);
+    // Sv39 is Sv48 without its root.
+    walks::<S, sv48::Entry>(subject, 3);
 }
 
-fn walks<S: Subject, E: PageEntry>(subject: &S) {
+fn walks<S: Subject, E: PageEntry>(subject: &S, levels: usize) {
     let hal = subject.machine();
     let frames = Frames::of(hal);
     let root = frames.take();
-    let walk = |at: usize| translate::<E>(|word| hal.word_load(word), root, Vaddr::new(at));
+    let walk = |at: usize| translate_levels::<E>(|word| hal.word_load(word), levels, root, Vaddr::new(at));
     let flags = PageFlags::USER | PageFlags::WRITE | PageFlags::ACCESSED | PageFlags::DIRTY;
     let pages = [0, 0x1000, 0x1f_f000, 0x20_0000, 0x3fff_f000, 0x7f_ffff_f000, 0x3fff_ffff_f000];
-    let mapped = pages.map(|at| {
+    let mapped = pages.into_iter().filter(|at| *at < span(levels) / 2).map(|at| {
         let frame = frames.take();
-        frames.set_entry(root, Vaddr::new(at), E::page(frame, flags));
+        frames.set_entry(levels, root, Vaddr::new(at), E::page(frame, flags));
         (at, frame)
     });
+    let mapped: Vec<_> = mapped.collect();
     for (at, frame) in mapped {
         for offset in [0, 1, PAGE_SIZE - 1] {
             assert_eq!(walk(at + offset), Some(Translation { page: frame, flags }));
@@ -81,6 +86,6 @@ fn walks<S: Subject, E: PageEntry>(subject: &S) {
     for at in [0x2000, 0x1f_e000, 0x4000_0000, 0x3fff_ffff_e000] {
         assert_eq!(walk(at), None, "{at:#x} was never mapped");
     }
-    frames.set_entry(root, Vaddr::new(0x1000), E::ABSENT);
+    frames.set_entry(levels, root, Vaddr::new(0x1000), E::ABSENT);
     assert_eq!((walk(0x1000), walk(0).is_some()), (None, true));
 }

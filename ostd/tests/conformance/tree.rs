@@ -3,7 +3,7 @@
 
 use core::cell::Cell;
 
-use ostd::hal::paging::{LEVELS, PageEntry, index};
+use ostd::hal::paging::{PageEntry, index};
 use ostd::hal::user::{Registers, UserState};
 use ostd::hal::{Hal, PAGE_SIZE, Paddr, PageFlags, Vaddr};
 
@@ -72,10 +72,10 @@ impl<'a, H: Hal> Frames<'a, H> {
         unsafe { self.hal.word_store(at, value) };
     }
 
-    /// Sets the entry for `at` under `root`, in a format of the caller's choice.
-    pub(super) fn set_entry<E: PageEntry>(&self, root: Paddr, at: Vaddr, entry: E) {
+    /// Sets the entry for `at` in the tree of `levels` under `root`, in a format of the caller's choice.
+    pub(super) fn set_entry<E: PageEntry>(&self, levels: usize, root: Paddr, at: Vaddr, entry: E) {
         let mut node = root;
-        for level in (1..LEVELS).rev() {
+        for level in (1..levels).rev() {
             let slot = node + index(at, level) * 8;
             if !E::from_bits(self.hal.word_load(slot)).is_present() {
                 self.store(slot, E::table(self.take()).bits());
@@ -89,12 +89,12 @@ impl<'a, H: Hal> Frames<'a, H> {
     pub(super) fn map(&self, root: Paddr, at: Vaddr, frame: Paddr, flags: PageFlags) {
         // As generic code does: accessed and dirty are never left to hardware.
         let noticed = PageFlags::ACCESSED | PageFlags::DIRTY;
-        self.set_entry(root, at, <H::Entry as PageEntry>::page(frame, flags | noticed));
+        self.set_entry(self.hal.levels(), root, at, <H::Entry as PageEntry>::page(frame, flags | noticed));
     }
 
     /// Unmaps a page, and forgets it on the first CPU.
     pub(super) fn unmap(&self, root: Paddr, at: Vaddr) {
-        self.set_entry(root, at, H::Entry::ABSENT);
+        self.set_entry(self.hal.levels(), root, at, H::Entry::ABSENT);
         self.flush(root, at);
     }
 

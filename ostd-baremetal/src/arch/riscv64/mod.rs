@@ -21,7 +21,9 @@ pub(crate) use cpu::local;
 pub(crate) use entry::{DIRECT_MAP, DIRECT_MAP_LEN};
 pub(crate) use fpu::{fp_accepts, fp_initial, fp_restore, fp_save};
 pub(crate) use information::information;
-pub(crate) use mmu::{flush_all, flush_page, image, kernel_root, set_root, share_kernel_half, unshare_kernel_half};
+pub(crate) use mmu::{
+    flush_all, flush_page, image, kernel_root, levels, set_root, share_kernel_half, unshare_kernel_half, user_end,
+};
 pub(crate) use ostd_hal::paging::sv48::Entry;
 pub(crate) use ostd_hal::user::riscv64::Regs;
 pub(crate) use plic::{UART_LINE, uart_line_enable};
@@ -35,12 +37,9 @@ const TEST_DEVICE: usize = 0x10_0000;
 /// Supervisor interrupt enable, in `sstatus`.
 const INTERRUPT_ENABLE: usize = 1 << 1;
 /// Where the stacks' window begins.
-pub(crate) const STACK_WINDOW: usize = 0xffff_8080_0000_0000;
-
-/// The end of what programs may use: the lower half, but for a page behind which addresses are nobody's.
-pub(crate) const fn user_end() -> usize {
-    0x0000_7fff_ffff_f000
-}
+pub(crate) const STACK_WINDOW: usize = 0xffff_ffe0_0000_0000;
+/// Bytes of that window.
+const STACK_WINDOW_LEN: usize = 64 << 30;
 
 /// Makes the first hart ready: traps, floating point, interrupts (kept away). The clock's speed is in the device tree.
 pub(crate) fn start() {

@@ -8,7 +8,7 @@ use core::mem::offset_of;
 use ostd_hal::Interrupt;
 
 use super::cpu::{FAULT_STACK, PerCpu};
-use super::{STACK_WINDOW, plic, time};
+use super::{STACK_WINDOW, STACK_WINDOW_LEN, plic, time};
 use crate::fixup;
 use crate::image::BOOT_STACK_LEN;
 
@@ -65,7 +65,7 @@ extern "C" fn kernel_trap(cause: usize, address: usize, pc: usize) -> usize {
     {
         return way_out;
     }
-    if (STACK_WINDOW..STACK_WINDOW + (1 << 39)).contains(&address) {
+    if (STACK_WINDOW..STACK_WINDOW + STACK_WINDOW_LEN).contains(&address) {
         panic!("a kernel stack is full: {address:#x} was used at {pc:#x}");
     }
     panic!("exception {cause} in the kernel at {pc:#x}, address {address:#x}");

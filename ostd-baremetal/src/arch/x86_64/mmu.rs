@@ -6,7 +6,7 @@ use core::arch::x86_64::__cpuid_count;
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
-use ostd_hal::paging::ENTRIES;
+use ostd_hal::paging::{ENTRIES, LEVELS};
 use ostd_hal::{Paddr, Vaddr};
 
 use super::copy::GUARDED;
@@ -43,6 +43,11 @@ pub(super) fn start() {
 /// The physical memory that the image takes.
 pub(crate) fn image() -> Range<usize> {
     IMAGE_START..(&raw const image_end) as usize - KERNEL_OFFSET
+}
+
+/// How many levels a tree has.
+pub(crate) const fn levels() -> usize {
+    LEVELS
 }
 
 /// The root without programs.

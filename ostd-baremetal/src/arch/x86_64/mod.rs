@@ -22,7 +22,9 @@ pub(crate) use cpu::local;
 pub(crate) use entry::{DIRECT_MAP, DIRECT_MAP_LEN};
 pub(crate) use fpu::{fp_accepts, fp_initial, fp_restore, fp_save};
 pub(crate) use information::information;
-pub(crate) use mmu::{flush_all, flush_page, image, kernel_root, set_root, share_kernel_half, unshare_kernel_half};
+pub(crate) use mmu::{
+    flush_all, flush_page, image, kernel_root, levels, set_root, share_kernel_half, unshare_kernel_half,
+};
 pub(crate) use ostd_hal::paging::x86_64::Entry;
 pub(crate) use ostd_hal::user::x86_64::Regs;
 pub(crate) use time::{boot_realtime_ns, entropy, monotonic_ns, timer_arm};
