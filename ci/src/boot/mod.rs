@@ -54,6 +54,9 @@ pub(crate) struct Boot {
     /// QEMU's machine: microvm, q35 or pc; virt
     #[arg(long)]
     machine: Option<String>,
+    /// QEMU's model of the processor, such as sifive-u54 or qemu64
+    #[arg(long, value_name = "MODEL")]
+    cpu: Option<String>,
     /// RAM, as QEMU takes it
     #[arg(long, default_value = "256M")]
     memory: String,
@@ -113,16 +116,9 @@ pub(crate) fn run(root: &Path, boot: &Boot) -> Result<ExitCode> {
     }
     let timeout = (!boot.interactive && !boot.gdb).then(|| Duration::from_secs(boot.timeout));
     let memory = boot.memory.clone();
-    let run = Run {
-        image,
-        archive: Some(archive),
-        words,
-        memory,
-        cpus: boot.cpus,
-        devices: Vec::new(),
-        gdb: boot.gdb,
-        timeout,
-    };
+    // QEMU listens to the last one.
+    let devices = boot.cpu.iter().flat_map(|model| [String::from("-cpu"), model.clone()]).collect();
+    let run = Run { image, archive: Some(archive), words, memory, cpus: boot.cpus, devices, gdb: boot.gdb, timeout };
     let terminal = if boot.interactive { Some(Terminal::raw()?) } else { None };
     let end = qemu.run(&run, io::stdout(), terminal)?;
     Ok(ExitCode::from(match end.status {
