@@ -25,7 +25,7 @@ struct Command {
 enum Errand {
     /// Refuse what ARCHITECTURE.md says this tree does not have
     CheckArchitecture,
-    /// Run a cargo command on the kernel for the bare-metal targets, with whatever core library this machine has
+    /// Run a cargo command on the kernel and the cases for the bare-metal targets, with whatever core library this machine has
     Baremetal {
         /// check, clippy or build
         #[arg(default_value = "check")]
@@ -33,6 +33,12 @@ enum Errand {
         /// One target instead of both
         #[arg(long)]
         target: Option<String>,
+    },
+    /// Build the cases as a static program for Linux, without a C library, and print where it is
+    Cases {
+        /// Processor
+        #[arg(long, value_enum, default_value = "x86_64")]
+        arch: boot::Arch,
     },
     /// Boot the kernel in QEMU and run a program in it
     Boot(boot::Boot),
@@ -61,6 +67,7 @@ fn run() -> Result<ExitCode> {
     match Command::parse().errand {
         Errand::CheckArchitecture => return Ok(check::report(&tree)),
         Errand::Baremetal { command, target } => baremetal::run(&tree.root, &command, target.as_deref())?,
+        Errand::Cases { arch } => println!("{}", baremetal::build_cases(&tree.root, arch.target())?.display()),
         Errand::Boot(boot) => return boot::run(&tree.root, &boot),
         Errand::Figures { ranking } => figures::print(&tree, ranking.as_deref())?,
         Errand::Syscalls => syscalls::write(&tree.root)?,

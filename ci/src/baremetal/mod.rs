@@ -1,11 +1,12 @@
-//! Building the kernel for bare metal with whatever core library this machine has. Nothing is downloaded.
+//! Building the kernel for bare metal, and the cases as a static program for it, with whatever core library this machine
+//! has. Nothing is downloaded.
 //!
 //! Order: the targets that rustup installed; the toolchain's own library source; Debian's rustc, which brings that
 //! source, as a sysroot assembled once. The choice is printed.
 
 use std::env;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,6 +15,14 @@ mod sysroot;
 
 /// Where an image can run.
 const TARGETS: &[&str] = &["x86_64-unknown-none", "riscv64imac-unknown-none-elf"];
+
+/// What is built for bare targets: a package, and the words that choose its parts.
+type Package = &'static [&'static str];
+
+/// The image.
+const IMAGE: Package = &["--package", "kernel", "--no-default-features", "--features", "baremetal"];
+/// The cases as a program.
+const CASES: Package = &["--package", "cases"];
 
 /// Where the core library for a target comes from.
 enum Core {
@@ -25,20 +34,27 @@ enum Core {
     System(sysroot::Sysroot),
 }
 
-/// Runs `cargo COMMAND` on the kernel for `target`, or for every target.
+/// Runs `cargo COMMAND` on the kernel and the cases for `target`, or for every target.
 pub(crate) fn run(root: &Path, command: &str, target: Option<&str>) -> Result<()> {
     ensure!(matches!(command, "check" | "clippy" | "build"), "`{command}`: check, clippy or build");
     let targets = TARGETS.iter().filter(|known| target.is_none_or(|only| only == **known));
     ensure!(targets.clone().next().is_some(), "no such target; there are {}", TARGETS.join(" and "));
     for target in targets {
-        cargo(root, target, &[command], Say::Everything)?;
+        cargo(root, target, IMAGE, &[command], Say::Everything)?;
+        cargo(root, target, CASES, &[command], Say::Errors)?;
     }
     Ok(())
 }
 
 /// Builds the image for `target`.
 pub(crate) fn build_image(root: &Path, target: &str, profile: &str) -> Result<()> {
-    cargo(root, target, &["build", "--quiet", "--profile", profile], Say::Errors)
+    cargo(root, target, IMAGE, &["build", "--quiet", "--profile", profile], Say::Errors)
+}
+
+/// Builds the cases as a static program for Linux on the processor of `target`, and says where it is.
+pub(crate) fn build_cases(root: &Path, target: &str) -> Result<PathBuf> {
+    cargo(root, target, CASES, &["build", "--quiet", "--bin", "cases"], Say::Errors)?;
+    Ok(root.join("target/baremetal").join(target).join("debug/cases"))
 }
 
 /// How much is printed.
@@ -48,11 +64,10 @@ enum Say {
     Errors,
 }
 
-fn cargo(root: &Path, target: &str, words: &[&str], say: Say) -> Result<()> {
+fn cargo(root: &Path, target: &str, package: Package, words: &[&str], say: Say) -> Result<()> {
     let core = choose(root, target)?;
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root).args(words).args(["--package", "kernel", "--no-default-features"]);
-    cargo.args(["--features", "baremetal", "--target", target]);
+    cargo.current_dir(root).args(words).args(package).args(["--target", target]);
     // Its own folder: another compiler than the host's would make cargo build everything again at every turn.
     cargo.arg("--target-dir").arg(root.join("target/baremetal"));
     let choice = match &core {

@@ -5,8 +5,14 @@ use super::kernel::conditions;
 use crate::tree::Tree;
 
 /// Files and folders that may ask.
-const MAY_ASK: &[&str] =
-    &["ostd/src/lib.rs", "ostd-hosted/", "ostd-baremetal/", "kernel/src/main.rs", "syscall-tests/metal/src/main.rs"];
+const MAY_ASK: &[&str] = &[
+    "ostd/src/lib.rs",
+    "ostd-hosted/",
+    "ostd-baremetal/",
+    "kernel/src/main.rs",
+    "syscall-tests/metal/src/main.rs",
+    "syscall-tests/cases/src/main.rs",
+];
 
 /// `cfg(target_…)` and a backend's feature stand only where the backend is chosen.
 pub(crate) fn is_chosen_in_one_place(tree: &Tree) -> Vec<Violation> {

@@ -54,6 +54,12 @@ pub trait Sys {
     /// Makes a system call and returns what the register held afterwards.
     fn call(&self, number: usize, args: [usize; 6]) -> usize;
 
+    /// Makes a call that this architecture does not have: ENOSYS, unless the subject makes it of a younger one, as a C
+    /// library does.
+    fn without(&self, _call: Call, _args: &[usize]) -> Result {
+        Err(Errno::ENOSYS)
+    }
+
     /// Stores to the program's memory, as the program: a wild address is its SIGSEGV.
     fn poke(&self, addr: usize, bytes: &[u8]);
 
@@ -137,12 +143,12 @@ macro_rules! calls {
 
 /// The table as functions, and the program's memory as values. Every [`Sys`] has them.
 ///
-/// A call that the subject's architecture does not have is ENOSYS. `fork`, `vfork`, `clone` and `clone3` cannot be made
+/// A call that the subject's architecture does not have is [`Sys::without`]'s. `fork`, `vfork`, `clone` and `clone3` cannot be made
 /// this way, because the child would return twice into Rust: use [`Sys::fork_with`] and its relatives.
 pub trait Calls: Sys {
     /// Makes a call of the table; registers that are not given are zero.
     fn make(&self, call: Call, args: &[usize]) -> Result {
-        let number = call.number(self.arch()).ok_or(Errno::ENOSYS)?;
+        let Some(number) = call.number(self.arch()) else { return self.without(call, args) };
         let mut regs = [0; 6];
         for (reg, arg) in regs.iter_mut().zip(args) {
             *reg = *arg;

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::panic::Location;
 
-use kernel_abi::Errno;
+use kernel_abi::{Call, Errno};
 
 /// A case that failed by a call's refusal; what is asserted panics.
 #[derive(Clone, Copy, Debug)]
@@ -35,17 +35,25 @@ impl fmt::Display for Failure {
 pub struct Case {
     /// Its family and its sentence.
     pub name: &'static str,
+    /// The one call that it is about, where a younger one will not do: without it there is no such case.
+    pub needs: Option<Call>,
     /// What it does.
     pub run: fn(&dyn kernel_abi::Sys) -> Outcome,
 }
 
-/// Lists the cases of a family.
+/// Lists the cases of a family; behind `needs` stands [`Case::needs`].
 macro_rules! cases {
-    ($family:literal: $($name:ident,)*) => {
+    ($family:literal: $($name:ident $(needs $call:ident)?,)*) => {
         /// The cases of this family.
         pub(super) const CASES: &[super::Case] =
-            &[$(super::Case { name: concat!($family, "::", stringify!($name)), run: $name },)*];
+            &[$(super::Case {
+                name: concat!($family, "::", stringify!($name)),
+                needs: cases!(@needs $($call)?),
+                run: $name,
+            },)*];
     };
+    (@needs) => { None };
+    (@needs $call:ident) => { Some(kernel_abi::Call::$call) };
 }
 
 mod attribute;
