@@ -31,7 +31,7 @@ pub(crate) extern "C" fn enter(loaded: usize) -> ! {
 /// in the image's `main.rs`.
 #[macro_export]
 macro_rules! image {
-    ($main:path) => {
+    ($main:expr) => {
         const _: () = {
             #[unsafe(no_mangle)]
             extern "Rust" fn orrery_image_main(machine: $crate::Baremetal) -> u8 {

@@ -47,7 +47,35 @@ thread_local! {
     static CPU_LOCAL: Cell<*const ()> = const { Cell::new(ptr::null()) };
 }
 
+/// Makes `main`, a `fn(Hosted) -> u8`, what a program runs on a machine with one CPU and 64 MiB; its answer is the
+/// program's status. Stands once, in a program that is `no_main`.
+#[macro_export]
+macro_rules! image {
+    ($main:expr) => {
+        const _: () = {
+            #[unsafe(export_name = "main")]
+            extern "C" fn start() -> i32 {
+                $crate::Hosted::image($main)
+            }
+        };
+    };
+}
+
 impl Hosted {
+    /// What [`image!`](crate::image) does: makes a machine that runs user code, and says so where the host refuses.
+    #[doc(hidden)]
+    pub fn image(main: fn(Self) -> u8) -> i32 {
+        crate::stdio::ignore_broken_pipes();
+        let config = HostedConfig { mode: Mode::Parallel, engine: Engine::Ptrace, ..HostedConfig::default() };
+        match Self::new(&config) {
+            Ok(machine) => main(machine).into(),
+            Err(problem) => {
+                eprintln!("cannot make a machine: {problem}");
+                125
+            }
+        }
+    }
+
     /// A machine as `config` describes it. Fails when the host refuses memory, or what the engine needs.
     pub fn new(config: &HostedConfig) -> io::Result<Self> {
         let memory = config.memory.max(PAGE_SIZE).next_multiple_of(PAGE_SIZE);

@@ -9,6 +9,9 @@
 //! - [`census`]: counting a kernel's objects, to name those that outlive it.
 //! - [`timer`]: clocks and one-shot timers.
 //! - [`user`]: user mode.
+//! - [`image!`]: a program that boots on metal and runs as a process, from one `main`.
+//!
+//! `examples/tiny.rs` is a kernel in one file, and a way in.
 //!
 //! Lock order inside ostd, outermost first: a kernel's own locks, wait queues, timers, run queues, page-table trees,
 //! the frame allocator. No ostd lock is held while a kernel's callback runs.
@@ -27,6 +30,13 @@ compile_error!(
      baremetal` with a target whose os is none"
 );
 
+#[cfg(all(target_os = "none", feature = "baremetal"))]
+#[doc(hidden)]
+pub use ostd_baremetal::image as backend_image;
+#[cfg(all(not(target_os = "none"), feature = "hosted"))]
+#[doc(hidden)]
+pub use ostd_hosted::image as backend_image;
+
 /// What only a hosted machine has: its configuration, engines and devices.
 #[cfg(all(not(target_os = "none"), feature = "hosted"))]
 pub use ostd_hosted as hosted;
@@ -39,6 +49,7 @@ pub mod census;
 mod cpu;
 pub mod error;
 pub mod frame;
+mod image;
 pub mod irq;
 pub mod machine;
 mod per_cpu;

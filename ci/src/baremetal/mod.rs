@@ -21,6 +21,8 @@ type Package = &'static [&'static str];
 
 /// The image.
 const IMAGE: Package = &["--package", "kernel", "--no-default-features", "--features", "baremetal"];
+/// A kernel of ostd's examples.
+const EXAMPLE: Package = &["--package", "ostd", "--no-default-features", "--features", "baremetal"];
 /// The cases as a program.
 const CASES: Package = &["--package", "cases"];
 
@@ -49,6 +51,11 @@ pub(crate) fn run(root: &Path, command: &str, target: Option<&str>) -> Result<()
 /// Builds the image for `target`.
 pub(crate) fn build_image(root: &Path, target: &str, profile: &str) -> Result<()> {
     cargo(root, target, IMAGE, &["build", "--quiet", "--profile", profile], Say::Errors)
+}
+
+/// Builds the image of one of ostd's examples.
+pub(crate) fn build_example(root: &Path, target: &str, profile: &str, name: &str) -> Result<()> {
+    cargo(root, target, EXAMPLE, &["build", "--quiet", "--profile", profile, "--example", name], Say::Errors)
 }
 
 /// Builds the cases as a static program for Linux on the processor of `target`, and says where it is.

@@ -78,6 +78,9 @@ pub(crate) struct Boot {
     /// Optimise the image
     #[arg(long)]
     release: bool,
+    /// Boot a kernel of ostd's examples instead, without a file system
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["strace", "initramfs", "add", "packages", "command"])]
+    example: Option<String>,
     /// An archive to boot on instead of one with busybox
     #[arg(long, value_name = "FILE")]
     initramfs: Option<PathBuf>,
@@ -95,13 +98,17 @@ pub(crate) struct Boot {
 /// Boots; the exit code is the program's.
 pub(crate) fn run(root: &Path, boot: &Boot) -> Result<ExitCode> {
     let qemu = Qemu::find(boot.arch, boot.machine.as_deref())?;
-    let image = image(root, boot.arch, boot.release)?;
+    let image = match &boot.example {
+        Some(name) => example(root, boot.arch, boot.release, name)?,
+        None => image(root, boot.arch, boot.release)?,
+    };
     let archive = match &boot.initramfs {
+        _ if boot.example.is_some() => None,
         Some(file) => {
             ensure!(file.is_file(), "{}: no such file", file.display());
-            file.clone()
+            Some(file.clone())
         }
-        None => initramfs(root, boot)?,
+        None => Some(initramfs(root, boot)?),
     };
     let shell = [OsString::from("/bin/sh")];
     let command = if boot.command.is_empty() { &shell[..] } else { &boot.command };
@@ -118,7 +125,7 @@ pub(crate) fn run(root: &Path, boot: &Boot) -> Result<ExitCode> {
     let memory = boot.memory.clone();
     // QEMU listens to the last one.
     let devices = boot.cpu.iter().flat_map(|model| [String::from("-cpu"), model.clone()]).collect();
-    let run = Run { image, archive: Some(archive), words, memory, cpus: boot.cpus, devices, gdb: boot.gdb, timeout };
+    let run = Run { image, archive, words, memory, cpus: boot.cpus, devices, gdb: boot.gdb, timeout };
     let terminal = if boot.interactive { Some(Terminal::raw()?) } else { None };
     let end = qemu.run(&run, io::stdout(), terminal)?;
     Ok(ExitCode::from(match end.status {
@@ -132,9 +139,21 @@ pub(crate) fn run(root: &Path, boot: &Boot) -> Result<ExitCode> {
 
 /// Builds the image; gives its path.
 pub(crate) fn image(root: &Path, arch: Arch, release: bool) -> Result<PathBuf> {
-    let (profile, folder) = if release { ("image", "image") } else { ("dev", "debug") };
+    let (profile, folder) = profile(release);
     crate::baremetal::build_image(root, arch.target(), profile)?;
     Ok(root.join("target/baremetal").join(arch.target()).join(folder).join("orrery"))
+}
+
+/// Builds the image of one of ostd's examples; gives its path.
+fn example(root: &Path, arch: Arch, release: bool, name: &str) -> Result<PathBuf> {
+    let (profile, folder) = profile(release);
+    crate::baremetal::build_example(root, arch.target(), profile, name)?;
+    Ok(root.join("target/baremetal").join(arch.target()).join(folder).join("examples").join(name))
+}
+
+/// A profile of cargo's, and the folder of what it builds.
+fn profile(release: bool) -> (&'static str, &'static str) {
+    if release { ("image", "image") } else { ("dev", "debug") }
 }
 
 /// The image's command line for a program and its arguments.
