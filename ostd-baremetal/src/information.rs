@@ -4,6 +4,9 @@ use core::ops::Range;
 
 use alloc::vec::Vec;
 
+use crate::places::Place;
+use crate::random::Seed;
+
 /// Memory, the initial file system, the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Information {
@@ -13,4 +16,8 @@ pub(crate) struct Information {
     pub(crate) archive: Option<Range<usize>>,
     /// The words for the kernel.
     pub(crate) command_line: Vec<u8>,
+    /// Where virtio devices are, besides those on PCI.
+    pub(crate) places: Vec<Place>,
+    /// Bytes that nobody else knows.
+    pub(crate) seed: Option<Seed>,
 }

@@ -7,11 +7,12 @@
 //! `arch` holds what differs between processors, under the same names for each; everything else is written once.
 #![no_std]
 
-#[cfg(target_os = "none")]
 extern crate alloc;
 
 pub mod exit;
 pub mod layout;
+pub mod pci;
+pub mod places;
 pub mod pvh;
 pub mod wall;
 
@@ -38,11 +39,15 @@ mod lock;
 #[cfg(target_os = "none")]
 mod machine;
 #[cfg(target_os = "none")]
+mod random;
+#[cfg(target_os = "none")]
 pub mod serial;
 #[cfg(target_os = "none")]
 mod stacks;
 #[cfg(target_os = "none")]
 mod user;
+#[cfg(target_os = "none")]
+mod virtio;
 
 #[cfg(target_os = "none")]
 pub use machine::Baremetal;

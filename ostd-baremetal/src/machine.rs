@@ -7,7 +7,7 @@ use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-use ostd_hal::device::OutsideEvent;
+use ostd_hal::device::{Devices, OutsideEvent};
 use ostd_hal::hal::{CopyFault, Resumed};
 use ostd_hal::{
     Client, CpuId, Hal, Interrupt, PAGE_SIZE, Paddr, PageFault, RunError, SafePoint, Step, Trap, UserState, Vaddr,
@@ -16,7 +16,7 @@ use ostd_hal::{
 use crate::context::{self, Context};
 use crate::copy::Copy;
 use crate::layout::{Layout, largest_free};
-use crate::{arch, copy, heap, serial, stacks, user};
+use crate::{arch, copy, heap, random, serial, stacks, user, virtio};
 
 /// The line that no device raises: nothing happens to this machine from outside but by its devices.
 const NO_LINE: u32 = u32::MAX;
@@ -30,6 +30,7 @@ pub struct Baremetal {
     archive: Option<&'static [u8]>,
     command_line: Vec<u8>,
     boot_realtime_ns: u64,
+    devices: Devices,
 }
 
 impl Baremetal {
@@ -46,6 +47,9 @@ impl Baremetal {
         stacks::map(&layout);
         let local = arch::local();
         local.root.set(arch::kernel_root());
+        random::start(found.seed);
+        let devices = virtio::start(&found.places);
+        random::complain();
         Ok(Self {
             layout,
             // SAFETY: inside the window; the range is kept out of everything else above.
@@ -54,12 +58,18 @@ impl Baremetal {
             }),
             command_line: found.command_line,
             boot_realtime_ns: arch::boot_realtime_ns(),
+            devices,
         })
     }
 
     /// The archive of the initial file system, as the loader put it in memory.
     pub fn archive(&self) -> Option<&'static [u8]> {
         self.archive
+    }
+
+    /// What the machine carries besides its serial line.
+    pub fn devices(&self) -> &Devices {
+        &self.devices
     }
 
     /// The words that the loader has for the kernel.
@@ -70,8 +80,10 @@ impl Baremetal {
 
 /// Tells generic code of an interrupt. Called with interrupts kept away; before the machine runs there is nobody to tell.
 pub(crate) fn interrupted(interrupt: Interrupt) {
-    if interrupt == Interrupt::Device(arch::UART_LINE) {
-        serial::quiet();
+    match interrupt {
+        Interrupt::Device(arch::UART_LINE) => serial::quiet(),
+        Interrupt::Device(line) => virtio::raised(line),
+        Interrupt::Timer | Interrupt::Ipi => {}
     }
     let local = arch::local();
     if let Some(client) = local.client.get() {
@@ -125,7 +137,7 @@ unsafe impl Hal for Baremetal {
     }
 
     fn entropy(&self, out: &mut [u8]) {
-        arch::entropy(out);
+        random::fill(out);
     }
 
     fn phys_to_virt(&self, at: Paddr) -> *mut u8 {

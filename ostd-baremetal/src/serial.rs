@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use ostd_hal::device::{ByteChannel, ChannelError, ChannelKind, Readiness};
 
-use crate::arch::{UART_LINE, relax, uart_line_enable, uart_read, uart_write};
+use crate::arch::{UART_LINE, line_enable, relax, uart_read, uart_write};
 
 const DATA: u8 = 0;
 const INTERRUPT_ENABLE: u8 = 1;
@@ -47,7 +47,7 @@ pub enum Far {
 pub fn channel(far: Far) -> Arc<dyn ByteChannel> {
     uart_write(FIFO_CONTROL, 1);
     uart_write(MODEM_CONTROL, MODEM_ON);
-    uart_line_enable();
+    line_enable(UART_LINE);
     Arc::new(Serial(far))
 }
 

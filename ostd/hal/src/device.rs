@@ -1,8 +1,11 @@
-//! Devices a machine may carry, as its kernel sees them: byte channels, shared folders, and events from outside.
+//! Devices a machine may carry, as its kernel sees them: byte channels, disks, networks, shared folders, and events from
+//! outside. A source of random numbers is a byte channel that never ends.
 //!
 //! No function here blocks. What would block answers [`Busy`](ChannelError::Busy); the kernel then arms the channel
 //! and sleeps until the device's interrupt line is raised.
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 bitflags::bitflags! {
@@ -80,6 +83,114 @@ pub trait ByteChannel: Send + Sync {
     /// Sets a file's size in bytes.
     fn truncate(&self, _size: u64) -> Result<(), ChannelError> {
         Err(ChannelError::Unsupported)
+    }
+}
+
+/// Bytes of a sector, by which disks are addressed, whatever they are made of.
+pub const SECTOR_LEN: usize = 512;
+
+/// What a disk is asked to do. The buffer is the device's until the answer, which gives it back: nobody else can reach it
+/// while the device does.
+#[derive(Debug)]
+pub enum BlockRequest {
+    /// Fill the buffer, whole sectors and at least one, from `sector` on.
+    Read {
+        /// The first sector.
+        sector: u64,
+        /// Where the bytes go.
+        into: Box<[u8]>,
+    },
+    /// Write the buffer, whole sectors and at least one, from `sector` on.
+    Write {
+        /// The first sector.
+        sector: u64,
+        /// The bytes.
+        from: Box<[u8]>,
+    },
+    /// Bring every finished write to where it outlasts the machine.
+    Flush,
+}
+
+/// Names a request until its answer is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlockTicket(pub u64);
+
+/// Why a disk did not do as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockError {
+    /// It tried and could not, or there are no such sectors (EIO).
+    Failed,
+    /// It cannot do such things (EOPNOTSUPP).
+    Unsupported,
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub struct BlockAnswer {
+    /// The request's buffer; empty for a flush. What a read that failed left in it means nothing.
+    pub buffer: Box<[u8]>,
+    /// Whether it was done.
+    pub result: Result<(), BlockError>,
+}
+
+/// A disk: requests are submitted, and each is answered once, in any order.
+pub trait BlockDevice: Send + Sync {
+    /// How many sectors it has.
+    fn sectors(&self) -> u64;
+    /// Whether every write fails.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+    /// Hands a request over. It comes back if the device has as many as it can take; one more fits after the line was
+    /// raised.
+    ///
+    /// Panics if the buffer is not one or more whole sectors.
+    fn submit(&self, request: BlockRequest) -> Result<BlockTicket, BlockRequest>;
+    /// Takes the answer, if there is one yet. Whoever submitted must take it: buffers are kept until then.
+    fn answer(&self, ticket: BlockTicket) -> Option<BlockAnswer>;
+    /// The interrupt line of [`Interrupt::Device`](crate::Interrupt::Device), raised after answers have come.
+    fn line(&self) -> u32;
+}
+
+/// A network of Ethernet frames, without their check sums.
+pub trait NetworkDevice: Send + Sync {
+    /// The device's own address.
+    fn address(&self) -> [u8; 6];
+    /// The longest frame either way, header included.
+    fn frame_len_max(&self) -> usize;
+    /// Sends a frame; `Busy` while too many are on their way. One that the device cannot send is lost, as on any network.
+    ///
+    /// Panics if the frame is empty or too long.
+    fn send(&self, frame: &[u8]) -> Result<(), ChannelError>;
+    /// Takes the next frame that has arrived and returns its length; what `into` is too short for is lost. `Busy` if none
+    /// has.
+    fn receive(&self, into: &mut [u8]) -> Result<usize, ChannelError>;
+    /// The interrupt line of [`Interrupt::Device`](crate::Interrupt::Device), raised after frames have arrived or been
+    /// sent.
+    fn line(&self) -> u32;
+}
+
+/// What a machine carries besides its standard streams, each kind in the order in which it was found.
+#[derive(Clone, Default)]
+pub struct Devices {
+    /// Disks.
+    pub disks: Vec<Arc<dyn BlockDevice>>,
+    /// Terminals.
+    pub consoles: Vec<Arc<dyn ByteChannel>>,
+    /// Networks.
+    pub networks: Vec<Arc<dyn NetworkDevice>>,
+    /// Sources of random numbers.
+    pub generators: Vec<Arc<dyn ByteChannel>>,
+}
+
+impl core::fmt::Debug for Devices {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Devices")
+            .field("disks", &self.disks.len())
+            .field("consoles", &self.consoles.len())
+            .field("networks", &self.networks.len())
+            .field("generators", &self.generators.len())
+            .finish()
     }
 }
 

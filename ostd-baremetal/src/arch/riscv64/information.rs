@@ -8,6 +8,7 @@ use fdt::Fdt;
 use super::entry::DIRECT_MAP;
 use super::time;
 use crate::information::Information;
+use crate::places::Place;
 
 /// Reads it, and starts the clock, whose speed it knows; `at` is what the entry was given.
 pub(crate) fn information(at: usize) -> Option<Information> {
@@ -22,14 +23,15 @@ pub(crate) fn information(at: usize) -> Option<Information> {
     let chosen = tree.find_node("/chosen");
     let number = |name| chosen.and_then(|node| node.property(name)?.as_usize());
     let archive = number("linux,initrd-start").zip(number("linux,initrd-end")).map(|(start, end)| start..end);
-    let mut seed = [0; 32];
-    if let Some(given) = chosen.and_then(|node| node.property("rng-seed")) {
-        for (to, from) in seed.iter_mut().zip(given.value) {
-            *to = *from;
-        }
-    }
+    let seed = chosen.and_then(|node| node.property("rng-seed")?.value.first_chunk().copied());
     let frequency = tree.find_node("/cpus").and_then(|node| node.property("timebase-frequency")?.as_usize());
-    time::start(frequency? as u64, seed);
+    time::start(frequency? as u64);
     let command_line = tree.chosen().bootargs().unwrap_or_default().as_bytes().to_vec();
-    Some(Information { ram, archive, command_line })
+    let places = tree.all_nodes().filter_map(|node| {
+        node.compatible()?.all().find(|name| *name == "virtio,mmio")?;
+        let registers = node.reg()?.next()?;
+        let line = u32::try_from(node.interrupts()?.next()?).ok()?;
+        Some(Place { at: registers.starting_address as usize, len: registers.size?, line })
+    });
+    Some(Information { ram, archive, command_line, places: places.collect(), seed })
 }

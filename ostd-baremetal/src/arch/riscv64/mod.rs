@@ -11,6 +11,7 @@ mod entry;
 mod fpu;
 mod information;
 mod mmu;
+mod pci;
 mod plic;
 mod time;
 mod trap;
@@ -18,7 +19,7 @@ mod user;
 
 pub(crate) use copy::{user_copy, user_set, user_word_exchange, user_word_load};
 pub(crate) use cpu::local;
-pub(crate) use entry::{DIRECT_MAP, DIRECT_MAP_LEN};
+pub(crate) use entry::{DIRECT_MAP, DIRECT_MAP_LEN, KERNEL_OFFSET};
 pub(crate) use fpu::{fp_accepts, fp_initial, fp_restore, fp_save};
 pub(crate) use information::information;
 pub(crate) use mmu::{
@@ -26,8 +27,9 @@ pub(crate) use mmu::{
 };
 pub(crate) use ostd_hal::paging::sv48::Entry;
 pub(crate) use ostd_hal::user::riscv64::Regs;
-pub(crate) use plic::{UART_LINE, uart_line_enable};
-pub(crate) use time::{boot_realtime_ns, entropy, monotonic_ns, timer_arm};
+pub(crate) use pci::{has_pci, message, pci_read, pci_write};
+pub(crate) use plic::{LINES_MAX, LINES_OF_PINS, UART_LINE, line_enable};
+pub(crate) use time::{boot_realtime_ns, counter, hardware_seed, monotonic_ns, timer_arm};
 pub(crate) use user::{prepare_stack, switch_stack, user_run};
 
 /// The serial line's chip.

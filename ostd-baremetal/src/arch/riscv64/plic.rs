@@ -17,10 +17,16 @@ fn context() -> usize {
     2 * boot_hart() + 1
 }
 
-/// Lets the serial line interrupt the boot hart.
-pub(crate) fn uart_line_enable() {
-    device_write(PLIC + 4 * UART_LINE as usize, 1);
-    device_write(ENABLE + 0x80 * context(), 1 << UART_LINE);
+/// Lines of the controller; zero is none.
+pub(crate) const LINES_OF_PINS: u32 = 128;
+/// All lines.
+pub(crate) const LINES_MAX: u32 = LINES_OF_PINS;
+
+/// Lets a line interrupt the boot hart. Called by boot code alone.
+pub(crate) fn line_enable(line: u32) {
+    let word = ENABLE + 0x80 * context() + 4 * (line as usize / 32);
+    device_write(PLIC + 4 * line as usize, 1);
+    device_write(word, device_read(word) | 1 << (line % 32));
     device_write(CONTEXT + 0x1000 * context(), 0);
 }
 

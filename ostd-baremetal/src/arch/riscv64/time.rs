@@ -1,14 +1,11 @@
-//! Time: the `time` counter, the firmware's timer, the battery clock; random numbers.
+//! Time: the `time` counter, the firmware's timer, the battery clock.
 #![expect(unsafe_code, reason = "reads a counter")]
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
-
 use super::{device_read, firmware};
-use crate::lock::Lock;
+use crate::random::Seed;
 
 /// SBI's timer extension.
 const TIME_EXTENSION: usize = 0x5449_4d45;
@@ -18,8 +15,6 @@ const CLOCK: usize = 0x10_1000;
 /// The counter at boot, and its ticks per second: found out once.
 static START: AtomicU64 = AtomicU64::new(0);
 static FREQUENCY: AtomicU64 = AtomicU64::new(10_000_000);
-/// Random numbers, from the loader's seed.
-static RANDOM: Lock<Option<ChaCha20Rng>> = Lock::new(None);
 
 fn ticks() -> u64 {
     let ticks;
@@ -28,11 +23,10 @@ fn ticks() -> u64 {
     ticks
 }
 
-/// Starts the clock and the random numbers with what the device tree says.
-pub(super) fn start(frequency: u64, seed: [u8; 32]) {
+/// Starts the clock with what the device tree says.
+pub(super) fn start(frequency: u64) {
     FREQUENCY.store(frequency.max(1), Ordering::Relaxed);
     START.store(ticks(), Ordering::Relaxed);
-    *RANDOM.lock() = Some(ChaCha20Rng::from_seed(seed));
 }
 
 /// Nanoseconds since boot.
@@ -58,9 +52,12 @@ pub(crate) fn boot_realtime_ns() -> u64 {
     u64::from(device_read(CLOCK + 4)) << 32 | u64::from(low)
 }
 
-/// Random bytes.
-pub(crate) fn entropy(out: &mut [u8]) {
-    if let Some(random) = RANDOM.lock().as_mut() {
-        random.fill_bytes(out);
-    }
+/// What differs from boot to boot, a little.
+pub(crate) fn counter() -> u64 {
+    ticks()
+}
+
+/// Random numbers of the hart's own: none that supervisors may read.
+pub(crate) fn hardware_seed() -> Option<Seed> {
+    None
 }

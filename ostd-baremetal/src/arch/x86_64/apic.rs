@@ -26,7 +26,12 @@ const TIMER_VECTOR: u64 = FIRST_INTERRUPT;
 const IPI_VECTOR: u64 = FIRST_INTERRUPT + 1;
 /// Lines of devices follow from here.
 const LINES: u64 = 64;
-const LINES_MAX: u64 = 24;
+/// The first lines are the I/O APIC's pins; the others are messages of PCI devices.
+pub(crate) const LINES_OF_PINS: u32 = 24;
+/// All lines.
+pub(crate) const LINES_MAX: u32 = 64;
+/// Where messages to the first CPU go, but for its number.
+const MESSAGES: u64 = 0xfee0_0000;
 const SPURIOUS_VECTOR: u64 = 255;
 
 /// The serial line's line.
@@ -57,16 +62,25 @@ pub(super) fn start() {
     write(SPURIOUS, ENABLED | SPURIOUS_VECTOR as u32);
     write(DIVIDE, DIVIDE_BY_ONE);
     write(TIMER, MASKED | TIMER_VECTOR as u32);
-    for line in 0..LINES_MAX as u32 {
+    for line in 0..LINES_OF_PINS {
         io_write(0x10 + 2 * line, MASKED);
         io_write(0x11 + 2 * line, 0);
     }
 }
 
-/// Lets the serial line interrupt this CPU.
-pub(crate) fn uart_line_enable() {
-    io_write(0x11 + 2 * UART_LINE, read(0x20) & 0xff00_0000);
-    io_write(0x10 + 2 * UART_LINE, LINES as u32 + UART_LINE);
+/// Lets a line interrupt this CPU. Pins tell of a line's going up: whoever hears of one looks at its device until the
+/// line is down again.
+pub(crate) fn line_enable(line: u32) {
+    if line < LINES_OF_PINS {
+        io_write(0x11 + 2 * line, read(0x20) & 0xff00_0000);
+        io_write(0x10 + 2 * line, LINES as u32 + line);
+    }
+}
+
+/// What a device writes where to raise `line` on this CPU.
+pub(crate) fn message(line: u32) -> Option<(u64, u32)> {
+    let number = u64::from(read(0x20) >> 24);
+    (line < LINES_MAX).then(|| (MESSAGES | number << 12, LINES as u32 + line))
 }
 
 /// Lets the timer count down from `count` without an interrupt, for measuring.
@@ -91,7 +105,7 @@ pub(super) fn deliver(vector: u64) {
     let interrupt = match vector {
         TIMER_VECTOR => Interrupt::Timer,
         IPI_VECTOR => Interrupt::Ipi,
-        LINES.. if vector < LINES + LINES_MAX => Interrupt::Device((vector - LINES) as u32),
+        LINES.. if vector < LINES + u64::from(LINES_MAX) => Interrupt::Device((vector - LINES) as u32),
         // Spurious, or from a device that nobody turned on.
         _ => return,
     };

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use super::entry::{DIRECT_MAP, DIRECT_MAP_LEN};
 use crate::information::Information;
+use crate::places;
 use crate::pvh::{self, StartInfo};
 
 /// The longest command line that is read.
@@ -37,5 +38,7 @@ pub(crate) fn information(at: usize) -> Option<Information> {
     let archive = archive.map(|range| range.start as usize..range.end as usize);
     let text = bytes(info.command_line_at, if info.command_line_at == 0 { 0 } else { COMMAND_LINE_MAX });
     let len = text.iter().position(|byte| *byte == 0).unwrap_or(0);
-    Some(Information { ram, archive, command_line: text[..len].to_vec() })
+    let command_line = text[..len].to_vec();
+    let places = places::of_command_line(&command_line);
+    Some(Information { ram, archive, command_line, places, seed: None })
 }

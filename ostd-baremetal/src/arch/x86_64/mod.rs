@@ -12,14 +12,15 @@ mod entry;
 mod fpu;
 mod information;
 mod mmu;
+mod pci;
 mod time;
 mod trap;
 mod user;
 
-pub(crate) use apic::{UART_LINE, uart_line_enable};
+pub(crate) use apic::{LINES_MAX, LINES_OF_PINS, UART_LINE, line_enable, message};
 pub(crate) use copy::{user_copy, user_set, user_word_exchange, user_word_load};
 pub(crate) use cpu::local;
-pub(crate) use entry::{DIRECT_MAP, DIRECT_MAP_LEN};
+pub(crate) use entry::{DIRECT_MAP, DIRECT_MAP_LEN, KERNEL_OFFSET};
 pub(crate) use fpu::{fp_accepts, fp_initial, fp_restore, fp_save};
 pub(crate) use information::information;
 pub(crate) use mmu::{
@@ -27,7 +28,8 @@ pub(crate) use mmu::{
 };
 pub(crate) use ostd_hal::paging::x86_64::Entry;
 pub(crate) use ostd_hal::user::x86_64::Regs;
-pub(crate) use time::{boot_realtime_ns, entropy, monotonic_ns, timer_arm};
+pub(crate) use pci::{has_pci, pci_read, pci_write};
+pub(crate) use time::{boot_realtime_ns, counter, hardware_seed, monotonic_ns, timer_arm};
 pub(crate) use user::{prepare_stack, switch_stack, user_run};
 
 /// The first serial port.

@@ -6,6 +6,7 @@ use core::arch::x86_64::{__cpuid, _rdtsc};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::{apic, port_in, port_out};
+use crate::random::Seed;
 use crate::wall::Civil;
 
 /// Ticks of the APIC's timer over which the counter is measured. QEMU's and KVM's timers tick every nanosecond; a real
@@ -80,13 +81,19 @@ pub(crate) fn boot_realtime_ns() -> u64 {
     Civil::of_battery_clock(last, binary).map_or(0, |civil| civil.seconds_since_1970() * 1_000_000_000)
 }
 
-/// Random bytes: the CPU's own generator where there is one, else what the counter's low bits give.
-pub(crate) fn entropy(out: &mut [u8]) {
+/// What differs from boot to boot, a little.
+pub(crate) fn counter() -> u64 {
+    ticks()
+}
+
+/// Random numbers of the CPU's own, where it has a generator that answers.
+pub(crate) fn hardware_seed() -> Option<Seed> {
     let has_generator = __cpuid(1).ecx & 1 << 30 != 0;
-    for piece in out.chunks_mut(8) {
-        let word = has_generator.then(hardware_word).flatten().unwrap_or_else(weak_word);
-        piece.copy_from_slice(&word.to_le_bytes()[..piece.len()]);
+    let mut seed = Seed::default();
+    for piece in seed.chunks_exact_mut(8) {
+        piece.copy_from_slice(&has_generator.then(hardware_word)??.to_le_bytes());
     }
+    Some(seed)
 }
 
 fn hardware_word() -> Option<u64> {
@@ -99,8 +106,4 @@ fn hardware_word() -> Option<u64> {
         }
     }
     None
-}
-
-fn weak_word() -> u64 {
-    (0..64).fold(0, |word: u64, _| word.rotate_left(1) ^ ticks().wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
