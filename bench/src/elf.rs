@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use kernel::abi::SigSet;
 use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
-use ostd::device::ByteChannel;
+use ostd::device::{ByteChannel, Devices};
 use ostd::hosted::folder::{HostFolder, Writable};
 use ostd::hosted::stdio::Captured;
 use ostd::hosted::watch::Watch;
@@ -89,7 +89,8 @@ fn run(root: &Path, checks: bool, arguments: Vec<Vec<u8>>) -> Vec<u8> {
     let stdio: [Arc<dyn ByteChannel>; 3] = [1, 2, 3].map(|line| streams.channel(&watch, line));
     let folder = HostFolder::open(root, Writable::No).expect("the folder is there");
     let root = Root::Folder(Arc::new(folder));
-    let kernel = Kernel::boot(machine, Boot { root, stdio, strace: None }).expect("it boots");
+    let kernel =
+        Kernel::boot(machine, Boot { root, stdio, devices: Devices::default(), strace: None }).expect("it boots");
     let program = Program { arguments, environment: Vec::new(), directory: b"/".to_vec(), ignored: SigSet::EMPTY };
     let ending = kernel.run(&program).expect("no deadlock");
     assert_eq!(ending, Ending::Exited(0), "{}", streams.output_text());

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use kernel::abi::SigSet;
 use kernel::fs::initramfs::Archive;
 use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
+use ostd::device::Devices;
 use ostd::hosted::folder::{HostFolder, Writable};
 use ostd::hosted::outside::{HostSignals, Outside};
 use ostd::hosted::watch::Watch;
@@ -117,7 +118,7 @@ fn run(options: &Options) -> Result<u8, String> {
     let stdio = stdio::standard(&watch, &outside, STDIO_LINES)
         .map_err(|problem| format!("cannot use the standard streams: {}", reason(&problem)))?;
     let machine = Machine::new(backend, MachineConfig { checks: false });
-    let boot = Boot { root, stdio, strace: options.strace.clone() };
+    let boot = Boot { root, stdio, devices: Devices::default(), strace: options.strace.clone() };
     let kernel = Kernel::boot(machine, boot).map_err(|errno| format!("cannot boot: {errno}"))?;
     let ending = kernel.run(&program);
     terminal::give_back();

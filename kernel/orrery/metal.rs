@@ -37,8 +37,9 @@ fn main(backend: Baremetal) -> u8 {
     };
     let serial = channel(if words.terminal { Far::Terminal } else { Far::Listener });
     let stdio = [Arc::clone(&serial), Arc::clone(&serial), serial];
+    let devices = backend.devices().clone();
     let machine = Machine::new(backend, MachineConfig::default());
-    let boot = Boot { root: Root::Archive(archive), stdio, strace: words.strace };
+    let boot = Boot { root: Root::Archive(archive), stdio, devices, strace: words.strace };
     let kernel = match Kernel::boot(machine.clone(), boot) {
         Ok(kernel) => kernel,
         Err(errno) => return told(machine.backend(), FAILED, &format!("cannot boot: {errno}")),

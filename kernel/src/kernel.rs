@@ -1,6 +1,7 @@
 //! `Kernel`: one of everything, its boot; its end is in `kernel/end.rs`, its limits in `kernel/limits.rs`,
 //! what it prints of calls in `kernel/trace.rs`.
 
+mod devices;
 mod end;
 mod limits;
 mod trace;
@@ -14,7 +15,7 @@ use alloc::{boxed::Box, vec};
 use kernel_abi::flags::{OpenFlags, ST_RDONLY};
 use kernel_abi::structs::Siginfo;
 use kernel_abi::{Errno, SigSet, Signal};
-use ostd::device::{ByteChannel, ChannelKind, OutsideEvent, SharedFolder};
+use ostd::device::{ByteChannel, ChannelKind, Devices, OutsideEvent, SharedFolder};
 use ostd::sync::SpinLock;
 use ostd::sync::atomic::{AtomicBool, AtomicU64};
 use ostd::task::Task;
@@ -72,6 +73,8 @@ pub struct Boot {
     pub root: Root,
     /// What descriptors 0, 1 and 2 of the program are.
     pub stdio: [Arc<dyn ByteChannel>; 3],
+    /// What else the machine carries.
+    pub devices: Devices,
     /// Which calls to print: none, all (an empty text), or those it names, comma-separated.
     pub strace: Option<String>,
 }
@@ -113,6 +116,8 @@ pub struct Kernel {
     mounts: Arc<MountTable>,
     processes: Arc<Processes>,
     console: Option<Arc<Console>>,
+    /// Terminals besides.
+    consoles: Vec<Arc<Console>>,
     stdio: [Option<Arc<OpenFile>>; 3],
     strace: Option<String>,
     missing: SpinLock<BTreeSet<String>>,
@@ -170,7 +175,7 @@ impl Kernel {
         machine.set_scheduler(Arc::new(RoundRobin::new(&machine)));
         let console = Self::console(&machine, &boot.stdio)?;
         let limits = Limits::of(machine.frames().total());
-        let mounts = Self::mount(&machine, limits.inodes(), &boot.root, console.as_ref())?;
+        let (mounts, consoles) = Self::mount(&machine, limits.inodes(), &boot, console.as_ref())?;
         let stdio = Self::streams(&machine, &boot.stdio, console.as_ref(), &mounts)?;
         let nothing = AddressSpace::new(&machine)?;
         let folder = match boot.root {
@@ -186,6 +191,7 @@ impl Kernel {
             mounts,
             processes: Processes::new(&machine, nothing, Arc::new(Answers(Weak::clone(kernel)))),
             console,
+            consoles,
             stdio,
             strace: boot.strace,
             missing: SpinLock::default(),
@@ -200,6 +206,11 @@ impl Kernel {
         Ok(kernel)
     }
 
+    /// Every terminal of the machine.
+    fn terminals(&self) -> impl Iterator<Item = &Arc<Console>> {
+        self.console.iter().chain(&self.consoles)
+    }
+
     fn mount_proc(&self) -> Result<()> {
         let fs = FsContext::new(&self.mounts);
         if let Ok(at) = fs.resolve(None, b"/proc", Follow::Yes, &identity_of(&Credentials::root())) {
@@ -211,7 +222,7 @@ impl Kernel {
 
     /// Hears of the terminal's keys and of what happens outside.
     fn connect(self: &Arc<Self>) {
-        if let Some(console) = &self.console {
+        for console in self.terminals() {
             console.set_foreground(Arc::new(Jobs(Arc::downgrade(self))));
         }
         let kernel = Arc::downgrade(self);
@@ -259,9 +270,7 @@ impl Kernel {
                 Err(errno) => Ending::NotStarted(errno),
             };
             *told.lock() = end;
-            if let Some(console) = &kernel.console {
-                console.close();
-            }
+            kernel.terminals().for_each(|console| console.close());
             kernel.machine.stop();
         };
         if Task::spawn(&self.machine, "init", Box::new(()), init).or_errno().is_err() {
@@ -348,9 +357,10 @@ impl Kernel {
     fn mount(
         machine: &Machine,
         inodes: &Arc<Quota>,
-        root: &Root,
+        boot: &Boot,
         console: Option<&Arc<Console>>,
-    ) -> Result<Arc<MountTable>> {
+    ) -> Result<(Arc<MountTable>, Vec<Arc<Console>>)> {
+        let root = &boot.root;
         let top = match root {
             Root::Folder(folder) => MemoryFs::over(machine, inodes, ROOT_DEV, folder)?,
             Root::Empty | Root::Archive(_) => MemoryFs::new(machine, inodes, ROOT_DEV, 0o755),
@@ -369,9 +379,10 @@ impl Kernel {
         if let Some(console) = console.cloned() {
             devices.add(dev::CONSOLE, Box::new(move |_| Ok(TtyFile::of(&console))));
         }
+        let (nodes, consoles) = devices::add(machine, &boot.devices, &devices)?;
         mounts.set_devices(Arc::new(devices));
         let dev = MemoryFs::new(machine, inodes, DEV_DEV, DEV_MODE);
-        dev::populate(&dev.root())?;
+        dev::populate(&dev.root(), &nodes)?;
         // Nothing of the host's own devices is to be seen.
         let sys = MemoryFs::new(machine, inodes, SYS_DEV, 0o555);
         let fs = FsContext::new(&mounts);
@@ -382,7 +393,7 @@ impl Kernel {
                 _ => {}
             }
         }
-        Ok(mounts)
+        Ok((mounts, consoles))
     }
 
     /// Puts a file into the root, as its owner root would: what a machine without other files starts from.

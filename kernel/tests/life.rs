@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kernel::abi::SigSet;
 use kernel::kernel::{Boot, Booted, Ending, Kernel, Program, Root};
-use ostd::device::ByteChannel;
+use ostd::device::{ByteChannel, Devices};
 use ostd::hosted::scripted::{Guest, image};
 use ostd::hosted::stdio::Captured;
 use ostd::hosted::watch::Watch;
@@ -29,7 +29,8 @@ fn boot_on(config: &HostedConfig) -> Booted {
     let machine = Machine::new(Hosted::new(&config).expect("the host has memory"), MachineConfig::default());
     let streams = Captured::new(b"");
     let stdio: [Arc<dyn ByteChannel>; 3] = [1, 2, 3].map(|line| streams.channel(&watch, line));
-    Kernel::boot(machine, Boot { root: Root::Empty, stdio, strace: None }).expect("it boots")
+    Kernel::boot(machine, Boot { root: Root::Empty, stdio, devices: Devices::default(), strace: None })
+        .expect("it boots")
 }
 
 fn boot() -> Booted {

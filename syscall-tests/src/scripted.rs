@@ -9,6 +9,7 @@ use kernel_abi::flags::{CloneFlags, MapFlags, ProtFlags};
 use kernel_abi::structs::CloneArgs;
 use kernel_abi::sys::{ChildFn, Handler, HandlerFn, PAGE_LEN};
 use kernel_abi::{Arch, Call, Calls as _, Errno, Fd, Result, Sys, errno};
+use ostd::device::Devices;
 use ostd::hosted::scripted::{Guest, Token, image};
 use ostd::hosted::{Engine, HostedConfig};
 use zerocopy::IntoBytes as _;
@@ -68,8 +69,11 @@ fn run_here(case: &'static Case, seed: u64, seat: &Seat) -> std::result::Result<
         machine.backend().scripted().register(move |guest, _| begin(case, guest, &program))
     };
     let (stdio, output) = machine::stdio();
-    let kernel = Kernel::boot(machine, Boot { root: Root::Empty, stdio, strace: machine::strace() })
-        .map_err(|errno| format!("the kernel does not boot: {errno:?}"))?;
+    let kernel = Kernel::boot(
+        machine,
+        Boot { root: Root::Empty, stdio, devices: Devices::default(), strace: machine::strace() },
+    )
+    .map_err(|errno| format!("the kernel does not boot: {errno:?}"))?;
     kernel
         .install(PROGRAM.as_bytes(), 0o755, &image(entry))
         .map_err(|errno| format!("the program cannot be installed: {errno:?}"))?;

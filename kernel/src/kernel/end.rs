@@ -128,9 +128,7 @@ fn end(kernel: Arc<Kernel>) -> Result<Report, Leaks> {
 /// Kills all programs and waits for all tasks, as far as they can be waited for.
 fn end_programs(kernel: &Arc<Kernel>) {
     let machine = &kernel.machine;
-    if let Some(console) = &kernel.console {
-        console.close();
-    }
+    kernel.terminals().for_each(|console| console.close());
     if machine.is_poisoned() || (machine.task_count() == 0 && kernel.processes.is_alone()) {
         return;
     }

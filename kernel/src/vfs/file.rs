@@ -116,6 +116,10 @@ pub trait File: Send + Sync {
     fn has_offset(&self) -> bool {
         true
     }
+    /// How far lseek(2) goes.
+    fn offset_max(&self) -> u64 {
+        i64::MAX.cast_unsigned()
+    }
     /// Bytes now, where SEEK_END counts from.
     fn len(&self) -> Result<u64> {
         Err(Errno::ESPIPE)

@@ -217,8 +217,8 @@ impl OpenFile {
                 return Ok(*offset);
             }
         };
-        let target = base.checked_add(by).filter(|target| *target >= 0).ok_or(Errno::EINVAL)?;
-        *offset = target.cast_unsigned();
+        let target = base.checked_add(by).and_then(|target| u64::try_from(target).ok());
+        *offset = target.filter(|target| *target <= self.file.offset_max()).ok_or(Errno::EINVAL)?;
         self.file.sought(*offset);
         Ok(*offset)
     }

@@ -9,6 +9,7 @@ use kernel_abi::flags::WaitOptions;
 use kernel_abi::row::Call;
 use kernel_abi::{Arch, Calls as _, Gid, Pid, Sys as _, Uid};
 use libtest_mimic::{Failed, Trial};
+use ostd::device::Devices;
 use ostd::hosted::folder::{HostFolder, Writable};
 use ostd::hosted::stdio::Captured;
 use ostd::hosted::watch::Watch;
@@ -79,7 +80,12 @@ fn in_process(arguments: &[String]) {
     let folder = HostFolder::open(Path::new("/"), Writable::No).expect("the host's root");
     let (watch, far) = (Watch::new(), Captured::new(b""));
     let stdio = [1, 2, 3].map(|line| far.channel(&watch, line));
-    let boot = Boot { root: Root::Folder(Arc::new(folder)), stdio, strace: std::env::var("ORRERY_STRACE").ok() };
+    let boot = Boot {
+        root: Root::Folder(Arc::new(folder)),
+        stdio,
+        devices: Devices::default(),
+        strace: std::env::var("ORRERY_STRACE").ok(),
+    };
     let kernel = Kernel::boot(machine, boot).expect("it boots");
     let me = std::env::current_exe().expect("a name");
     let words = [me.to_str().expect("a plain name"), "probe", probe, seed, place];

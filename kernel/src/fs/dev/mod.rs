@@ -1,19 +1,23 @@
 //! `/dev`: which nodes there are, and what opens them.
 
+mod disk;
 mod memory;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use ostd::Machine;
 use ostd::sync::Mutex;
 
 use crate::abi::flags::OpenFlags;
 use crate::abi::structs::device_number;
+use crate::driver::Disk;
 use crate::error::{Errno, Result};
 use crate::vfs::{Devices, File, FileKind, Inode, Make, New};
 
+use disk::DiskFile;
 use memory::{MemoryDevice, What};
 
 /// Opens a device; what it is given are the flags of open(2).
@@ -50,29 +54,37 @@ const LINKS: &[(&[u8], &[u8])] = &[
 pub struct DeviceTable {
     machine: Machine,
     chars: Mutex<BTreeMap<u64, Arc<Opener>>>,
+    blocks: Mutex<BTreeMap<u64, Arc<Opener>>>,
     fifos: FifoOpener,
 }
 
 impl DeviceTable {
     /// The devices that need nobody else: null, zero, full, random, urandom. FIFOs are opened by `fifos`.
     pub fn new(machine: &Machine, fifos: FifoOpener) -> Self {
-        Self { machine: machine.clone(), chars: Mutex::new(BTreeMap::new()), fifos }
+        Self { machine: machine.clone(), chars: Mutex::default(), blocks: Mutex::default(), fifos }
     }
 
     /// Adds a character device.
     pub fn add(&self, (major, minor): (u32, u32), opener: Opener) {
         self.chars.lock().insert(device_number(major, minor), Arc::new(opener));
     }
+
+    /// Adds a block device.
+    pub fn add_block(&self, (major, minor): (u32, u32), opener: Opener) {
+        self.blocks.lock().insert(device_number(major, minor), Arc::new(opener));
+    }
 }
 
 impl Devices for DeviceTable {
     fn open_device(&self, kind: FileKind, rdev: u64, flags: OpenFlags) -> Result<Arc<dyn File>> {
-        if kind != FileKind::Char {
-            return Err(Errno::ENXIO);
-        }
-        let opener = self.chars.lock().get(&rdev).cloned();
+        let is_block = kind == FileKind::Block;
+        let openers = if is_block { &self.blocks } else { &self.chars };
+        let opener = openers.lock().get(&rdev).cloned();
         if let Some(opener) = opener {
             return opener(flags);
+        }
+        if is_block {
+            return Err(Errno::ENXIO);
         }
         let (major, minor) = crate::abi::structs::device_parts(rdev);
         let what = What::of((major, minor)).ok_or(Errno::ENXIO)?;
@@ -84,14 +96,34 @@ impl Devices for DeviceTable {
     }
 }
 
-/// Makes the nodes of `/dev` in `dir`, an empty directory. A node that exists stays.
-pub fn populate(dir: &Arc<dyn Inode>) -> Result<()> {
+/// A device that not every machine has.
+pub struct Node {
+    /// Its name in `/dev`.
+    pub name: Vec<u8>,
+    /// Character or block device.
+    pub kind: FileKind,
+    /// Major and minor number.
+    pub number: (u32, u32),
+    /// Permissions.
+    pub mode: u32,
+}
+
+/// A disk as an open file.
+pub fn open_disk(disk: &Arc<Disk>, number: (u32, u32)) -> Arc<dyn File> {
+    Arc::new(DiskFile::new(disk, number))
+}
+
+/// Makes the nodes of `/dev` in `dir`, an empty directory, `more` among them. A node that exists stays.
+pub fn populate(dir: &Arc<dyn Inode>, more: &[Node]) -> Result<()> {
     let make = |name: &[u8], new: New<'_>, mode: u32| match dir.create(name, &Make { new, mode, uid: 0, gid: 0 }) {
         Ok(_) | Err(Errno::EEXIST) => Ok(()),
         Err(errno) => Err(errno),
     };
     for &(name, (major, minor), mode) in NODES {
         make(name, New::Special(FileKind::Char, device_number(major, minor)), mode)?;
+    }
+    for Node { name, kind, number: (major, minor), mode } in more {
+        make(name, New::Special(*kind, device_number(*major, *minor)), *mode)?;
     }
     for &(name, target) in LINKS {
         make(name, New::Symlink(target), 0o777)?;
