@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
 mod cpio;
+mod devices;
 pub(crate) mod line;
 mod packages;
 pub(crate) mod qemu;
@@ -90,6 +91,8 @@ pub(crate) struct Boot {
     /// Put Debian packages in the root, with what they depend on: python3,sqlite3
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     packages: Vec<String>,
+    #[command(flatten)]
+    devices: devices::Devices,
     /// The program and its arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM ARGS")]
     command: Vec<OsString>,
@@ -123,8 +126,9 @@ pub(crate) fn run(root: &Path, boot: &Boot) -> Result<ExitCode> {
     }
     let timeout = (!boot.interactive && !boot.gdb).then(|| Duration::from_secs(boot.timeout));
     let memory = boot.memory.clone();
+    let mut devices = boot.devices.words(qemu.machine())?;
     // QEMU listens to the last one.
-    let devices = boot.cpu.iter().flat_map(|model| [String::from("-cpu"), model.clone()]).collect();
+    devices.extend(boot.cpu.iter().flat_map(|model| [String::from("-cpu"), model.clone()]));
     let run = Run { image, archive, words, memory, cpus: boot.cpus, devices, gdb: boot.gdb, timeout };
     let terminal = if boot.interactive { Some(Terminal::raw()?) } else { None };
     let end = qemu.run(&run, io::stdout(), terminal)?;

@@ -63,6 +63,11 @@ impl End {
 }
 
 impl Qemu {
+    /// QEMU's name for the machine.
+    pub(crate) fn machine(&self) -> &str {
+        &self.machine
+    }
+
     /// The QEMU for `arch`; or, in one line, what to install.
     pub(crate) fn find(arch: Arch, machine: Option<&str>) -> Result<Self> {
         let (program, package, machines): (_, _, &[&str]) = match arch {
