@@ -25,11 +25,6 @@ fn mark(sys: &dyn Sys) -> usize {
     sys.load(sys.page() + MARK)
 }
 
-/// Whether the architecture has fork and vfork; a younger one has clone only.
-fn has_fork(sys: &dyn Sys) -> bool {
-    Call::fork.number(sys.arch()).is_some()
-}
-
 /// clone(2), whose last two arguments change places between architectures.
 fn clone(sys: &dyn Sys, flags: CloneFlags, tids: [usize; 2], run: kernel_abi::sys::ChildFn, arg: usize) -> Result {
     let flags = flags.bits() as usize | Signal::SIGCHLD.number() as usize;
@@ -40,9 +35,6 @@ fn clone(sys: &dyn Sys, flags: CloneFlags, tids: [usize; 2], run: kernel_abi::sy
 }
 
 fn fork_copies(sys: &dyn Sys) -> Outcome {
-    if !has_fork(sys) {
-        return Ok(());
-    }
     let pid = sys.child_of(Call::fork, &[], leaves_a_mark, 3)?;
     assert_eq!(wait(sys, pid)?, status_exited(7));
     assert_eq!(mark(sys), 0);
@@ -50,9 +42,6 @@ fn fork_copies(sys: &dyn Sys) -> Outcome {
 }
 
 fn vfork_shares_and_waits(sys: &dyn Sys) -> Outcome {
-    if !has_fork(sys) {
-        return Ok(());
-    }
     let pid = sys.child_of(Call::vfork, &[], leaves_a_mark, 3)?;
     // The child is through with our memory before we go on.
     assert_eq!(mark(sys), 3);
@@ -61,9 +50,6 @@ fn vfork_shares_and_waits(sys: &dyn Sys) -> Outcome {
 }
 
 fn vfork_waits_for_a_program_too(sys: &dyn Sys) -> Outcome {
-    if !has_fork(sys) {
-        return Ok(());
-    }
     let child = |sys: &dyn Sys, _| {
         leaves_a_mark(sys, 5);
         let _ = exec(sys, "42");
