@@ -58,3 +58,42 @@ fn end(call: Call, run: usize, arg: usize) -> ! {
         let _ = Guest.make(call, &[status as usize]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kernel_abi::flags::WaitOptions;
+    use kernel_abi::structs::status_exited;
+    use kernel_abi::{Call, Calls as _, Errno, Sys as _};
+
+    use crate::Guest;
+
+    /// Waits for a child of a test's own and gives its status.
+    fn ended(pid: usize) -> i32 {
+        let mut status = [0_u8; 4];
+        let at = status.as_mut_ptr().expose_provenance();
+        while Guest.wait4(pid, at, WaitOptions::__WALL, 0) == Err(Errno::EINTR) {}
+        i32::from_ne_bytes(status)
+    }
+
+    #[test]
+    fn what_a_child_answers_is_its_status() {
+        assert_eq!(ended(Guest.fork_with(|_, arg| arg as i32, 42).expect("forks")), status_exited(42));
+        assert_eq!(ended(Guest.child_of(Call::vfork, &[], |_, arg| arg as i32, 7).expect("forks")), status_exited(7));
+    }
+
+    #[test]
+    fn a_thread_ends_alone_and_tells_so() {
+        let tid = Guest.page() + 64;
+        let adds = |sys: &dyn kernel_abi::Sys, at| {
+            let before: u32 = sys.load(at);
+            sys.store(at, &(before + 5));
+            0
+        };
+        Guest.store(Guest.page() + 128, &2_u32);
+        Guest.thread_with(tid, adds, Guest.page() + 128).expect("starts");
+        while Guest.load::<u32>(tid) != 0 {
+            let _ = Guest.sched_yield();
+        }
+        assert_eq!(Guest.load::<u32>(Guest.page() + 128), 7);
+    }
+}

@@ -103,3 +103,43 @@ pub(crate) fn child(call: Call) -> Option<(Call, Vec<usize>)> {
     };
     Some((Call::clone_backwards, alloc::vec![flags.reg() | Signal::SIGCHLD.reg()]))
 }
+
+#[cfg(test)]
+mod tests {
+    use kernel_abi::flags::MapFlags;
+    use kernel_abi::structs::Timeval;
+    use kernel_abi::{Call, Calls as _, Errno, Fd};
+
+    use super::make;
+    use crate::Guest;
+
+    /// The call and its counterpart, where both are to be had.
+    #[track_caller]
+    fn agree(call: Call, args: &[usize]) {
+        assert_eq!(make(call, args), Guest.make(call, args), "{call:?}");
+    }
+
+    #[test]
+    fn the_younger_call_answers_as_the_older_one() {
+        let rw = kernel_abi::flags::ProtFlags::PROT_READ | kernel_abi::flags::ProtFlags::PROT_WRITE;
+        let page = Guest.mmap(0, 4096, rw, MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS, Fd(-1), 0).expect("maps");
+        let (none, root) = (Guest.path(page, "/none/such"), Guest.path(page + 64, "/"));
+        for call in
+            [Call::open, Call::unlink, Call::rmdir, Call::mkdir, Call::stat, Call::lstat, Call::chmod, Call::utime]
+        {
+            agree(call, &[none, page + 1024, 0]);
+            agree(call, &[8, 0, 0]);
+        }
+        agree(Call::access, &[root, 4]);
+        agree(Call::stat, &[root, page + 1024]);
+        agree(Call::link, &[root, none]);
+        agree(Call::dup2, &[1, 1]);
+        agree(Call::dup2, &[999, 999]);
+        agree(Call::getpgrp, &[]);
+        agree(Call::epoll_create, &[0]);
+        agree(Call::poll, &[0, 0, 1]);
+        let bad = Guest.store(page + 512, &[Timeval { tv_sec: 1, tv_usec: -1 }, Timeval::default()]);
+        agree(Call::utimes, &[root, bad]);
+        assert_eq!(make(Call::arch_prctl, &[0, 0]), Err(Errno::ENOSYS));
+    }
+}
