@@ -17,7 +17,7 @@ use ostd_hal::hal::CopyFault;
 use ostd_hal::walk::translate_levels;
 use ostd_hal::{Access, PAGE_SIZE, Paddr, PageFault, PageFlags, Vaddr};
 
-use crate::arch;
+use crate::{arch, cpus};
 
 /// Where the byte at `at` can be reached.
 pub(crate) fn window(at: Paddr) -> *mut u8 {
@@ -89,7 +89,7 @@ fn refused(at: Vaddr, access: Access) -> PageFault {
 
 /// Whether programs may use `at` at all, and whether it means what it does under `root` on this CPU.
 fn in_force(root: Paddr, at: Vaddr) -> bool {
-    arch::local().root.get() == root && at.as_usize() < arch::user_end()
+    cpus::is_in_force(root) && at.as_usize() < arch::user_end()
 }
 
 /// The byte that programs under `root` see at `at`, if `access` is allowed there.
@@ -114,7 +114,7 @@ pub(crate) unsafe fn copy(root: Paddr, at: Vaddr, len: usize, what: Copy) -> Res
         let here = at.checked_add(done).ok_or(CopyFault { done, fault: refused(at, what.access()) })?;
         let piece = (PAGE_SIZE - here.page_offset()).min(len - done);
         // SAFETY: the caller's promise.
-        let copied = quietly(|| unsafe { copy_in_page(root, here, done, piece, what) });
+        let copied = quietly(root, || unsafe { copy_in_page(root, here, done, piece, what) });
         done += copied.map_err(|fault| CopyFault { done, fault })?;
     }
     Ok(())
@@ -167,7 +167,7 @@ fn user_word(
     directly: impl FnOnce() -> u64,
     through: impl FnOnce(&AtomicU32) -> u32,
 ) -> Result<u32, PageFault> {
-    quietly(|| {
+    quietly(root, || {
         if in_force(root, at) {
             if let Ok(value) = u32::try_from(directly()) {
                 return Ok(value);
@@ -180,9 +180,9 @@ fn user_word(
     })
 }
 
-fn quietly<R>(what: impl FnOnce() -> R) -> R {
+fn quietly<R>(root: Paddr, what: impl FnOnce() -> R) -> R {
     let before = arch::interrupts_disable();
-    let answer = what();
+    let answer = cpus::walking(root, what);
     if before {
         arch::interrupts_enable();
     }

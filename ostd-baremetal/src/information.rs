@@ -1,4 +1,4 @@
-//! What a loader tells an image, whatever the architecture.
+//! What a loader and the firmware tell an image, whatever the architecture.
 
 use core::ops::Range;
 
@@ -7,11 +7,13 @@ use alloc::vec::Vec;
 use crate::places::Place;
 use crate::random::Seed;
 
-/// Memory, the initial file system, the command line.
+/// Memory, processors, the initial file system, the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Information {
     /// Free memory, the image not taken off.
     pub(crate) ram: Vec<Range<usize>>,
+    /// The hardware's numbers of the processors, the running one among them.
+    pub(crate) processors: Vec<usize>,
     /// Where the archive of the initial file system lies.
     pub(crate) archive: Option<Range<usize>>,
     /// The words for the kernel.

@@ -9,6 +9,7 @@
 
 extern crate alloc;
 
+pub mod acpi;
 pub mod exit;
 pub mod layout;
 pub mod pci;
@@ -22,6 +23,8 @@ mod arch;
 mod context;
 #[cfg(target_os = "none")]
 mod copy;
+#[cfg(target_os = "none")]
+mod cpus;
 #[cfg(target_os = "none")]
 mod fixup;
 #[cfg(target_os = "none")]

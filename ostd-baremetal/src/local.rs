@@ -1,8 +1,8 @@
-//! What each CPU keeps for itself, on every architecture.
+//! What each CPU keeps for itself, on every architecture; what it shares is in [`cpus`](crate::cpus).
 
 use core::cell::Cell;
 
-use ostd_hal::{Client, CpuId, Paddr};
+use ostd_hal::{Client, CpuId};
 
 use crate::context::Body;
 use crate::user::Home;
@@ -19,8 +19,6 @@ pub(crate) struct Local {
     pub(crate) context: Cell<*mut Body>,
     /// Where the CPU's loop goes on when the context gives way.
     pub(crate) loop_stack: Cell<usize>,
-    /// The address space that user addresses mean.
-    pub(crate) root: Cell<Paddr>,
     /// Whose floating-point registers the CPU holds, and has not saved; null if nobody's.
     pub(crate) fp_unsaved: Cell<*mut Home>,
     /// Whose floating-point registers the CPU holds; null if nobody's.
@@ -35,7 +33,6 @@ impl Local {
             client: Cell::new(None),
             context: Cell::new(core::ptr::null_mut()),
             loop_stack: Cell::new(0),
-            root: Cell::new(Paddr::new(0)),
             fp_unsaved: Cell::new(core::ptr::null_mut()),
             fp_held: Cell::new(core::ptr::null_mut()),
         }

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use lock_api::{GuardNoSend, RawMutex};
 
-use crate::arch;
+use crate::{arch, cpus};
 
 /// A value behind [`RawSpin`].
 pub(crate) type Lock<T> = lock_api::Mutex<RawSpin, T>;
@@ -24,7 +24,7 @@ unsafe impl RawMutex for RawSpin {
 
     fn lock(&self) {
         while !self.try_lock() {
-            arch::relax();
+            cpus::relax();
         }
     }
 

@@ -10,11 +10,12 @@ use core::sync::atomic::Ordering;
 use ostd_hal::device::{Devices, OutsideEvent};
 use ostd_hal::hal::{CopyFault, Resumed};
 use ostd_hal::{
-    Client, CpuId, Hal, Interrupt, PAGE_SIZE, Paddr, PageFault, RunError, SafePoint, Step, Trap, UserState, Vaddr,
+    Client, CpuId, Hal, Interrupt, PAGE_SIZE, Paddr, PageFault, RunError, SafePoint, Trap, UserState, Vaddr,
 };
 
 use crate::context::{self, Context};
 use crate::copy::Copy;
+use crate::cpus::{self, Lent};
 use crate::layout::{Layout, largest_free};
 use crate::{arch, copy, heap, random, serial, stacks, user, virtio};
 
@@ -45,8 +46,7 @@ impl Baremetal {
         // SAFETY: the layout gives it to the heap alone.
         unsafe { heap::add(&layout.heap) };
         stacks::map(&layout);
-        let local = arch::local();
-        local.root.set(arch::kernel_root());
+        cpus::start(&found.processors);
         random::start(found.seed);
         let devices = virtio::start(&found.places);
         random::complain();
@@ -102,7 +102,7 @@ unsafe impl Hal for Baremetal {
     type Context = Context;
 
     fn cpu_count(&self) -> usize {
-        1
+        cpus::count()
     }
 
     fn memory(&self) -> Range<Paddr> {
@@ -118,17 +118,10 @@ unsafe impl Hal for Baremetal {
     }
 
     fn run(&self, client: &dyn Client) -> Result<(), RunError> {
-        let local = arch::local();
         arch::interrupts_disable();
-        // SAFETY: only the lifetime changes; the pointer is taken away below, before the borrow ends.
+        // SAFETY: only the lifetime changes; no CPU has the pointer when `cpus::run` returns, before the borrow ends.
         let lasting = unsafe { core::mem::transmute::<*const dyn Client, *const (dyn Client + 'static)>(client) };
-        local.client.set(Some(lasting));
-        while !client.stopping() {
-            if client.step(local.id) == Step::Idle && !client.stopping() {
-                arch::wait_for_interrupt();
-            }
-        }
-        local.client.set(None);
+        cpus::run(Lent(lasting));
         Ok(())
     }
 
@@ -162,9 +155,12 @@ unsafe impl Hal for Baremetal {
     }
 
     fn tlb_flush(&self, cpu: CpuId, root: Paddr, range: Range<Vaddr>) {
-        let local = arch::local();
+        if cpu != arch::local().id {
+            cpus::flush_remote(cpu, root);
+            return;
+        }
         // A root that is not in force has left nothing behind: putting another in force forgets everything.
-        if cpu != local.id || local.root.get() != root {
+        if !cpus::is_in_force(root) {
             return;
         }
         if (range.end - range.start) / PAGE_SIZE > FLUSH_PAGES_MAX {
@@ -251,11 +247,11 @@ unsafe impl Hal for Baremetal {
     fn safe_point(&self, _cpu: CpuId, _kind: SafePoint) {}
 
     fn relax() {
-        arch::relax();
+        cpus::relax();
     }
 
-    fn ipi(&self, _cpu: CpuId) {
-        // There is one CPU, and it looks at its queue before it idles.
+    fn ipi(&self, cpu: CpuId) {
+        cpus::interrupt(cpu);
     }
 
     fn context_new(&self, entry: Box<dyn FnOnce() + Send>) -> Option<Self::Context> {
@@ -282,8 +278,8 @@ unsafe impl Hal for Baremetal {
         self.boot_realtime_ns
     }
 
-    fn timer_arm(&self, _cpu: CpuId, deadline_ns: Option<u64>) {
-        arch::timer_arm(deadline_ns.map(|deadline| deadline.saturating_sub(arch::monotonic_ns())));
+    fn timer_arm(&self, cpu: CpuId, deadline_ns: Option<u64>) {
+        cpus::arm_timer(cpu, deadline_ns);
     }
 
     fn spend(&self, _cost_ns: u64) {}

@@ -20,6 +20,8 @@ pub struct StartInfo {
     pub modules_at: u64,
     /// The command line, ended by a zero byte.
     pub command_line_at: u64,
+    /// The root pointer of the firmware's tables (ACPI); zero without.
+    pub firmware_at: u64,
     /// The memory map.
     pub memory_at: u64,
     /// Its lines.
@@ -44,6 +46,7 @@ impl StartInfo {
             modules: word(bytes, 12)?,
             modules_at: long(bytes, 16)?,
             command_line_at: long(bytes, 24)?,
+            firmware_at: long(bytes, 32)?,
             memory_at: long(bytes, 40)?,
             memory_lines: word(bytes, 48)?,
         })

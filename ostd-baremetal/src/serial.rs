@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use ostd_hal::device::{ByteChannel, ChannelError, ChannelKind, Readiness};
 
 use crate::arch::{UART_LINE, line_enable, relax, uart_read, uart_write};
+use crate::lock::Lock;
 
 const DATA: u8 = 0;
 const INTERRUPT_ENABLE: u8 = 1;
@@ -19,8 +20,17 @@ const MODEM_ON: u8 = 0b1011;
 const HAS_BYTE: u8 = 1;
 const READY_TO_SEND: u8 = 1 << 5;
 
+/// Whose bytes go out: what one CPU writes at once stays together.
+static LINE: Lock<()> = Lock::new(());
+
 /// Sends bytes, waiting for each.
 pub(crate) fn write(bytes: &[u8]) {
+    let _mine = LINE.lock();
+    write_at_once(bytes);
+}
+
+/// The same for who is alone, or will be the last to write.
+pub(crate) fn write_at_once(bytes: &[u8]) {
     for byte in bytes {
         while uart_read(LINE_STATUS) & READY_TO_SEND == 0 {
             relax();

@@ -12,6 +12,7 @@ use core::ptr;
 use ostd_hal::{Paddr, Registers as _, Trap, UserState};
 
 use crate::arch::{self, Regs};
+use crate::cpus;
 use crate::local::Local;
 
 /// What is kept of a program here: `UserState::home` is its address.
@@ -68,17 +69,10 @@ pub(crate) fn save_floating_point(local: &Local) {
     }
 }
 
-fn set_root(local: &Local, root: Paddr) {
-    if local.root.replace(root) != root {
-        // SAFETY: ostd made the tree and has it retired before its end; `space_made` gave it the kernel's half.
-        unsafe { arch::set_root(root) };
-    }
-}
-
 /// Runs the program until it traps. Called with interrupts kept away; they are let through on return.
 pub(crate) fn enter(root: Paddr, state: &mut UserState<Regs>) -> Trap {
     let local = arch::local();
-    set_root(local, root);
+    cpus::set_root(root);
     if state.home == 0 {
         state.home = Box::into_raw(Home::new()) as u64;
     }
@@ -148,10 +142,7 @@ pub(crate) fn release(state: &mut UserState<Regs>) {
 
 /// The tree at `root` ends: no CPU may have it in force.
 pub(crate) fn retire(root: Paddr) {
-    let local = arch::local();
-    if local.root.get() == root {
-        set_root(local, arch::kernel_root());
-    }
-    // SAFETY: ostd retires a root that no program runs in; this CPU has left it.
+    cpus::leave_root(root);
+    // SAFETY: ostd retires a root that no program runs in; every CPU has left it.
     unsafe { arch::unshare_kernel_half(root) };
 }

@@ -62,7 +62,7 @@ pub(crate) struct Boot {
     #[arg(long, default_value = "256M")]
     memory: String,
     /// Processors
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     cpus: u32,
     /// A shell on the serial line; without it, input is at its end
     #[arg(long)]

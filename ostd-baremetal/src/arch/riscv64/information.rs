@@ -24,6 +24,10 @@ pub(crate) fn information(at: usize) -> Option<Information> {
     let number = |name| chosen.and_then(|node| node.property(name)?.as_usize());
     let archive = number("linux,initrd-start").zip(number("linux,initrd-end")).map(|(start, end)| start..end);
     let seed = chosen.and_then(|node| node.property("rng-seed")?.value.first_chunk().copied());
+    let usable = |status: Option<fdt::node::NodeProperty<'_>>| {
+        status.and_then(|status| status.as_str()).is_none_or(|status| status == "okay")
+    };
+    let processors = tree.cpus().filter(|cpu| usable(cpu.property("status"))).map(|cpu| cpu.ids().first()).collect();
     let frequency = tree.find_node("/cpus").and_then(|node| node.property("timebase-frequency")?.as_usize());
     time::start(frequency? as u64);
     let command_line = tree.chosen().bootargs().unwrap_or_default().as_bytes().to_vec();
@@ -33,5 +37,5 @@ pub(crate) fn information(at: usize) -> Option<Information> {
         let line = u32::try_from(node.interrupts()?.next()?).ok()?;
         Some(Place { at: registers.starting_address as usize, len: registers.size?, line })
     });
-    Some(Information { ram, archive, command_line, places: places.collect(), seed })
+    Some(Information { ram, processors, archive, command_line, places: places.collect(), seed })
 }

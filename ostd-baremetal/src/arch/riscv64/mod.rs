@@ -13,12 +13,13 @@ mod information;
 mod mmu;
 mod pci;
 mod plic;
+mod smp;
 mod time;
 mod trap;
 mod user;
 
 pub(crate) use copy::{user_copy, user_set, user_word_exchange, user_word_load};
-pub(crate) use cpu::local;
+pub(crate) use cpu::{hardware_id, local};
 pub(crate) use entry::{DIRECT_MAP, DIRECT_MAP_LEN, KERNEL_OFFSET};
 pub(crate) use fpu::{fp_accepts, fp_initial, fp_restore, fp_save};
 pub(crate) use information::information;
@@ -29,6 +30,7 @@ pub(crate) use ostd_hal::paging::sv48::Entry;
 pub(crate) use ostd_hal::user::riscv64::Regs;
 pub(crate) use pci::{has_pci, message, pci_read, pci_write};
 pub(crate) use plic::{LINES_MAX, LINES_OF_PINS, UART_LINE, line_enable};
+pub(crate) use smp::{ring, start_secondary, stop};
 pub(crate) use time::{boot_realtime_ns, counter, hardware_seed, monotonic_ns, timer_arm};
 pub(crate) use user::{prepare_stack, switch_stack, user_run};
 
@@ -76,19 +78,24 @@ pub(crate) fn uart_write(register: u8, value: u8) {
 /// Ends QEMU; on a machine without the device, stops the hart for good.
 pub(crate) fn exit(how: Exit) -> ! {
     device_write(TEST_DEVICE, how.sifive_test());
+    // The exit takes a moment; anything but `wfi` would run on meanwhile.
+    park()
+}
+
+/// Stops this hart for good.
+pub(crate) fn park() -> ! {
     loop {
-        // The exit takes a moment; anything but `wfi` would run on meanwhile.
         // SAFETY: waiting changes nothing.
         unsafe { asm!("wfi", options(nomem, nostack)) };
     }
 }
 
 /// Calls the firmware; its value, if it did not refuse.
-fn firmware(extension: usize, function: usize, argument: usize) -> Option<usize> {
+fn firmware(extension: usize, function: usize, [first, second, third]: [usize; 3]) -> Option<usize> {
     let (error, value): (isize, usize);
-    // SAFETY: the calls made here concern the timer; they touch no memory of ours.
+    // SAFETY: the calls made here concern the timer and other harts; they touch no memory of ours.
     unsafe {
-        asm!("ecall", inlateout("a0") argument => error, lateout("a1") value, in("a6") function, in("a7") extension,
+        asm!("ecall", inlateout("a0") first => error, inlateout("a1") second => value, in("a2") third, in("a6") function, in("a7") extension,
             options(nostack));
     }
     (error == 0).then_some(value)

@@ -2,8 +2,7 @@
 
 use ostd_hal::Interrupt;
 
-use super::cpu::boot_hart;
-use super::{device_read, device_write};
+use super::{device_read, device_write, hardware_id};
 
 const PLIC: usize = 0x0c00_0000;
 const ENABLE: usize = PLIC + 0x2000;
@@ -12,9 +11,9 @@ const CONTEXT: usize = PLIC + 0x20_0000;
 /// The serial line's line.
 pub(crate) const UART_LINE: u32 = 10;
 
-/// The context of the boot hart's supervisor mode: behind the one of its machine mode.
+/// The context of this hart's supervisor mode: behind the one of its machine mode.
 fn context() -> usize {
-    2 * boot_hart() + 1
+    2 * hardware_id() + 1
 }
 
 /// Lines of the controller; zero is none.

@@ -42,7 +42,7 @@ pub(crate) fn timer_arm(delay_ns: Option<u64>) {
         ticks().saturating_add(u64::try_from(count).unwrap_or(u64::MAX))
     });
     // Every firmware that runs supervisors has the extension; without it nothing would ring.
-    let _ = firmware(TIME_EXTENSION, 0, at as usize);
+    let _ = firmware(TIME_EXTENSION, 0, [at as usize, 0, 0]);
 }
 
 /// Nanoseconds since 1970, now.

@@ -7,10 +7,9 @@ use core::mem::offset_of;
 
 use ostd_hal::Interrupt;
 
-use super::cpu::{FAULT_STACK, PerCpu};
+use super::cpu::PerCpu;
 use super::{STACK_WINDOW, STACK_WINDOW_LEN, plic, time};
 use crate::fixup;
-use crate::image::BOOT_STACK_LEN;
 
 /// The bit of `scause` that tells interrupts from exceptions.
 const INTERRUPT: usize = 1 << 63;
@@ -48,7 +47,7 @@ pub(super) fn deliver(cause: usize) -> bool {
         SOFTWARE => {
             // SAFETY: clears the pending bit.
             unsafe { asm!("csrci sip, 2", options(nostack)) };
-            crate::machine::interrupted(Interrupt::Ipi);
+            crate::cpus::called();
         }
         _ => {}
     }
@@ -88,7 +87,7 @@ global_asm!(
         "sd t0, {scratch}(tp)",
         "csrr t0, scause",
         "bltz t0, 4f",
-        "la t0, {fault_stack} + {fault_stack_len}",
+        "ld t0, {fault_stack}(tp)",
         "sd sp, -8(t0)",
         "addi sp, t0, -144",
         "j 5f",
@@ -140,6 +139,5 @@ global_asm!(
         from_user = sym super::user::trap_from_user,
         scratch = const offset_of!(PerCpu, scratch),
         kernel_trap = sym kernel_trap,
-        fault_stack = sym FAULT_STACK,
-        fault_stack_len = const BOOT_STACK_LEN,
+        fault_stack = const offset_of!(PerCpu, fault_stack),
 );

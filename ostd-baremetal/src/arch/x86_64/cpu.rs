@@ -1,6 +1,7 @@
 //! One CPU's segments, its task state, and the data that `gs` points to.
 #![expect(unsafe_code, reason = "loads descriptor tables")]
 
+use alloc::boxed::Box;
 use core::arch::asm;
 use core::cell::UnsafeCell;
 
@@ -57,55 +58,80 @@ struct Boot(UnsafeCell<PerCpu>);
 unsafe impl Sync for Boot {}
 
 /// The boot cell of the first CPU.
-static FIRST: Boot = Boot(UnsafeCell::new(PerCpu {
-    myself: core::ptr::null(),
-    kernel_stack: 0,
-    user_regs: 0,
-    scratch: 0,
-    error: 0,
-    state: TaskState {
-        reserved: 0,
-        stack: [0; 3],
-        reserved_too: 0,
-        interrupt_stacks: [0; 7],
-        more_reserved: [0],
-        also_reserved: 0,
-        io_map: size_of::<TaskState>() as u16,
-    },
-    // Null, unused, code, data, 32-bit user code (refused: not present), user data, user code, unused, the task state.
-    segments: [
-        0,
-        0,
-        0x00af_9b00_0000_ffff,
-        0x00cf_9300_0000_ffff,
-        0,
-        0x00cf_f300_0000_ffff,
-        0x00af_fb00_0000_ffff,
-        0,
-        0,
-        0,
-    ],
-    local: Local::new(0),
-}));
+static FIRST: Boot = Boot(UnsafeCell::new(PerCpu::new(0)));
 
-/// The stack of double faults (a kernel stack that is full) and of what cannot be masked.
+impl PerCpu {
+    const fn new(id: usize) -> Self {
+        Self {
+            myself: core::ptr::null(),
+            kernel_stack: 0,
+            user_regs: 0,
+            scratch: 0,
+            error: 0,
+            state: TaskState {
+                reserved: 0,
+                stack: [0; 3],
+                reserved_too: 0,
+                interrupt_stacks: [0; 7],
+                more_reserved: [0],
+                also_reserved: 0,
+                io_map: size_of::<TaskState>() as u16,
+            },
+            // Null, unused, code, data, 32-bit user code (refused: not present), user data, user code, unused, the task
+            // state.
+            segments: [
+                0,
+                0,
+                0x00af_9b00_0000_ffff,
+                0x00cf_9300_0000_ffff,
+                0,
+                0x00cf_f300_0000_ffff,
+                0x00af_fb00_0000_ffff,
+                0,
+                0,
+                0,
+            ],
+            local: Local::new(id),
+        }
+    }
+}
+
+/// The first CPU's stack of double faults (a kernel stack that is full) and of what cannot be masked.
 static mut FAULT_STACK: BootStack = BootStack([0; crate::image::BOOT_STACK_LEN]);
 
 /// Loads the first CPU's tables.
 pub(super) fn start() {
     let cpu = FIRST.0.get();
-    let fault_stack = (&raw const FAULT_STACK) as u64 + crate::image::BOOT_STACK_LEN as u64;
     // SAFETY: boot code alone runs, once; nothing refers to the data yet.
+    unsafe {
+        (*cpu).state.interrupt_stacks = [(&raw const FAULT_STACK) as u64 + crate::image::BOOT_STACK_LEN as u64; 7]
+    };
+    // SAFETY: as above; it is this CPU's from now on.
+    unsafe { load(cpu) };
+}
+
+/// The data of another CPU, with the end of its stack for double faults; the CPU's for good.
+pub(super) fn secondary(id: usize, fault_stack: usize) -> *mut PerCpu {
+    let mut cpu = Box::new(PerCpu::new(id));
+    cpu.state.interrupt_stacks = [fault_stack as u64; 7];
+    Box::into_raw(cpu)
+}
+
+/// Loads this CPU's tables, and points `gs` to its data.
+///
+/// # Safety
+/// 1. `cpu` is this CPU's alone and lasts; nothing refers to it yet.
+pub(super) unsafe fn load(cpu: *mut PerCpu) {
+    // SAFETY: the caller's promise.
     let cpu = unsafe { &mut *cpu };
     cpu.myself = cpu;
-    cpu.state.interrupt_stacks = [fault_stack; 7];
     let state = (&raw const cpu.state) as u64;
     let limit = size_of::<TaskState>() as u64 - 1;
     // An available 64-bit task state: type 9, present.
     cpu.segments[8] = limit | (state & 0xff_ffff) << 16 | 0x89 << 40 | (state >> 24 & 0xff) << 56;
     cpu.segments[9] = state >> 32;
     let pointer = Pointer { limit: size_of_val(&cpu.segments) as u16 - 1, base: cpu.segments.as_ptr() as u64 };
-    // SAFETY: the table holds the code and data segments that the CPU uses from here on, and is static.
+    // SAFETY: the table holds the code and data segments that the CPU uses from here on, and lasts.
     unsafe {
         asm!(
             "lgdt [{pointer}]",

@@ -19,6 +19,19 @@ pub(crate) static mut BOOT_PML4: Table = Table([0; 512]);
 static mut BOOT_PDPT_LOW: Table = Table([0; 512]);
 static mut BOOT_PDPT_HIGH: Table = Table([0; 512]);
 static mut BOOT_PD: [Table; 4] = [const { Table([0; 512]) }; 4];
+/// The root on which the other CPUs begin: the kernel's, and all of low memory at its own address.
+static mut TRAMPOLINE_PML4: Table = Table([0; 512]);
+
+/// The address of the root on which the other CPUs begin.
+pub(super) fn trampoline_root() -> usize {
+    let (from, to) = ((&raw const BOOT_PML4).cast::<u64>(), (&raw mut TRAMPOLINE_PML4).cast::<u64>());
+    let low = (&raw const BOOT_PDPT_LOW) as usize - KERNEL_OFFSET;
+    // SAFETY: both are whole tables, and only the CPU that starts others comes here, one after the other.
+    unsafe { core::ptr::copy_nonoverlapping(from, to, 512) };
+    // SAFETY: as above; present and writable.
+    unsafe { to.write_volatile(low as u64 | 3) };
+    to as usize
+}
 
 // The PVH note: type 18 is XEN_ELFNOTE_PHYS32_ENTRY, a physical address to enter with paging off.
 global_asm!(

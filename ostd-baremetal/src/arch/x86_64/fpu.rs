@@ -23,8 +23,8 @@ static LEN: AtomicUsize = AtomicUsize::new(0);
 static COMPONENTS: AtomicU64 = AtomicU64::new(0);
 static MXCSR_ALLOWED: AtomicU32 = AtomicU32::new(0xffbf);
 
-/// Turns the unit on.
-pub(super) fn start() {
+/// Turns the unit of this CPU on; says which components it saves.
+pub(super) fn enable() -> u64 {
     assert!(__cpuid(1).ecx & 1 << 26 != 0, "this CPU has no XSAVE");
     let supported = __cpuid_count(0xd, 0);
     let components = (u64::from(supported.edx) << 32 | u64::from(supported.eax)) & WANTED;
@@ -34,7 +34,12 @@ pub(super) fn start() {
             t = out(reg) _, bits = in(reg) CR4_BITS,
             in("ecx") 0, in("eax") components as u32, in("edx") (components >> 32) as u32, options(nostack));
     }
-    COMPONENTS.store(components, Ordering::Relaxed);
+    components
+}
+
+/// Turns the first CPU's unit on, and finds out what all CPUs have.
+pub(super) fn start() {
+    COMPONENTS.store(enable(), Ordering::Relaxed);
     LEN.store(__cpuid_count(0xd, 0).ebx as usize, Ordering::Relaxed);
     let mut area = Area::new();
     // SAFETY: an area as long as the CPU demands.

@@ -7,6 +7,7 @@ use core::slice;
 use alloc::vec::Vec;
 
 use super::entry::{DIRECT_MAP, DIRECT_MAP_LEN};
+use super::smp;
 use crate::information::Information;
 use crate::places;
 use crate::pvh::{self, StartInfo};
@@ -40,5 +41,6 @@ pub(crate) fn information(at: usize) -> Option<Information> {
     let len = text.iter().position(|byte| *byte == 0).unwrap_or(0);
     let command_line = text[..len].to_vec();
     let places = places::of_command_line(&command_line);
-    Some(Information { ram, archive, command_line, places, seed: None })
+    let processors = smp::processors(info.firmware_at, bytes);
+    Some(Information { ram, processors, archive, command_line, places, seed: None })
 }

@@ -32,12 +32,23 @@ pub(super) fn start() {
         let window = root.add(256);
         window.write_volatile(window.read_volatile() | NO_EXECUTE);
     }
+    protect();
+    flush_all();
+}
+
+/// Leaves the root that another CPU began on.
+pub(super) fn start_secondary() {
+    protect();
+    // SAFETY: the kernel's own root.
+    unsafe { set_root(kernel_root()) };
+}
+
+fn protect() {
     let features = __cpuid_count(7, 0).ebx;
     let protections = u64::from(features >> 7 & 1) << 20 | u64::from(features >> 20 & 1) << 21;
     GUARDED.store(features & 1 << 20 != 0, Ordering::Relaxed);
     // SAFETY: the CPU has what is turned on (SMEP, SMAP); what uses user memory knows of the latter.
     unsafe { asm!("mov {t}, cr4", "or {t}, {bits}", "mov cr4, {t}", t = out(reg) _, bits = in(reg) protections) };
-    flush_all();
 }
 
 /// The physical memory that the image takes.

@@ -13,11 +13,12 @@ mod fpu;
 mod information;
 mod mmu;
 mod pci;
+mod smp;
 mod time;
 mod trap;
 mod user;
 
-pub(crate) use apic::{LINES_MAX, LINES_OF_PINS, UART_LINE, line_enable, message};
+pub(crate) use apic::{LINES_MAX, LINES_OF_PINS, UART_LINE, line_enable, message, ring, stop};
 pub(crate) use copy::{user_copy, user_set, user_word_exchange, user_word_load};
 pub(crate) use cpu::local;
 pub(crate) use entry::{DIRECT_MAP, DIRECT_MAP_LEN, KERNEL_OFFSET};
@@ -29,6 +30,7 @@ pub(crate) use mmu::{
 pub(crate) use ostd_hal::paging::x86_64::Entry;
 pub(crate) use ostd_hal::user::x86_64::Regs;
 pub(crate) use pci::{has_pci, pci_read, pci_write};
+pub(crate) use smp::{hardware_id, start_secondary};
 pub(crate) use time::{boot_realtime_ns, counter, hardware_seed, monotonic_ns, timer_arm};
 pub(crate) use user::{prepare_stack, switch_stack, user_run};
 
@@ -91,6 +93,11 @@ pub(crate) fn uart_write(register: u8, value: u8) {
 /// Ends QEMU; on a machine without the device, stops the CPU for good.
 pub(crate) fn exit(how: Exit) -> ! {
     port_out(DEBUG_EXIT, how.isa_debug_exit());
+    park()
+}
+
+/// Stops this CPU for good.
+pub(crate) fn park() -> ! {
     loop {
         // SAFETY: with interrupts off, the CPU does nothing from here on.
         unsafe { asm!("cli", "hlt", options(nomem, nostack)) };

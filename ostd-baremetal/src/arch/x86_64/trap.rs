@@ -23,7 +23,7 @@ unsafe impl Sync for Gates {}
 
 static GATES: Gates = Gates(UnsafeCell::new([Gate { low: 0, high: 0 }; 256]));
 
-const NON_MASKABLE: usize = 2;
+pub(super) const NON_MASKABLE: usize = 2;
 const BREAKPOINT: usize = 3;
 const OVERFLOW: usize = 4;
 const DOUBLE_FAULT: usize = 8;
@@ -39,7 +39,7 @@ unsafe extern "C" {
     static trap_entries: u8;
 }
 
-/// Fills and loads the table.
+/// Fills the table and loads it on the first CPU.
 pub(super) fn start() {
     // SAFETY: boot code alone runs, once.
     let gates = unsafe { &mut *GATES.0.get() };
@@ -53,7 +53,12 @@ pub(super) fn start() {
             entry & 0xffff | u64::from(KERNEL_CODE) << 16 | own_stack << 32 | kind << 40 | (entry >> 16 & 0xffff) << 48;
         gate.high = entry >> 32;
     }
-    let pointer = Pointer { limit: size_of::<[Gate; 256]>() as u16 - 1, base: gates.as_ptr() as u64 };
+    load();
+}
+
+/// Loads the table.
+pub(super) fn load() {
+    let pointer = Pointer { limit: size_of::<[Gate; 256]>() as u16 - 1, base: GATES.0.get() as u64 };
     // SAFETY: every line leads to an entry below.
     unsafe { asm!("lidt [{}]", in(reg) &raw const pointer, options(nostack, preserves_flags)) };
 }
@@ -124,6 +129,9 @@ extern "C" fn kernel_trap(frame: &mut Frame) {
     if frame.vector >= FIRST_INTERRUPT {
         apic::deliver(frame.vector);
         return;
+    }
+    if frame.vector == NON_MASKABLE as u64 {
+        crate::halt::obey();
     }
     let (rip, error, address) = (frame.rip, frame.error, fault_address());
     if frame.vector == PAGE_FAULT

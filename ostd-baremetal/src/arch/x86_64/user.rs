@@ -8,7 +8,7 @@ use ostd_hal::user::{Access, Exception, PageFault};
 use ostd_hal::{SyscallFrame, Trap, UserState, Vaddr};
 
 use super::cpu::{KERNEL_CODE, PerCpu, TRAP_STACK, USER_BASE, USER_CODE, USER_DATA};
-use super::trap::{FIRST_INTERRUPT, PAGE_FAULT, SYSTEM_CALL, fault_address, user_error};
+use super::trap::{FIRST_INTERRUPT, NON_MASKABLE, PAGE_FAULT, SYSTEM_CALL, fault_address, user_error};
 use super::{Regs, apic, user_end, wrmsr};
 
 const STAR: u32 = 0xc000_0081;
@@ -82,7 +82,12 @@ pub(crate) unsafe fn user_run(state: &mut UserState<Regs>) -> Trap {
             apic::deliver(vector);
             Trap::Interrupt
         }
-        vector => Trap::Exception(exception(vector)),
+        vector => {
+            if vector == NON_MASKABLE as u64 {
+                crate::halt::obey();
+            }
+            Trap::Exception(exception(vector))
+        }
     };
     state.frame = frame_of(&state.regs);
     trap
