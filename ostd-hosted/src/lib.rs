@@ -15,6 +15,7 @@ mod clock;
 mod config;
 mod context;
 mod copy;
+pub mod disk;
 mod engine;
 pub mod folder;
 mod hosted;

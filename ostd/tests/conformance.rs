@@ -6,19 +6,29 @@ extern crate alloc;
 mod conformance;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use conformance::{Checks, Code, Program, Subject, machine_code};
 use libtest_mimic::{Arguments, Failed, Trial};
 use ostd::Vaddr;
+use ostd::device::Devices;
 use ostd::hal::user::Arch;
+use ostd::hosted::disk::RamDisk;
 use ostd::hosted::scripted::{self, Guest};
+use ostd::hosted::watch::Watch;
 use ostd::hosted::{Engine, Hosted, HostedConfig, Log, Mode};
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();
     for (name, mode) in [("deterministic", Mode::Deterministic { seed: 7 }), ("parallel", Mode::Parallel)] {
-        trials.extend(suite(&format!("scripted_{name}"), move || Scripted(machine(Engine::Scripted, mode))));
-        trials.extend(suite(&format!("ptrace_{name}"), move || Ptrace(machine(Engine::Ptrace, mode))));
+        trials.extend(suite(&format!("scripted_{name}"), move || {
+            let (machine, devices) = machine(Engine::Scripted, mode);
+            Scripted(machine, devices)
+        }));
+        trials.extend(suite(&format!("ptrace_{name}"), move || {
+            let (machine, devices) = machine(Engine::Ptrace, mode);
+            Ptrace(machine, devices)
+        }));
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -35,22 +45,34 @@ fn suite<S: Subject + 'static>(name: &str, subject: impl Fn() -> S + Copy + Send
     Checks::<S>::ALL.iter().map(trial).collect()
 }
 
-fn machine(engine: Engine, mode: Mode) -> Hosted {
+/// A machine, and a disk of it.
+fn machine(engine: Engine, mode: Mode) -> (Hosted, Devices) {
+    let watch = Watch::new();
+    let disk = RamDisk::new(&watch, DISK_LINE, vec![0; 1 << 20]);
+    let log = Log::captured().0;
     let config =
-        HostedConfig { memory: 8 << 20, cpus: 2, mode, engine, log: Log::captured().0, ..HostedConfig::default() };
-    Hosted::new(&config).expect("the host has memory, and allows ptrace")
+        HostedConfig { memory: 8 << 20, cpus: 2, mode, engine, log, watch: Some(watch), ..HostedConfig::default() };
+    let machine = Hosted::new(&config).expect("the host has memory, and allows ptrace");
+    (machine, Devices { disks: vec![Arc::new(disk)], ..Devices::default() })
 }
+
+/// The disk's interrupt line.
+const DISK_LINE: u32 = 9;
 
 const DATA: usize = 0x60_0000;
 
 /// A machine whose programs are Rust functions.
-struct Scripted(Hosted);
+struct Scripted(Hosted, Devices);
 
 impl Subject for Scripted {
     type Machine = Hosted;
 
     fn machine(&self) -> &Hosted {
         &self.0
+    }
+
+    fn devices(&self) -> Devices {
+        self.1.clone()
     }
 
     fn program(&self, program: Program) -> Option<Code> {
@@ -97,13 +119,17 @@ fn stores(guest: &mut Guest, _: [usize; 3]) {
 }
 
 /// A machine that runs x86-64 code.
-struct Ptrace(Hosted);
+struct Ptrace(Hosted, Devices);
 
 impl Subject for Ptrace {
     type Machine = Hosted;
 
     fn machine(&self) -> &Hosted {
         &self.0
+    }
+
+    fn devices(&self) -> Devices {
+        self.1.clone()
     }
 
     fn program(&self, program: Program) -> Option<Code> {

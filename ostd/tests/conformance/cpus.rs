@@ -40,7 +40,12 @@ impl<H: Hal> Client for Listener<'_, H> {
 }
 
 /// Lends the machine's CPUs to a listener. `begins` is called once, on one of them.
-fn run<H: Hal>(hal: &H, stops: &AtomicBool, begins: &(dyn Fn() + Sync), hears: Hears<'_>) -> Result<(), RunError> {
+pub(super) fn run<H: Hal>(
+    hal: &H,
+    stops: &AtomicBool,
+    begins: &(dyn Fn() + Sync),
+    hears: Hears<'_>,
+) -> Result<(), RunError> {
     hal.run(&Listener { hal, hears, begins, has_begun: AtomicBool::new(false), stops })
 }
 

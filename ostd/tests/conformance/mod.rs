@@ -8,12 +8,14 @@ mod code;
 mod contexts;
 mod copies;
 mod cpus;
+mod devices;
 mod memory;
 mod tree;
 mod user;
 
 use alloc::vec::Vec;
 
+use ostd::device::Devices;
 use ostd::hal::{CpuId, Hal, Vaddr};
 
 pub(crate) use code::machine_code;
@@ -55,6 +57,10 @@ pub(crate) trait Subject {
     fn machine(&self) -> &Self::Machine;
     /// A program, or `None` if this machine's user code cannot do that.
     fn program(&self, program: Program) -> Option<Code>;
+    /// What it carries: disks are written to, networks are QEMU's own.
+    fn devices(&self) -> Devices {
+        Devices::default()
+    }
 }
 
 /// The first CPU, on which checks run what needs one.
@@ -89,4 +95,6 @@ checks! {
     cpus: the_clock_never_goes_back timers_ring_once_in_order_and_not_early a_disarmed_timer_does_not_ring
         an_interprocessor_interrupt_reaches_its_cpu interrupts_kept_away_are_not_lost
         a_machine_with_nothing_to_wait_for_says_so entropy_fills_all_and_differs the_console_and_devices_answer;
+    devices: a_disk_keeps_what_was_written a_disk_refuses_sectors_it_does_not_have a_disk_rings_when_it_has_answered
+        a_network_carries_frames_both_ways_and_rings a_generator_gives_other_bytes_each_time;
 }
