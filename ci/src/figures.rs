@@ -6,9 +6,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::check::CRATES;
+use crate::boot::Arch;
+use crate::check::{CRATES, conditions};
 use crate::source::{Source, past_closing, words};
 use crate::tree::Tree;
+
+mod metal;
 
 /// Lines of code: neither blank nor comment.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -78,6 +81,22 @@ pub(crate) fn print(tree: &Tree, ranking: Option<&Path>) -> Result<()> {
     if let Some(path) = ranking {
         let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         print_ranking(&text, &rows);
+    }
+    Ok(())
+}
+
+/// Prints the tables about images, for one processor or both; `boots` of each kernel, none without QEMU.
+pub(crate) fn print_metal(tree: &Tree, arch: Option<Arch>, boots: usize) -> Result<()> {
+    let backends = ["ostd-hosted", "ostd-baremetal"];
+    let above = tree.rust.iter().filter(|file| !backends.iter().any(|folder| file.path.starts_with(folder)));
+    let asking: Vec<_> = above
+        .map(|file| (&file.path, conditions(file).iter().filter(|(_, what)| what.contains("target_")).count()))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    println!("cfg(target_…) outside the backends: {}", asking.iter().map(|(_, count)| count).sum::<usize>());
+    asking.iter().for_each(|(path, count)| println!("  {count:>2} {path}"));
+    for arch in [Arch::X86_64, Arch::Riscv64].into_iter().filter(|known| arch.is_none_or(|only| only == *known)) {
+        metal::print(tree, arch, boots)?;
     }
     Ok(())
 }

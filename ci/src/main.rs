@@ -47,6 +47,15 @@ enum Errand {
         /// A ranking of system calls (tab-separated, the name in one column): say which of its first 130 have rows
         #[arg(long)]
         ranking: Option<PathBuf>,
+        /// About the images instead: sizes, what is trusted, and times in QEMU beside those of Debian's Linux
+        #[arg(long, conflicts_with = "ranking")]
+        metal: bool,
+        /// One processor instead of both
+        #[arg(long, value_enum, requires = "metal")]
+        arch: Option<boot::Arch>,
+        /// How often each kernel is booted; 0 does without QEMU
+        #[arg(long, default_value_t = 5, requires = "metal")]
+        boots: usize,
     },
     /// Write kernel/abi/SYSCALLS.md from the table
     Syscalls,
@@ -69,7 +78,8 @@ fn run() -> Result<ExitCode> {
         Errand::Baremetal { command, target } => baremetal::run(&tree.root, &command, target.as_deref())?,
         Errand::Cases { arch } => println!("{}", baremetal::build_cases(&tree.root, arch.target())?.display()),
         Errand::Boot(boot) => return boot::run(&tree.root, &boot),
-        Errand::Figures { ranking } => figures::print(&tree, ranking.as_deref())?,
+        Errand::Figures { metal: true, arch, boots, .. } => figures::print_metal(&tree, arch, boots)?,
+        Errand::Figures { ranking, .. } => figures::print(&tree, ranking.as_deref())?,
         Errand::Syscalls => syscalls::write(&tree.root)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -23,6 +23,8 @@ type Package = &'static [&'static str];
 const IMAGE: Package = &["--package", "kernel", "--no-default-features", "--features", "baremetal"];
 /// A kernel of ostd's examples.
 const EXAMPLE: Package = &["--package", "ostd", "--no-default-features", "--features", "baremetal"];
+/// A program of the guests' examples.
+const GUEST_EXAMPLE: Package = &["--package", "ostd-guest"];
 /// The cases as a program.
 const CASES: Package = &["--package", "cases"];
 
@@ -56,6 +58,14 @@ pub(crate) fn build_image(root: &Path, target: &str, profile: &str) -> Result<()
 /// Builds the image of one of ostd's examples.
 pub(crate) fn build_example(root: &Path, target: &str, profile: &str, name: &str) -> Result<()> {
     cargo(root, target, EXAMPLE, &["build", "--quiet", "--profile", profile, "--example", name], Say::Errors)
+}
+
+/// Builds one of the guests' examples, optimised, as a static program for Linux on the processor of `target`, and says
+/// where it is.
+pub(crate) fn build_guest_example(root: &Path, target: &str, name: &str) -> Result<PathBuf> {
+    let words = ["build", "--quiet", "--profile", "image", "--example", name];
+    cargo(root, target, GUEST_EXAMPLE, &words, Say::Errors)?;
+    Ok(root.join("target/baremetal").join(target).join("image/examples").join(name))
 }
 
 /// Builds the cases as a static program for Linux on the processor of `target`, and says where it is.

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 mod cpio;
 mod devices;
 pub(crate) mod line;
-mod packages;
+pub(crate) mod packages;
 pub(crate) mod qemu;
 pub(crate) mod root;
 mod terminal;

@@ -14,13 +14,13 @@ const SUITES: &[&str] = &["trixie", "sid"];
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// An apt for an architecture.
-pub(super) struct Apt {
+pub(crate) struct Apt {
     arch: Arch,
     folder: PathBuf,
 }
 
 impl Apt {
-    pub(super) fn new(arch: Arch, folder: PathBuf) -> Self {
+    pub(crate) fn new(arch: Arch, folder: PathBuf) -> Self {
         Self { arch, folder }
     }
 
@@ -61,6 +61,25 @@ impl Apt {
         fs::create_dir_all(kept.parent().context("a folder in ours")?)?;
         fs::rename(unpacked, kept)?;
         Ok(())
+    }
+
+    /// Copies Debian's own kernel to `kept`; gives the name of its package.
+    pub(crate) fn linux(&self, kept: &Path) -> Result<String> {
+        self.update()?;
+        let listed = self.run("apt-cache", &self.folder, &["depends", &format!("linux-image-{}", self.name())])?;
+        let package = listed.split_whitespace().find(|word| word.starts_with("linux-image-") && word.contains('.'));
+        let package = package.context("apt knows no kernel")?;
+        println!("fetching {package}");
+        let downloaded = self.emptied("download")?;
+        self.apt_get(&downloaded, &["download", package])?;
+        let unpacked = self.emptied("unpacked")?;
+        unpack(&downloaded, &unpacked)?;
+        let files = unpacked.join("boot").read_dir()?.flatten().map(|entry| entry.path());
+        let is_kernel =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinu"));
+        fs::copy(files.into_iter().find(is_kernel).with_context(|| format!("{package} has no kernel"))?, kept)?;
+        self.emptied("unpacked")?;
+        Ok(package.to_string())
     }
 
     /// Lists of packages; read once, and again a day later.
@@ -111,7 +130,12 @@ impl Apt {
     }
 
     fn apt_get(&self, directory: &Path, words: &[&str]) -> Result<()> {
-        let mut command = Command::new("apt-get");
+        self.run("apt-get", directory, words).map(drop)
+    }
+
+    /// Runs a tool of apt's on this state; gives what it printed.
+    fn run(&self, tool: &str, directory: &Path, words: &[&str]) -> Result<String> {
+        let mut command = Command::new(tool);
         command.current_dir(directory).arg("-qq");
         let at = |part: &str| self.folder.join(part).display().to_string();
         let mut options = vec![
@@ -135,9 +159,9 @@ impl Apt {
         let output = command.args(words).output().context("apt-get (Debian's) fetches programs for guests")?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            bail!("apt-get {}: {}", words.join(" "), said.lines().last().unwrap_or("failed"));
+            bail!("{tool} {}: {}", words.join(" "), said.lines().last().unwrap_or("failed"));
         }
-        Ok(())
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn is_safe_and_unconditional(tree: &Tree) -> Vec<Violation> {
 }
 
 /// Every `cfg(…)`, `cfg!(…)` and `cfg_attr(…, …)` of a file: its place and its predicate without blanks.
-pub(super) fn conditions(file: &Source) -> Vec<(usize, String)> {
+pub(crate) fn conditions(file: &Source) -> Vec<(usize, String)> {
     let words = words(&file.code);
     let mut found = Vec::new();
     for (index, word) in words.iter().enumerate() {

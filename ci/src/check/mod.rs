@@ -17,6 +17,8 @@ mod rooms;
 mod statics;
 mod unsafety;
 
+pub(crate) use kernel::conditions;
+
 pub(crate) use crates::CRATES;
 
 /// Something the tree must not contain.
