@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use conformance::{Checks, Code, Program, Subject, machine_code};
 use ostd::baremetal::Baremetal;
+use ostd::device::Devices;
 use ostd::hal::Hal as _;
 use ostd::user::ARCH;
 
@@ -27,6 +28,10 @@ impl Subject for Metal {
 
     fn program(&self, program: Program) -> Option<Code> {
         Some(machine_code(ARCH, program))
+    }
+
+    fn devices(&self) -> Devices {
+        self.0.devices().clone()
     }
 }
 
