@@ -8,7 +8,7 @@ use fdt::Fdt;
 use super::entry::DIRECT_MAP;
 use super::time;
 use crate::information::Information;
-use crate::places::Place;
+use crate::places;
 
 /// Reads it, and starts the clock, whose speed it knows; `at` is what the entry was given.
 pub(crate) fn information(at: usize) -> Option<Information> {
@@ -31,11 +31,6 @@ pub(crate) fn information(at: usize) -> Option<Information> {
     let frequency = tree.find_node("/cpus").and_then(|node| node.property("timebase-frequency")?.as_usize());
     time::start(frequency? as u64);
     let command_line = tree.chosen().bootargs().unwrap_or_default().as_bytes().to_vec();
-    let places = tree.all_nodes().filter_map(|node| {
-        node.compatible()?.all().find(|name| *name == "virtio,mmio")?;
-        let registers = node.reg()?.next()?;
-        let line = u32::try_from(node.interrupts()?.next()?).ok()?;
-        Some(Place { at: registers.starting_address as usize, len: registers.size?, line })
-    });
-    Some(Information { ram, processors, archive, command_line, places: places.collect(), seed })
+    let places = places::of_tree(&tree);
+    Some(Information { ram, processors, archive, command_line, places, seed })
 }
