@@ -12,7 +12,7 @@ use ostd::hal::{Hal, SafePoint};
 use super::{CPU, Subject};
 
 /// Runs a context until it gives way by itself.
-fn resume<H: Hal>(hal: &H, context: &mut H::Context) -> Resumed {
+pub(super) fn resume<H: Hal>(hal: &H, context: &mut H::Context) -> Resumed {
     let before = hal.interrupts_disable();
     let resumed = loop {
         match hal.context_resume(context) {
@@ -27,13 +27,13 @@ fn resume<H: Hal>(hal: &H, context: &mut H::Context) -> Resumed {
 }
 
 /// A machine that a context may use. Every check drops its contexts before it is done with the machine.
-struct Lent<H>(*const H);
+pub(super) struct Lent<H>(pub(super) *const H);
 
 // SAFETY: the pointee is `Sync`, so a pointer to it may go where contexts go.
 unsafe impl<H: Sync> Send for Lent<H> {}
 
 impl<H> Lent<H> {
-    fn hal(&self) -> &H {
+    pub(super) fn hal(&self) -> &H {
         // SAFETY: see `Lent`.
         unsafe { &*self.0 }
     }

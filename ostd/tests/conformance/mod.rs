@@ -10,6 +10,7 @@ mod copies;
 mod cpus;
 mod devices;
 mod memory;
+mod several;
 mod tree;
 mod user;
 
@@ -97,4 +98,7 @@ checks! {
         a_machine_with_nothing_to_wait_for_says_so entropy_fills_all_and_differs the_console_and_devices_answer;
     devices: a_disk_keeps_what_was_written a_disk_refuses_sectors_it_does_not_have a_disk_rings_when_it_has_answered
         a_network_carries_frames_both_ways_and_rings a_generator_gives_other_bytes_each_time;
+    several: every_cpu_is_lent_while_the_machine_runs_and_not_after a_flush_reaches_a_cpu_that_runs_a_program
+        two_cpus_may_flush_each_other_at_once a_cpu_that_waits_for_another_answers_its_flush
+        a_space_retired_on_one_cpu_is_left_by_the_other a_context_moves_between_cpus;
 }
