@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 
 mod baremetal;
 mod boot;
+mod cases;
 mod check;
 mod figures;
 mod source;
@@ -34,12 +35,8 @@ enum Errand {
         #[arg(long)]
         target: Option<String>,
     },
-    /// Build the cases as a static program for Linux, without a C library, and print where it is
-    Cases {
-        /// Processor
-        #[arg(long, value_enum, default_value = "x86_64")]
-        arch: boot::Arch,
-    },
+    /// Build the cases as a static program for Linux, without a C library, and print where it is; or run it
+    Cases(cases::Cases),
     /// Boot the kernel in QEMU and run a program in it
     Boot(boot::Boot),
     /// Print lines and unsafe lines per crate, the trusted base, and the rows of the system-call table
@@ -76,7 +73,7 @@ fn run() -> Result<ExitCode> {
     match Command::parse().errand {
         Errand::CheckArchitecture => return Ok(check::report(&tree)),
         Errand::Baremetal { command, target } => baremetal::run(&tree.root, &command, target.as_deref())?,
-        Errand::Cases { arch } => println!("{}", baremetal::build_cases(&tree.root, arch.target())?.display()),
+        Errand::Cases(cases) => return cases::run(&tree.root, &cases),
         Errand::Boot(boot) => return boot::run(&tree.root, &boot),
         Errand::Figures { metal: true, arch, boots, .. } => figures::print_metal(&tree, arch, boots)?,
         Errand::Figures { ranking, .. } => figures::print(&tree, ranking.as_deref())?,

@@ -37,6 +37,11 @@ pub(crate) enum Arch {
 }
 
 impl Arch {
+    /// Whether this machine has it.
+    pub(crate) fn is_this_machines(self) -> bool {
+        std::env::consts::ARCH == if self == Self::X86_64 { "x86_64" } else { "riscv64" }
+    }
+
     /// rustc's name for it.
     pub(crate) fn target(self) -> &'static str {
         match self {
