@@ -11,6 +11,7 @@ mod boot;
 mod cases;
 mod check;
 mod figures;
+mod metal;
 mod source;
 mod syscalls;
 mod tree;
@@ -39,6 +40,8 @@ enum Errand {
     Cases(cases::Cases),
     /// Boot the kernel in QEMU and run a program in it
     Boot(boot::Boot),
+    /// Run every test that a bare machine can run, in QEMU, and compare with the hosted ones
+    Test(metal::Test),
     /// Print lines and unsafe lines per crate, the trusted base, and the rows of the system-call table
     Figures {
         /// A ranking of system calls (tab-separated, the name in one column): say which of its first 130 have rows
@@ -75,6 +78,7 @@ fn run() -> Result<ExitCode> {
         Errand::Baremetal { command, target } => baremetal::run(&tree.root, &command, target.as_deref())?,
         Errand::Cases(cases) => return cases::run(&tree.root, &cases),
         Errand::Boot(boot) => return boot::run(&tree.root, &boot),
+        Errand::Test(test) => return metal::run(&tree.root, &test),
         Errand::Figures { metal: true, arch, boots, .. } => figures::print_metal(&tree, arch, boots)?,
         Errand::Figures { ranking, .. } => figures::print(&tree, ranking.as_deref())?,
         Errand::Syscalls => syscalls::write(&tree.root)?,

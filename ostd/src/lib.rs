@@ -56,6 +56,8 @@ mod per_cpu;
 pub mod sched;
 pub mod sync;
 pub mod task;
+#[cfg(any(test, feature = "tests"))]
+pub mod tests;
 pub mod timer;
 pub mod user;
 pub mod vm;

@@ -113,6 +113,12 @@ impl Machine {
         Self(core)
     }
 
+    /// Gives the backend back, for another machine to be made of: every clone of the handle, every task and every frame
+    /// must be gone; else the machine stays as it is.
+    pub fn into_backend(self) -> Result<Backend, Self> {
+        Arc::try_unwrap(self.0).map(|core| core.backend).map_err(Self)
+    }
+
     /// The backend, for what only it has (a hosted machine's scripted programs, say).
     pub fn backend(&self) -> &Backend {
         &self.0.backend
@@ -356,9 +362,11 @@ impl Client for Core {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    #[test]
+#[cfg(any(test, feature = "tests"))]
+pub(crate) mod tests {
+    crate::tests::list! { panic_messages_are_found_in_both_kinds_of_payload }
+
+    #[cfg_attr(test, test)]
     fn panic_messages_are_found_in_both_kinds_of_payload() {
         assert_eq!(super::panic_message(&"a"), "a");
         assert_eq!(super::panic_message(&alloc::string::String::from("b")), "b");

@@ -4,19 +4,23 @@ extern crate alloc;
 
 #[path = "conformance/mod.rs"]
 mod conformance;
+#[path = "programs/mod.rs"]
+mod programs;
+#[path = "programs/scripted.rs"]
+mod scripted_programs;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use conformance::{Checks, Code, Program, Subject, machine_code};
+use conformance::{Checks, Subject};
 use libtest_mimic::{Arguments, Failed, Trial};
-use ostd::Vaddr;
 use ostd::device::Devices;
 use ostd::hal::user::Arch;
 use ostd::hosted::disk::RamDisk;
-use ostd::hosted::scripted::{self, Guest};
 use ostd::hosted::watch::Watch;
 use ostd::hosted::{Engine, Hosted, HostedConfig, Log, Mode};
+use programs::{Code, Program, machine_code};
+use scripted_programs::scripted_code;
 
 fn main() -> ExitCode {
     let mut trials = Vec::new();
@@ -59,8 +63,6 @@ fn machine(engine: Engine, mode: Mode) -> (Hosted, Devices) {
 /// The disk's interrupt line.
 const DISK_LINE: u32 = 9;
 
-const DATA: usize = 0x60_0000;
-
 /// A machine whose programs are Rust functions.
 struct Scripted(Hosted, Devices);
 
@@ -76,45 +78,7 @@ impl Subject for Scripted {
     }
 
     fn program(&self, program: Program) -> Option<Code> {
-        let token = match program {
-            Program::Calls => self.0.scripted().register(calls),
-            Program::Loads => self.0.scripted().register(loads),
-            Program::Stores => self.0.scripted().register(stores),
-            // A function cannot go elsewhere, but a program can begin there.
-            Program::Jumps | Program::Breaks => self.0.scripted().register(|_, _| {}),
-            Program::Spins => return None,
-        };
-        let at = Vaddr::new(token.address().page_floor().as_usize());
-        let offset = at.as_usize() - scripted::IMAGE_BASE;
-        let mut bytes = scripted::image(token)[offset..offset + ostd::PAGE_SIZE].to_vec();
-        if program == Program::Breaks {
-            bytes.fill(0x90);
-        }
-        let entry = if program == Program::Jumps { Vaddr::new(DATA) } else { token.address() };
-        Some(Code { at, bytes, entry })
-    }
-}
-
-fn calls(guest: &mut Guest, _: [usize; 3]) {
-    let args = [7, 0, 0, 0, 0, 9];
-    let mut number = 39;
-    loop {
-        number = guest.syscall(number, args).cast_unsigned();
-    }
-}
-
-fn loads(guest: &mut Guest, _: [usize; 3]) {
-    loop {
-        let mut word = [0; 4];
-        guest.load(DATA, &mut word);
-        guest.syscall(1, [u32::from_ne_bytes(word) as usize, 0, 0, 0, 0, 0]);
-    }
-}
-
-fn stores(guest: &mut Guest, _: [usize; 3]) {
-    loop {
-        guest.store(DATA, &[0x5a; 4]);
-        guest.syscall(2, [0; 6]);
+        scripted_code(&self.0, program)
     }
 }
 

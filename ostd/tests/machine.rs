@@ -1,8 +1,21 @@
-//! A machine end to end: tasks, sleeps, address spaces and programs, through ostd's public face alone.
+//! A machine end to end, on hosted machines: the tests that any machine can run, in both modes and with many seeds, and
+//! those of what only a hosted machine has.
 
+extern crate alloc;
+
+#[path = "machine/mod.rs"]
+mod machine;
+#[expect(dead_code, reason = "the rest is the conformance suite's")]
+#[path = "programs/mod.rs"]
+mod programs;
+#[path = "programs/scripted.rs"]
+mod scripted_programs;
+
+use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
+use libtest_mimic::{Arguments, Trial};
+use machine::{Ground, expect_nothing_left};
 use ostd::hosted::{Hosted, HostedConfig, Mode, scripted};
 use ostd::sched::Fifo;
 use ostd::sync::{Mutex, Sleep, WaitError, WaitQueue};
@@ -10,6 +23,37 @@ use ostd::task::Task;
 use ostd::user::{Registers as _, Regs, Trap, UserContext};
 use ostd::vm::{PageFlags, VmSpace};
 use ostd::{Machine, MachineConfig, PAGE_SIZE, RunEnd, Vaddr};
+use scripted_programs::scripted_code;
+
+fn main() -> ExitCode {
+    let shared = machine::ALL.iter().map(|(name, test)| {
+        let test = *test;
+        Trial::test(*name, move || {
+            everywhere(test);
+            Ok(())
+        })
+    });
+    let hosted = HOSTED.iter().map(|(name, test)| {
+        let test = *test;
+        Trial::test(*name, move || {
+            test();
+            Ok(())
+        })
+    });
+    libtest_mimic::run(&Arguments::from_args(), shared.chain(hosted).collect()).exit_code()
+}
+
+macro_rules! tests {
+    ($($test:ident)*) => {
+        /// Tests of what only a hosted machine has.
+        const HOSTED: &[(&str, fn())] = &[$((stringify!($test), $test)),*];
+    };
+}
+
+tests! {
+    a_deadlock_is_reported_with_who_waits_where a_kernel_panic_ends_its_own_machine_and_carries_its_message
+    a_scripted_program_calls_stores_and_faults_like_any_other a_year_of_sleep_is_over_at_once
+}
 
 fn machine_with(config: &HostedConfig) -> Machine {
     let machine = Machine::new(Hosted::new(config).expect("the host has memory"), MachineConfig::default());
@@ -21,66 +65,42 @@ fn machine() -> Machine {
     machine_with(&HostedConfig::default())
 }
 
+/// Runs a test alone, between CPUs with many seeds, and in parallel.
+fn everywhere(test: fn(&Ground<'_>)) {
+    let seeds = (0..50).map(|seed| (4, Mode::Deterministic { seed }));
+    let modes = [(1, Mode::Deterministic { seed: 0 }), (1, Mode::Parallel), (2, Mode::Parallel), (4, Mode::Parallel)];
+    for (cpus, mode) in modes.into_iter().chain(seeds) {
+        let machine = machine_with(&HostedConfig { cpus, mode, ..HostedConfig::default() });
+        let code = |program| scripted_code(machine.backend(), program).expect("a function can do that");
+        let _said = SaidOnPanic(format!("{cpus} CPUs, {mode:?}"));
+        test(&Ground { machine: &machine, code: &code });
+        expect_nothing_left(&machine);
+        assert!(machine.into_backend().is_ok(), "somebody kept the machine");
+    }
+}
+
+/// Where a test failed.
+struct SaidOnPanic(String);
+
+impl Drop for SaidOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.0);
+        }
+    }
+}
+
 fn spawn(machine: &Machine, name: &str, entry: impl FnOnce() + Send + 'static) {
     Task::spawn(machine, name, Box::new(()), entry).expect("a stack");
 }
 
 /// Leaves nothing behind.
-fn end(machine: Machine) {
+fn end(machine: &Machine) {
     machine.end_tasks();
     machine.detach();
     assert_eq!((machine.task_count(), machine.frames().used()), (0, 0));
 }
 
-#[test]
-fn tasks_take_turns_and_the_machine_stops_when_told() {
-    let machine = machine();
-    let turns = Arc::new(Mutex::new(Vec::new()));
-    for name in ["a", "b"] {
-        let (turns, handle) = (Arc::clone(&turns), machine.clone());
-        spawn(&machine, name, move || {
-            for _ in 0..2 {
-                turns.lock().push(name);
-                Task::yield_now();
-            }
-            if name == "b" {
-                handle.stop();
-            }
-        });
-    }
-    machine.run().expect("it stops");
-    assert_eq!(*turns.lock(), ["a", "b", "a", "b"]);
-    end(machine);
-}
-
-#[test]
-fn a_sleep_ends_by_its_condition_by_an_interrupt_or_by_the_clock() {
-    let machine = machine();
-    let queue = Arc::new(WaitQueue::new());
-    let flag = Arc::new(AtomicU32::new(0));
-    let handle = machine.clone();
-    let (q, f) = (Arc::clone(&queue), Arc::clone(&flag));
-    spawn(&machine, "sleeper", move || {
-        let set = || (f.load(Ordering::SeqCst) == 1).then_some(());
-        assert_eq!(q.wait_until(Sleep::uninterruptible(), set), Ok(()));
-        let before = handle.monotonic_ns();
-        let year = 365 * 86_400 * 1_000_000_000;
-        let slept = q.wait_until(Sleep::interruptible().until(Some(before + year)), || None::<()>);
-        assert_eq!(slept, Err(WaitError::TimedOut));
-        assert!(handle.monotonic_ns() >= before + year);
-        Task::current().expect("a task").interrupt();
-        assert_eq!(q.wait_until(Sleep::interruptible(), || None::<()>), Err(WaitError::Interrupted));
-        handle.stop();
-    });
-    spawn(&machine, "waker", move || {
-        flag.store(1, Ordering::SeqCst);
-        assert!(queue.wake_one());
-    });
-    machine.run().expect("it stops");
-    end(machine);
-}
-
-#[test]
 fn a_deadlock_is_reported_with_who_waits_where() {
     let machine = machine();
     spawn(&machine, "forever", || {
@@ -89,10 +109,9 @@ fn a_deadlock_is_reported_with_who_waits_where() {
     let Err(RunEnd::Deadlock(report)) = machine.run() else { panic!("no deadlock was found") };
     assert!(report.contains("`forever` waits at") && report.contains("machine.rs"), "{report}");
     assert_eq!(machine.end_tasks().len(), 1);
-    end(machine);
+    end(&machine);
 }
 
-#[test]
 fn a_kernel_panic_ends_its_own_machine_and_carries_its_message() {
     let machine = machine();
     spawn(&machine, "buggy", || panic!("on purpose"));
@@ -101,33 +120,6 @@ fn a_kernel_panic_ends_its_own_machine_and_carries_its_message() {
     assert!(machine.is_poisoned());
 }
 
-#[test]
-fn contending_tasks_on_four_cpus_keep_a_mutex_whatever_the_seed_and_in_parallel() {
-    let seeds = (0..50).map(|seed| Mode::Deterministic { seed });
-    for mode in seeds.chain([Mode::Parallel]) {
-        let machine = machine_with(&HostedConfig { cpus: 4, mode, ..HostedConfig::default() });
-        let (sum, left) = (Arc::new(Mutex::new(0)), Arc::new(AtomicU32::new(8)));
-        for _ in 0..8 {
-            let (sum, left, handle) = (Arc::clone(&sum), Arc::clone(&left), machine.clone());
-            spawn(&machine, "adder", move || {
-                for _ in 0..50 {
-                    let mut sum = sum.lock();
-                    let read = *sum;
-                    Task::yield_now();
-                    *sum = read + 1;
-                }
-                if left.fetch_sub(1, Ordering::SeqCst) == 1 {
-                    handle.stop();
-                }
-            });
-        }
-        machine.run().expect("no deadlock");
-        assert_eq!(*sum.lock(), 8 * 50, "{mode:?}");
-        end(machine);
-    }
-}
-
-#[test]
 fn a_scripted_program_calls_stores_and_faults_like_any_other() {
     let machine = machine();
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -185,100 +177,19 @@ fn a_scripted_program_calls_stores_and_faults_like_any_other() {
     machine.run().expect("it stops");
     assert_eq!(machine.backend().scripted().failures(), []);
     assert_eq!(*seen.lock(), ["call [1, 2, 3, 4, 5, 6]", "Write at 0x500ffe", "Write at 0x501000", "exit 1"]);
-    end(machine);
+    end(&machine);
 }
 
-/// A CPU that looks for something to run, finds nothing, and is told of something before it sleeps must not sleep over
-/// it. The nap between two sleeps takes locks, each of them a safe point, so that the timer comes at every one of them.
-#[test]
-fn a_timer_that_fires_while_the_cpu_looks_for_work_is_not_slept_over() {
-    let machine = machine_with(&HostedConfig { mode: Mode::Parallel, ..HostedConfig::default() });
+fn a_year_of_sleep_is_over_at_once() {
+    let machine = machine();
     let handle = machine.clone();
     spawn(&machine, "sleeper", move || {
-        let lock = Mutex::new(0);
-        for round in 0..200_u64 {
-            for _ in 0..round % 11 {
-                *lock.lock() += 1;
-            }
-            let soon = handle.monotonic_ns() + 20_000;
-            let slept = WaitQueue::new().wait_until(Sleep::uninterruptible().until(Some(soon)), || None::<()>);
-            assert_eq!(slept, Err(WaitError::TimedOut));
-        }
+        let later = handle.monotonic_ns() + 365 * 86_400 * 1_000_000_000;
+        let slept = WaitQueue::new().wait_until(Sleep::interruptible().until(Some(later)), || None::<()>);
+        assert_eq!(slept, Err(WaitError::TimedOut));
+        assert!(handle.monotonic_ns() >= later);
         handle.stop();
     });
-    machine.run().expect("a deadlock, were a wake-up lost: nothing else is left to come");
-    end(machine);
-}
-
-#[test]
-fn a_deadline_that_is_past_when_it_is_set_ends_the_sleep_all_the_same() {
-    for seed in 0..50 {
-        let machine = machine_with(&HostedConfig { mode: Mode::Deterministic { seed }, ..HostedConfig::default() });
-        let handle = machine.clone();
-        spawn(&machine, "sleeper", move || {
-            for late in 0..50 {
-                let past = handle.monotonic_ns().saturating_sub(late);
-                let slept = WaitQueue::new().wait_until(Sleep::uninterruptible().until(Some(past)), || None::<()>);
-                assert_eq!(slept, Err(WaitError::TimedOut));
-            }
-            handle.stop();
-        });
-        machine.run().expect("it stops");
-        end(machine);
-    }
-}
-
-#[test]
-fn a_machine_that_was_told_to_stop_leaves_nobody_in_the_middle_of_a_turn() {
-    for seed in 0..50 {
-        let machine =
-            machine_with(&HostedConfig { cpus: 2, mode: Mode::Deterministic { seed }, ..HostedConfig::default() });
-        let ended = Arc::new(AtomicU32::new(0));
-        let (handle, count) = (machine.clone(), Arc::clone(&ended));
-        spawn(&machine, "last", move || {
-            handle.stop();
-            // Each of these may leave the CPU to the other one, which sees that the machine is to stop.
-            (0..100).for_each(|_| drop(ostd::sync::SpinLock::new(()).lock()));
-            count.fetch_add(1, Ordering::SeqCst);
-        });
-        machine.run().expect("it stops");
-        assert_eq!((ended.load(Ordering::SeqCst), machine.task_count()), (1, 0), "seed {seed}");
-        end(machine);
-    }
-}
-
-#[test]
-fn a_slice_that_is_over_interrupts_once_and_a_program_that_runs_alone_hears_of_a_stop() {
-    let machine = machine();
-    let engine = machine.backend().scripted();
-    let entry = engine.register(|guest, _| {
-        loop {
-            guest.syscall(39, [0; 6]);
-        }
-    });
-    let image = scripted::image(entry);
-    let calls = Arc::new(AtomicU32::new(0));
-    for name in ["one", "other"] {
-        let (handle, image, calls) = (machine.clone(), image.clone(), Arc::clone(&calls));
-        spawn(&machine, name, move || {
-            let space = VmSpace::new(&handle).expect("memory");
-            let page = entry.address().page_floor();
-            let frame = handle.frame().expect("memory");
-            frame.write(0, &image[page.as_usize() - scripted::IMAGE_BASE..][..PAGE_SIZE]);
-            space.cursor(page..page + PAGE_SIZE).map(frame, PageFlags::EXECUTE).expect("memory");
-            let mut regs = Regs::default();
-            regs.set_ip(entry.address().as_usize());
-            let mut user = UserContext::new(&handle, regs);
-            // Two slices of ten milliseconds at 200 ns a call, and a bit.
-            while calls.fetch_add(1, Ordering::SeqCst) < 120_000 {
-                assert_eq!(user.execute(&space), Trap::Syscall);
-                user.set_syscall_return(0);
-            }
-            handle.stop();
-            user.execute(&space);
-        });
-    }
     machine.run().expect("it stops");
-    machine.end_tasks();
-    end(machine);
+    end(&machine);
 }

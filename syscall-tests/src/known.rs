@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Known {
     /// The case's name.
     pub case: String,
-    /// The subject that differs: `scripted` or `ptrace`.
+    /// The subject that differs: `scripted` or `ptrace`; or `x86_64`, `riscv64`, or `metal` for both of these.
     pub subject: String,
     /// Why.
     pub reason: String,

@@ -15,6 +15,7 @@ use syscall_tests::{elf, host, machine, scripted};
 /// The binary that runs a case on the kernel under it.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_case");
 const SUBJECTS: [&str; 3] = ["host", "scripted", "ptrace"];
+const BARE: [&str; 3] = ["metal", "x86_64", "riscv64"];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -74,7 +75,8 @@ fn judge(outcome: Result<(), String>, excuse: Option<&Known>) -> Result<(), Fail
 }
 
 fn names_cases(known: &[Known]) -> Result<(), Failed> {
-    for entry in known {
+    // What bare machines do otherwise, `cargo xtask test --on` judges.
+    for entry in known.iter().filter(|entry| !BARE.contains(&entry.subject.as_str())) {
         let is_case = cases::all().any(|case| case.name == entry.case);
         if !is_case || !["scripted", "ptrace"].contains(&entry.subject.as_str()) {
             return Err(format!("known.toml: there is no {}::{}", entry.subject, entry.case).into());

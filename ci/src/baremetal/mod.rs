@@ -27,6 +27,8 @@ const EXAMPLE: Package = &["--package", "ostd", "--no-default-features", "--feat
 const GUEST_EXAMPLE: Package = &["--package", "ostd-guest"];
 /// The cases as a program.
 const CASES: Package = &["--package", "cases"];
+/// The image that tests its machine.
+const TESTS: Package = &["--package", "metal-tests", "--no-default-features", "--features", "baremetal"];
 
 /// Where the core library for a target comes from.
 enum Core {
@@ -46,6 +48,7 @@ pub(crate) fn run(root: &Path, command: &str, target: Option<&str>) -> Result<()
     for target in targets {
         cargo(root, target, IMAGE, &[command], Say::Everything)?;
         cargo(root, target, CASES, &[command], Say::Errors)?;
+        cargo(root, target, TESTS, &[command], Say::Errors)?;
     }
     Ok(())
 }
@@ -72,6 +75,12 @@ pub(crate) fn build_guest_example(root: &Path, target: &str, name: &str) -> Resu
 pub(crate) fn build_cases(root: &Path, target: &str) -> Result<PathBuf> {
     cargo(root, target, CASES, &["build", "--quiet", "--bin", "cases"], Say::Errors)?;
     Ok(root.join("target/baremetal").join(target).join("debug/cases"))
+}
+
+/// Builds the image that tests its machine, and says where it is.
+pub(crate) fn build_tests(root: &Path, target: &str) -> Result<PathBuf> {
+    cargo(root, target, TESTS, &["build", "--quiet"], Say::Errors)?;
+    Ok(root.join("target/baremetal").join(target).join("debug/metal-tests"))
 }
 
 /// How much is printed.

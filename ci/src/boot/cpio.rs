@@ -16,24 +16,24 @@ const MERGED: &[&str] = &["bin", "lib", "lib64", "sbin"];
 
 /// An archive being written. Folders above a file are added with it, and `/bin` and its like are links into `/usr`.
 #[derive(Default)]
-pub(super) struct Archive {
+pub(crate) struct Archive {
     bytes: Vec<u8>,
     names: BTreeSet<String>,
 }
 
 impl Archive {
     /// Adds a regular file.
-    pub(super) fn file(&mut self, path: &str, mode: u32, contents: &[u8]) -> Result<()> {
+    pub(crate) fn file(&mut self, path: &str, mode: u32, contents: &[u8]) -> Result<()> {
         self.member(path, FILE | mode & 0o7777, contents)
     }
 
     /// Adds a symbolic link.
-    pub(super) fn link(&mut self, path: &str, to: &str) -> Result<()> {
+    pub(crate) fn link(&mut self, path: &str, to: &str) -> Result<()> {
         self.member(path, LINK | 0o777, to.as_bytes())
     }
 
     /// Adds a file, link or folder of this machine, with what is in it but for the folders `left_out`.
-    pub(super) fn tree(&mut self, from: &Path, path: &str, left_out: &[&str]) -> Result<()> {
+    pub(crate) fn tree(&mut self, from: &Path, path: &str, left_out: &[&str]) -> Result<()> {
         let found = from.symlink_metadata().with_context(|| from.display().to_string())?;
         if found.is_dir() {
             self.folder(path, found.mode())?;
@@ -58,12 +58,12 @@ impl Archive {
     }
 
     /// Whether there is such a name.
-    pub(super) fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
         self.names.contains(&merged(path))
     }
 
     /// The bytes.
-    pub(super) fn finish(mut self) -> Result<Vec<u8>> {
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
         for name in MERGED {
             let target = format!("usr/{name}");
             self.folder(&target, 0o755)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
-mod cpio;
+pub(crate) mod cpio;
 mod devices;
 pub(crate) mod line;
 pub(crate) mod packages;

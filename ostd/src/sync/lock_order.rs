@@ -209,9 +209,20 @@ fn note(change: impl FnOnce(&mut HeldLocks) -> Result<(), Violation>) {
     });
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+#[cfg(any(test, feature = "tests"))]
+pub(crate) mod tests {
+    use alloc::format;
+    use alloc::string::{String, ToString as _};
+
+    use super::{HELD_MAX, HeldLocks, Location, Rank};
+
+    crate::tests::list! {
+        rising_ranks_are_in_order_whatever_order_they_are_given_back_in
+        a_violation_names_both_locks_and_both_places
+        two_locks_of_one_rank_are_held_together_only_by_rising_number
+        a_lock_that_was_only_tried_is_in_order_but_counts
+        one_lock_more_than_fits_is_refused_and_the_set_stays_usable
+    }
 
     const PROCESS: Rank = Rank::new("process", 10);
     const INODE: Rank = Rank::new("inode", 20);
@@ -222,7 +233,7 @@ mod tests {
         held.acquire(rank, Location::caller()).map_err(|violation| violation.to_string())
     }
 
-    #[test]
+    #[cfg_attr(test, test)]
     fn rising_ranks_are_in_order_whatever_order_they_are_given_back_in() {
         let mut held = HeldLocks::new();
         for rank in [PROCESS, INODE, PIPE] {
@@ -236,7 +247,7 @@ mod tests {
         assert!(held.last().is_none());
     }
 
-    #[test]
+    #[cfg_attr(test, test)]
     fn a_violation_names_both_locks_and_both_places() {
         let mut held = HeldLocks::new();
         let (first, second) = (line!() + 1, line!() + 2);
@@ -249,7 +260,7 @@ mod tests {
         assert_eq!(acquire(&mut held, INODE), Ok(()), "what was refused does not count as held");
     }
 
-    #[test]
+    #[cfg_attr(test, test)]
     fn two_locks_of_one_rank_are_held_together_only_by_rising_number() {
         let mut held = HeldLocks::new();
         assert_eq!(acquire(&mut held, INODE.numbered(4)), Ok(()));
@@ -259,7 +270,7 @@ mod tests {
         assert_eq!(acquire(&mut held, PIPE), Ok(()));
     }
 
-    #[test]
+    #[cfg_attr(test, test)]
     fn a_lock_that_was_only_tried_is_in_order_but_counts() {
         let mut held = HeldLocks::new();
         assert_eq!(acquire(&mut held, PIPE), Ok(()));
@@ -270,7 +281,7 @@ mod tests {
         assert_eq!(acquire(&mut held, INODE), Ok(()));
     }
 
-    #[test]
+    #[cfg_attr(test, test)]
     fn one_lock_more_than_fits_is_refused_and_the_set_stays_usable() {
         let mut held = HeldLocks::new();
         for number in 0..HELD_MAX as u64 {
@@ -282,6 +293,7 @@ mod tests {
         assert_eq!(acquire(&mut held, PIPE), Ok(()));
     }
 
+    #[cfg(test)]
     #[test]
     #[should_panic(expected = "`pipe` (rank 30) was given back by a task that does not hold it")]
     fn giving_back_what_is_not_held_is_our_mistake() {

@@ -15,7 +15,7 @@ pub(crate) mod lock_order;
 mod mutex;
 pub(crate) mod raw;
 mod rwlock;
-mod spin;
+pub(crate) mod spin;
 mod wait;
 
 pub(crate) use lock_order::HeldLocks;

@@ -121,11 +121,13 @@ impl<T: ?Sized> Drop for SpinLockGuard<'_, T> {
     }
 }
 
-#[cfg(test)]
-mod tests {
+#[cfg(any(test, feature = "tests"))]
+pub(crate) mod tests {
     use super::SpinLock;
 
-    #[test]
+    crate::tests::list! { a_held_spin_lock_refuses_a_second_holder_until_it_is_released }
+
+    #[cfg_attr(test, test)]
     fn a_held_spin_lock_refuses_a_second_holder_until_it_is_released() {
         let lock = SpinLock::new(1);
         let guard = lock.lock();

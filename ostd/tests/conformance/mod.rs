@@ -1,10 +1,10 @@
 //! The waist's conformance suite: what every machine promises, checked through [`Hal`] alone.
 //!
 //! Written once, over any backend. It needs `core` and `alloc` and nothing of a host, so a metal image runs the same
-//! files: whoever has a machine implements [`Subject`] and calls [`CHECKS`](Checks::ALL) one by one, each on a machine
-//! that nobody else uses. A broken promise is a panic that says which.
+//! files: whoever has a machine has `programs` beside this module, implements [`Subject`] and calls
+//! [`CHECKS`](Checks::ALL) one by one, each on a machine that nobody else uses. A broken promise is a panic that says
+//! which.
 
-mod code;
 mod contexts;
 mod copies;
 mod cpus;
@@ -14,41 +14,10 @@ mod several;
 mod tree;
 mod user;
 
-use alloc::vec::Vec;
-
 use ostd::device::Devices;
-use ostd::hal::{CpuId, Hal, Vaddr};
+use ostd::hal::{CpuId, Hal};
 
-pub(crate) use code::machine_code;
-
-/// A program that the suite asks for, in the machine's own code. Each begins at its page's entry; `DATA` is
-/// [`DATA`](tree::DATA).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Program {
-    /// System call 39 with arguments 7, 0, 0, 0, 0, 9; then for ever the call whose number is what the last one
-    /// returned, with the same first argument.
-    Calls,
-    /// For ever: loads the 32-bit word at `DATA`; system call 1 with the word as first argument.
-    Loads,
-    /// For ever: stores 0x5a5a5a5a to `DATA` (four bytes); system call 2.
-    Stores,
-    /// Goes to `DATA`.
-    Jumps,
-    /// Executes what is no instruction.
-    Breaks,
-    /// Loops without a trap.
-    Spins,
-}
-
-/// A page of code: where it must be mapped, what it holds, where to enter.
-pub(crate) struct Code {
-    /// The page's address in user memory.
-    pub(crate) at: Vaddr,
-    /// At most a page.
-    pub(crate) bytes: Vec<u8>,
-    /// Where the program begins.
-    pub(crate) entry: Vaddr,
-}
+use super::programs::{Code, Program};
 
 /// A machine under test and its programs.
 pub(crate) trait Subject {

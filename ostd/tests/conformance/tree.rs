@@ -7,10 +7,11 @@ use ostd::hal::paging::{PageEntry, index};
 use ostd::hal::user::{Registers, UserState};
 use ostd::hal::{Hal, PAGE_SIZE, Paddr, PageFlags, Vaddr};
 
-use super::{Code, Program, Subject};
+use super::super::programs::{Code, Program};
+use super::Subject;
 
-/// Where programs find their data: one page, and what follows as a check maps it.
-pub(super) const DATA: Vaddr = Vaddr::new(0x60_0000);
+pub(super) use super::super::programs::DATA;
+
 /// Where programs' stacks end.
 const STACK: Vaddr = Vaddr::new(0x50_0000);
 

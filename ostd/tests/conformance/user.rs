@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 use ostd::hal::user::{Access, Exception, PageFault, Registers, SyscallFrame, Trap, UserState};
 use ostd::hal::{Hal, PAGE_SIZE, Paddr, Vaddr};
 
+use super::super::programs::Program;
 use super::copies::{read, refused, write};
 use super::tree::{DATA, EXECUTE, Frames, READ, WRITE, start};
-use super::{CPU, Program, Subject};
+use super::{CPU, Subject};
 
 type State<S> = UserState<<<S as Subject>::Machine as Hal>::Registers>;
 

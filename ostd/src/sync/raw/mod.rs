@@ -19,8 +19,8 @@ mod waiter;
 
 #[cfg(test)]
 mod model;
-#[cfg(test)]
-mod tests;
+#[cfg(any(test, feature = "tests"))]
+pub(crate) mod tests;
 
 pub(crate) use headcount::Headcount;
 pub(crate) use mutex::RawMutex;

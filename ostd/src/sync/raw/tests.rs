@@ -2,7 +2,13 @@
 
 use super::{RawMutex, RawRwLock, Wake};
 
-#[test]
+crate::tests::list! {
+    a_mutex_wakes_only_when_somebody_had_to_wait
+    a_writer_who_waits_keeps_new_readers_out_until_it_has_had_its_turn
+    writers_come_before_the_readers_who_wait
+}
+
+#[cfg_attr(test, test)]
 fn a_mutex_wakes_only_when_somebody_had_to_wait() {
     let lock = RawMutex::new();
     assert!(lock.try_lock() && !lock.try_lock());
@@ -18,13 +24,14 @@ fn a_mutex_wakes_only_when_somebody_had_to_wait() {
     assert_eq!(woken.get(), 1);
 }
 
+#[cfg(test)]
 #[test]
 #[should_panic(expected = "a mutex that nobody holds was unlocked")]
 fn a_mutex_is_given_back_once() {
     RawMutex::new().unlock(|| ());
 }
 
-#[test]
+#[cfg_attr(test, test)]
 fn a_writer_who_waits_keeps_new_readers_out_until_it_has_had_its_turn() {
     let lock = RawRwLock::new();
     assert!(lock.try_read() && lock.try_read());
@@ -42,7 +49,7 @@ fn a_writer_who_waits_keeps_new_readers_out_until_it_has_had_its_turn() {
     assert!(lock.try_read());
 }
 
-#[test]
+#[cfg_attr(test, test)]
 fn writers_come_before_the_readers_who_wait() {
     let lock = RawRwLock::new();
     assert!(lock.try_write());
@@ -57,6 +64,7 @@ fn writers_come_before_the_readers_who_wait() {
     assert!(lock.try_read() && !lock.try_write());
 }
 
+#[cfg(test)]
 #[test]
 #[should_panic(expected = "a lock that nobody reads was read-unlocked")]
 fn a_read_lock_is_given_back_once() {

@@ -1,12 +1,41 @@
-//! The suite's programs as machine code.
+//! Programs that the suites run, in the code of each kind of machine. Needs `core` and `alloc` alone, as the suites do.
 
 use alloc::vec::Vec;
 
 use ostd::hal::Vaddr;
 use ostd::hal::user::Arch;
 
-use super::{Code, Program};
+/// A program that a suite asks for, in the machine's own code. Each begins at its page's entry; `DATA` is
+/// [`DATA`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// System call 39 with arguments 7, 0, 0, 0, 0, 9; then for ever the call whose number is what the last one
+    /// returned, with the same first argument.
+    Calls,
+    /// For ever: loads the 32-bit word at `DATA`; system call 1 with the word as first argument.
+    Loads,
+    /// For ever: stores 0x5a5a5a5a to `DATA` (four bytes); system call 2.
+    Stores,
+    /// Goes to `DATA`.
+    Jumps,
+    /// Executes what is no instruction.
+    Breaks,
+    /// Loops without a trap.
+    Spins,
+}
 
+/// A page of code: where it must be mapped, what it holds, where to enter.
+pub(crate) struct Code {
+    /// The page's address in user memory.
+    pub(crate) at: Vaddr,
+    /// At most a page.
+    pub(crate) bytes: Vec<u8>,
+    /// Where the program begins.
+    pub(crate) entry: Vaddr,
+}
+
+/// Where programs find their data: one page.
+pub(crate) const DATA: Vaddr = Vaddr::new(0x60_0000);
 /// Where programs lie.
 const AT: Vaddr = Vaddr::new(0x40_0000);
 
@@ -45,21 +74,21 @@ const A0: u32 = 10;
 const A5: u32 = 15;
 const A7: u32 = 17;
 const ECALL: u32 = 0x73;
-/// The upper twenty bits of `DATA`.
-const DATA: u32 = 0x600;
+/// What `lui` takes for [`DATA`].
+const DATA_UPPER: u32 = 0x600;
 
 /// The first argument's register is that of the answer too, so `Calls` sets it again each time.
 fn riscv64(program: Program) -> Vec<u32> {
     let (first, last) = (addi(A0, ZERO, 7), addi(A5, ZERO, 9));
     match program {
         Program::Calls => [addi(A7, ZERO, 39), first, last, ECALL, addi(A7, A0, 0), first, jump(-12)].into(),
-        Program::Loads => [lui(T0, DATA), lw(A0, T0), addi(A7, ZERO, 1), ECALL, jump(-16)].into(),
+        Program::Loads => [lui(T0, DATA_UPPER), lw(A0, T0), addi(A7, ZERO, 1), ECALL, jump(-16)].into(),
         Program::Stores => {
             // The sign of the lower twelve bits is made up for in the upper twenty.
             let (upper, lower) = (lui(T1, 0x5_a5a6), addi(T1, T1, 0xa5a));
-            [lui(T0, DATA), upper, lower, sw(T1, T0), addi(A7, ZERO, 2), ECALL, jump(-24)].into()
+            [lui(T0, DATA_UPPER), upper, lower, sw(T1, T0), addi(A7, ZERO, 2), ECALL, jump(-24)].into()
         }
-        Program::Jumps => [lui(T0, DATA), jump_to(T0)].into(),
+        Program::Jumps => [lui(T0, DATA_UPPER), jump_to(T0)].into(),
         // Zero is no instruction, and will never be one.
         Program::Breaks => [0].into(),
         Program::Spins => [jump(0)].into(),

@@ -1,0 +1,134 @@
+//! `cargo xtask test --on ARCH`: every test that a bare machine can run, in one boot of QEMU.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::boot::Arch;
+use crate::boot::cpio::Archive;
+use crate::boot::qemu::{End, Qemu, Run};
+
+mod ktap;
+mod names;
+mod verdict;
+
+use ktap::{Outcome, Report};
+use verdict::{Known, Verdict};
+
+/// How often a machine that died of a test is booted again for the rest.
+const BOOTS_MAX: usize = 12;
+
+/// What the command line says.
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Processor
+    #[arg(long = "on", value_enum, value_name = "ARCH")]
+    arch: Arch,
+    /// QEMU's machine: microvm, q35 or pc; virt
+    #[arg(long)]
+    machine: Option<String>,
+    /// Processors
+    #[arg(long, default_value_t = 2)]
+    cpus: u32,
+    /// RAM, as QEMU takes it
+    #[arg(long, default_value = "512M")]
+    memory: String,
+    /// Seconds after which a machine that still runs is stopped
+    #[arg(long, default_value_t = 1200)]
+    timeout: u64,
+    /// Parts of names: only those tests
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+}
+
+/// Runs the tests; fails if one does, or if a machine of the other kind has others.
+pub(crate) fn run(root: &Path, test: &Test) -> Result<ExitCode> {
+    if let Some(filter) = test.filters.iter().find(|filter| filter.contains(' ')) {
+        bail!("`{filter}`: names have no blanks");
+    }
+    let qemu = Qemu::find(test.arch, test.machine.as_deref())?;
+    let archive = archive(root, test.arch)?;
+    let image = crate::baremetal::build_tests(root, test.arch.target())?;
+    let is_wanted = |name: &String| test.filters.is_empty() || test.filters.iter().any(|part| name.contains(part));
+    let mut hosted = names::hosted(root)?;
+    hosted.retain(is_wanted);
+    let text = std::fs::read_to_string(root.join("syscall-tests/known.toml"))?;
+    let mut known = Known::read(&text, name(test.arch))?;
+    if !test.filters.is_empty() {
+        known.retain(|known| hosted.iter().any(|name| known.names(name)));
+    }
+    let report = boot_until_done(&qemu, test, &image, &archive)?;
+    let verdict = Verdict::of(&report.outcomes, &hosted, &known);
+    Ok(told(&verdict, &report.problems))
+}
+
+/// Boots, and boots again for what is left when a test has killed the machine.
+fn boot_until_done(qemu: &Qemu, test: &Test, image: &Path, archive: &Path) -> Result<Report> {
+    let mut whole = Report::default();
+    let mut after = None;
+    for _ in 0..BOOTS_MAX {
+        let mut words: Vec<String> = test.filters.iter().map(|part| format!("only={part}")).collect();
+        words.extend(after.map(|name| format!("after={name}")));
+        let run = Run {
+            image: image.to_path_buf(),
+            archive: Some(archive.to_path_buf()),
+            words: words.join(" "),
+            memory: test.memory.clone(),
+            cpus: test.cpus,
+            devices: Vec::new(),
+            gdb: false,
+            timeout: Some(Duration::from_secs(test.timeout)),
+        };
+        let end = qemu.run(&run, io::stdout(), None)?;
+        let report = Report::read(&end.output);
+        whole.outcomes.extend(report.outcomes);
+        whole.problems.extend(report.problems);
+        if end.status.is_some() && end.stopped.is_none() {
+            return Ok(whole);
+        }
+        let Some(name) = report.unfinished else { bail!("{}", end.complaint()) };
+        whole.outcomes.insert(name.clone(), Outcome::Failed(died(&end)));
+        after = Some(name);
+    }
+    whole.problems.push(format!("given up after {BOOTS_MAX} boots"));
+    Ok(whole)
+}
+
+/// What a machine said when it died of a test.
+fn died(end: &End) -> String {
+    match end.output.rsplit_once("\norrery: ") {
+        Some((_, why)) if end.stopped.is_none() => why.trim().replace('\n', ": "),
+        _ => end.complaint(),
+    }
+}
+
+fn name(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86_64 => "x86_64",
+        Arch::Riscv64 => "riscv64",
+    }
+}
+
+/// Prints what did not go as it should, and how much did.
+fn told(verdict: &Verdict, problems: &[String]) -> ExitCode {
+    println!();
+    verdict.skipped.iter().for_each(|line| println!("skipped: {line}"));
+    verdict.failed.iter().for_each(|(name, why)| println!("failed: {name}\n        {why}"));
+    problems.iter().for_each(|problem| println!("the report is broken: {problem}"));
+    println!("{}", verdict.summary());
+    if verdict.failed.is_empty() && problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The machine's root: the program that runs the cases.
+fn archive(root: &Path, arch: Arch) -> Result<PathBuf> {
+    let folder = root.join("target/userland").join(arch.target());
+    std::fs::create_dir_all(&folder)?;
+    let archive = Archive::default();
+    let path = folder.join("tests.cpio");
+    std::fs::write(&path, archive.finish()?)?;
+    Ok(path)
+}
