@@ -127,7 +127,9 @@ fn told(verdict: &Verdict, problems: &[String]) -> ExitCode {
 fn archive(root: &Path, arch: Arch) -> Result<PathBuf> {
     let folder = root.join("target/userland").join(arch.target());
     std::fs::create_dir_all(&folder)?;
-    let archive = Archive::default();
+    let cases = crate::baremetal::build_cases(root, arch.target())?;
+    let mut archive = Archive::default();
+    archive.file("cases", 0o755, &std::fs::read(cases)?)?;
     let path = folder.join("tests.cpio");
     std::fs::write(&path, archive.finish()?)?;
     Ok(path)

@@ -28,7 +28,7 @@ impl Known {
         Ok(known)
     }
 
-    fn names(&self, test: &str) -> bool {
+    pub(super) fn names(&self, test: &str) -> bool {
         match self.case.strip_suffix('*') {
             Some(room) => test.starts_with(room),
             None => test == self.case,

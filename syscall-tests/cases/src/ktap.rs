@@ -22,6 +22,11 @@ impl<'a> Report<'a> {
         report
     }
 
+    /// A test begins. Should it be the kernel's last, this is who it was.
+    pub fn begins(&self, name: &str) {
+        self.line(&format!("# {name}"));
+    }
+
     /// A test has ended; the text is why it failed.
     pub fn ended(&mut self, name: &str, outcome: Result<(), String>) {
         self.number += 1;

@@ -1,6 +1,7 @@
 //! The program that runs cases on the kernel under it, whatever it is linked with.
 //!
-//! - `[FILTER…]`: those whose names contain a filter, each in a process of its own, with KTAP about them.
+//! - `[--after NAME] [FILTER…]`: those whose names contain a filter, each in a process of its own, with KTAP about them;
+//!   only what comes behind NAME.
 //! - `--list`: names them.
 //! - `--case NAME`: one of them, in this process; what went wrong is on standard error.
 //! - What [`executed`] knows: the program that cases execute.
@@ -27,7 +28,8 @@ pub fn main(sys: &dyn Sys, words: &[&str]) -> i32 {
             0
         }
         ["--case", name] => one(sys, name),
-        _ => executed(sys, words).unwrap_or_else(|| many(sys, words)),
+        ["--after", name, filters @ ..] => many(sys, all().skip_while(|case| case.name != *name).skip(1), filters),
+        _ => executed(sys, words).unwrap_or_else(|| many(sys, all(), words)),
     }
 }
 
@@ -45,13 +47,13 @@ fn one(sys: &dyn Sys, name: &str) -> i32 {
     }
 }
 
-fn many(sys: &dyn Sys, filters: &[&str]) -> i32 {
+fn many(sys: &dyn Sys, cases: impl Iterator<Item = &'static Case>, filters: &[&str]) -> i32 {
     if let Some(option) = filters.iter().find(|filter| filter.starts_with('-')) {
         write(sys, Fd(2), format!("what is {option}?\n").as_bytes());
         return STATUS_WRONG;
     }
     let is_wanted = |case: &&Case| filters.is_empty() || filters.iter().any(|filter| case.name.contains(filter));
-    let cases: Vec<&Case> = all().filter(is_wanted).collect();
+    let cases: Vec<&Case> = cases.filter(is_wanted).collect();
     let mut report = Report::begin(sys, cases.len());
     for case in cases {
         match case.needs.filter(|call| call.number(sys.arch()).is_none()) {
@@ -59,7 +61,10 @@ fn many(sys: &dyn Sys, filters: &[&str]) -> i32 {
                 let why = format!("no {} on {}", call.row().name, sys.arch().machine());
                 report.skipped(case.name, &why);
             }
-            None => report.ended(case.name, worker::run(sys, case)),
+            None => {
+                report.begins(case.name);
+                report.ended(case.name, worker::run(sys, case));
+            }
         }
     }
     i32::from(report.failures() > 0)

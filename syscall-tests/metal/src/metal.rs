@@ -13,18 +13,27 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use conformance::{Checks, Subject};
+use kernel::abi::SigSet;
+use kernel::fs::initramfs::Archive;
+use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
 use machine::{Ground, expect_nothing_left};
 use ostd::baremetal::Baremetal;
+use ostd::baremetal::serial::{Far, channel};
 use ostd::device::Devices;
 use ostd::hal::Hal as _;
 use ostd::sched::Fifo;
 use ostd::user::ARCH;
 use ostd::{Machine, MachineConfig};
-use programs::{Code, Program, machine_code};
+use programs::{Code, machine_code};
 
 use crate::plan::Plan;
 
 ostd::baremetal::image!(main);
+
+/// Orrery itself failed.
+const FAILED: u8 = 125;
+/// The most that a compressed archive may grow to.
+const ARCHIVE_MAX: usize = 64 << 20;
 
 /// A machine under the waist's suite.
 struct Metal(Baremetal);
@@ -36,12 +45,12 @@ impl Subject for Metal {
         &self.0
     }
 
-    fn program(&self, program: Program) -> Option<Code> {
-        Some(machine_code(ARCH, program))
-    }
-
     fn devices(&self) -> Devices {
         self.0.devices().clone()
+    }
+
+    fn program(&self, program: programs::Program) -> Option<Code> {
+        Some(machine_code(ARCH, program))
     }
 }
 
@@ -76,7 +85,34 @@ fn main(mut backend: Baremetal) -> u8 {
         backend = run(backend, *test);
         backend.emergency_write(format!("ok {number} {name}\n").as_bytes());
     }
-    0
+    cases(backend, plan.words_for_cases(&names))
+}
+
+/// Boots the kernel, with the cases as its first program, which tells KTAP itself.
+fn cases(backend: Baremetal, arguments: Vec<Vec<u8>>) -> u8 {
+    let machine = Machine::new(backend, MachineConfig::default());
+    match run_cases(&machine, arguments) {
+        Ok(Ending::Exited(status)) => status,
+        Ok(end) => failed(&machine, &format!("the cases ended as {end:?}")),
+        Err(why) => failed(&machine, &why),
+    }
+}
+
+fn run_cases(machine: &Machine, arguments: Vec<Vec<u8>>) -> Result<Ending, String> {
+    let bytes = machine.backend().archive().ok_or("there is no initial file system")?;
+    let archive = Archive::read(bytes.to_vec(), ARCHIVE_MAX).map_err(|broken| format!("the archive: {broken}"))?;
+    let serial = channel(Far::Listener);
+    let stdio = [Arc::clone(&serial), Arc::clone(&serial), serial];
+    let devices = machine.backend().devices().clone();
+    let boot = Boot { root: Root::Archive(archive), stdio, devices, strace: None };
+    let kernel = Kernel::boot(machine.clone(), boot).map_err(|errno| format!("cannot boot: {errno}"))?;
+    let program = Program { arguments, environment: Vec::new(), directory: b"/".to_vec(), ignored: SigSet::EMPTY };
+    kernel.run(&program).map_err(|end| format!("{end:?}"))
+}
+
+fn failed(machine: &Machine, why: &str) -> u8 {
+    machine.emergency_write(format!("\norrery: {why}\n").as_bytes());
+    FAILED
 }
 
 /// Lends the machine to a test.

@@ -32,6 +32,16 @@ impl Plan {
         };
         names[first..].iter().filter(wanted).copied().collect()
     }
+
+    /// The words for the program that has the cases, when `names` are those of all other tests, which come before.
+    pub(crate) fn words_for_cases(&self, names: &[&str]) -> Vec<Vec<u8>> {
+        let mut words = Vec::from([b"/cases".to_vec()]);
+        if let Some(after) = self.after.as_deref().filter(|after| !names.contains(after)) {
+            words.extend([b"--after".to_vec(), after.as_bytes().to_vec()]);
+        }
+        words.extend(self.only.iter().map(|part| part.as_bytes().to_vec()));
+        words
+    }
 }
 
 #[cfg(test)]
@@ -51,5 +61,8 @@ mod tests {
         assert_eq!(Plan::read(b"after=a::one").of(NAMES), ["a::two", "b::one"]);
         assert_eq!(Plan::read(b"after=a::one only=one").of(NAMES), ["b::one"]);
         assert_eq!(Plan::read(b"after=c::beyond").of(NAMES), [""; 0]);
+        let words = |line: &str| Plan::read(line.as_bytes()).words_for_cases(NAMES).join(&b' ');
+        assert_eq!(words("after=a::one only=x only=y"), b"/cases x y");
+        assert_eq!(words("after=c::beyond only=x"), b"/cases --after c::beyond x");
     }
 }
