@@ -128,7 +128,8 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
     fn cpu_count(&self) -> usize;
     /// The usable RAM, page-aligned.
     fn memory(&self) -> Range<Paddr>;
-    /// Memory for frame metadata; called once by each machine that is made of this value, one after the other.
+    /// Memory for frame metadata, 32 bytes for each page of memory and 2 MiB at most. Called once by each machine that is
+    /// made of this value, one after the other.
     fn metadata(&self, len: usize) -> NonNull<u8>;
     /// Lends every CPU to `client` until [`Client::stopping`], idling where all CPUs idle.
     fn run(&self, client: &dyn Client) -> Result<(), RunError>;

@@ -41,12 +41,13 @@ pub(super) fn metadata_is_aligned_and_apart_from_memory<S: Subject>(subject: &S)
     let hal = subject.machine();
     let memory = hal.memory();
     let pages = (memory.end - memory.start) / PAGE_SIZE;
-    let start = hal.metadata(pages * 64).as_ptr();
+    let len = pages * 32 + (2 << 20);
+    let start = hal.metadata(len).as_ptr();
     assert!((start as usize).is_multiple_of(2 << 20));
     let ram = hal.phys_to_virt(memory.start) as usize..hal.phys_to_virt(memory.end) as usize;
-    let end = start as usize + pages * 64;
+    let end = start as usize + len;
     assert!(end <= ram.start || ram.end <= start as usize, "metadata lies in memory");
-    for at in [0, pages * 64 - 1] {
+    for at in [0, len - 1] {
         // SAFETY: the machine promised this much, for nobody else.
         unsafe {
             let byte = start.add(at);
