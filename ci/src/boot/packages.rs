@@ -66,20 +66,26 @@ impl Apt {
     /// Copies Debian's own kernel to `kept`; gives the name of its package.
     pub(crate) fn linux(&self, kept: &Path) -> Result<String> {
         self.update()?;
-        let listed = self.run("apt-cache", &self.folder, &["depends", &format!("linux-image-{}", self.name())])?;
-        let package = listed.split_whitespace().find(|word| word.starts_with("linux-image-") && word.contains('.'));
-        let package = package.context("apt knows no kernel")?;
+        let depends = |package: &str, on: &str| {
+            let listed = self.run("apt-cache", &self.folder, &["depends", package])?;
+            let found = listed.split_whitespace().find(|word| word.starts_with(on) && word.contains('.'));
+            Ok::<_, anyhow::Error>(found.map(String::from))
+        };
+        let image = depends(&format!("linux-image-{}", self.name()), "linux-image-")?.context("apt knows no kernel")?;
+        // Younger suites have the kernel itself behind that.
+        let package = depends(&image, "linux-binary-")?.unwrap_or(image);
         println!("fetching {package}");
         let downloaded = self.emptied("download")?;
-        self.apt_get(&downloaded, &["download", package])?;
+        self.apt_get(&downloaded, &["download", &package])?;
         let unpacked = self.emptied("unpacked")?;
         unpack(&downloaded, &unpacked)?;
-        let files = unpacked.join("boot").read_dir()?.flatten().map(|entry| entry.path());
-        let is_kernel =
-            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinu"));
-        fs::copy(files.into_iter().find(is_kernel).with_context(|| format!("{package} has no kernel"))?, kept)?;
+        let modules = unpacked.join("usr/lib/modules").read_dir().into_iter().flatten().flatten();
+        let folders = [unpacked.join("boot")].into_iter().chain(modules.map(|entry| entry.path()));
+        let mut files = folders.filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
+        let kernel = files.find(|file| file.file_name().to_string_lossy().starts_with("vmlinu"));
+        fs::copy(kernel.with_context(|| format!("{package} has no kernel"))?.path(), kept)?;
         self.emptied("unpacked")?;
-        Ok(package.to_string())
+        Ok(package)
     }
 
     /// Lists of packages; read once, and again a day later.
