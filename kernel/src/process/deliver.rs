@@ -110,7 +110,9 @@ impl Thread {
         match Disposition::of(signal) {
             Disposition::Ignore | Disposition::Continue => {}
             Disposition::Terminate => self.process.begin_exit(status_signaled(signal.number(), false)),
-            Disposition::Core => self.process.begin_exit(status_signaled(signal.number(), true)),
+            Disposition::Core => {
+                self.process.begin_exit(status_signaled(signal.number(), self.process.may_leave_core()))
+            }
             Disposition::Stop => {
                 let orphaned = || {
                     let processes = self.process.processes()?;

@@ -170,6 +170,11 @@ impl Process {
         self.is_secret.store(!dumpable);
     }
 
+    /// Whether a parent is told of a core: none is written here, and with the usual limit none is on Linux.
+    pub fn may_leave_core(&self) -> bool {
+        self.is_dumpable() && self.limit(Resource::RLIMIT_CORE) > 0
+    }
+
     /// What personality(2) was told.
     pub fn personality(&self) -> u32 {
         self.persona.load()

@@ -1,7 +1,7 @@
 //! Limits and what they limit; what was used; how threads are scheduled.
 
 use kernel_abi::flags::{CAP_SYS_RESOURCE, MapFlags, RLIM_INFINITY, Resource, RusageWho, SIG_IGN, SchedPolicy};
-use kernel_abi::structs::{Rlimit, Rusage, SchedParam, Sigaction, Sysinfo, Timespec};
+use kernel_abi::structs::{Rlimit, Rusage, SchedParam, Sigaction, Sysinfo, Timespec, status_signaled};
 use kernel_abi::{Calls, Errno, Fd, Gid, Pid, Result, Signal, Sys, Uid};
 
 use super::Outcome;
@@ -15,7 +15,7 @@ cases! { "limit":
     who_may_limit_whom, a_child_has_the_limits, processes_are_limited, files_do_not_grow_past_the_limit,
     memory_is_limited, the_heap_is_limited, descriptors_are_limited, what_was_used_is_told,
     a_thread_gives_way, how_threads_are_scheduled, what_priorities_there_are, which_cpus_there_are,
-    the_machine_has_memory,
+    the_machine_has_memory, no_core_is_told_where_none_may_be,
 }
 
 fn get(sys: &dyn Sys, resource: Resource) -> Result<Rlimit> {
@@ -97,6 +97,15 @@ fn another_process_is_limited(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.load::<Rlimit>(old), Rlimit { rlim_cur: 5, rlim_max: 6 });
     sys.kill(pid, Signal::SIGKILL)?;
     wait(sys, pid)?;
+    Ok(())
+}
+
+fn no_core_is_told_where_none_may_be(sys: &dyn Sys) -> Outcome {
+    let pid = sys.fork_with(pauses, 0)?;
+    let none = sys.store(sys.page(), &Rlimit { rlim_cur: 0, rlim_max: 0 });
+    sys.prlimit64(pid, Resource::RLIMIT_CORE, none, 0)?;
+    sys.kill(pid, Signal::SIGQUIT)?;
+    assert_eq!(wait(sys, pid)?, status_signaled(3, false));
     Ok(())
 }
 
