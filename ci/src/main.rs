@@ -12,6 +12,7 @@ mod cases;
 mod check;
 mod figures;
 mod metal;
+mod runs;
 mod source;
 mod syscalls;
 mod tree;
@@ -42,6 +43,8 @@ enum Errand {
     Boot(boot::Boot),
     /// Run every test that a bare machine can run, in QEMU, and compare with the hosted ones
     Test(metal::Test),
+    /// Run real programs on a booted machine, and boot machines on bad input
+    Runs(runs::Runs),
     /// Print lines and unsafe lines per crate, the trusted base, and the rows of the system-call table
     Figures {
         /// A ranking of system calls (tab-separated, the name in one column): say which of its first 130 have rows
@@ -81,6 +84,7 @@ fn run() -> Result<ExitCode> {
         Errand::Test(test) => return metal::run(&tree.root, &test),
         Errand::Figures { metal: true, arch, boots, .. } => figures::print_metal(&tree, arch, boots)?,
         Errand::Figures { ranking, .. } => figures::print(&tree, ranking.as_deref())?,
+        Errand::Runs(list) => return runs::run(&tree.root, &list),
         Errand::Syscalls => syscalls::write(&tree.root)?,
     }
     Ok(ExitCode::SUCCESS)

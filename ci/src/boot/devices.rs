@@ -6,25 +6,25 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 /// What the machine carries besides its serial line.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Devices {
     /// A file as a disk, which programs see as /dev/vda; once more for /dev/vdb
     #[arg(long, value_name = "FILE")]
-    disk: Vec<PathBuf>,
+    pub(crate) disk: Vec<PathBuf>,
     /// A network of QEMU's own
     #[arg(long)]
-    net: bool,
+    pub(crate) net: bool,
     /// A source of random numbers, /dev/hwrng
     #[arg(long)]
-    rng: bool,
+    pub(crate) rng: bool,
     /// A terminal, /dev/hvc0: a file for what is written to it, and one for what is typed
     #[arg(long, value_name = "OUTPUT[=INPUT]")]
-    console: Option<String>,
+    pub(crate) console: Option<String>,
 }
 
 impl Devices {
     /// Words for a QEMU that is `machine`.
-    pub(super) fn words(&self, machine: &str) -> Result<Vec<String>> {
+    pub(crate) fn words(&self, machine: &str) -> Result<Vec<String>> {
         let on_pci = matches!(machine, "q35" | "pc");
         let bus = if on_pci { "pci" } else { "device" };
         let mut words = Words::default();

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
 pub(crate) mod cpio;
-mod devices;
+pub(crate) mod devices;
 pub(crate) mod line;
 pub(crate) mod packages;
 pub(crate) mod qemu;
@@ -23,7 +23,7 @@ use root::Root;
 use terminal::Terminal;
 
 /// The exit code when the image, not its program, failed.
-const FAILED: u8 = 125;
+pub(crate) const FAILED: u8 = 125;
 
 /// A processor that images are built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

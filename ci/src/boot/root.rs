@@ -9,7 +9,7 @@ use super::cpio::Archive;
 use super::packages::Apt;
 
 /// The names under which busybox is put in `/bin`.
-const NAMES: &str = "\
+pub(crate) const NAMES: &str = "\
     ash awk base64 basename bunzip2 bzip2 cat chmod chown clear cmp cp cpio cut date dd df diff dirname \
     dmesg du echo env expr false find fold free grep gunzip gzip head hexdump hostname id ifconfig ip \
     kill killall less ln ls md5sum mkdir mkfifo mknod mktemp more mount mv nc nl nproc od paste pidof \
@@ -78,6 +78,14 @@ impl Root {
         std::fs::write(&partial, self.archive.finish()?)?;
         std::fs::rename(&partial, &path)?;
         Ok(path)
+    }
+
+    /// The static programs by name.
+    pub(crate) fn programs(&self) -> Result<[(&'static str, PathBuf); 2]> {
+        Ok([
+            ("busybox", self.program("busybox-static", "busybox")?),
+            ("bash", self.program("bash-static", "bash-static")?),
+        ])
     }
 
     /// A static program of a package: this machine's own, or one that was fetched.
