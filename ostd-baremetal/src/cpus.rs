@@ -4,6 +4,7 @@
 //! answer may have interrupts off: it copies, spins for a lock, or waits for an answer itself. So requests are words in
 //! memory, served by the interrupt that announces them and by every loop that waits for another CPU ([`relax`]). A copy
 //! never waits for anybody, so each request is answered.
+#![expect(unsafe_code, reason = "shares a client among CPUs, and puts address spaces in force")]
 
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
@@ -88,13 +89,11 @@ static INSIDE: AtomicUsize = AtomicUsize::new(0);
 /// A client, for as long as `run` waits.
 #[derive(Clone, Copy)]
 pub(crate) struct Lent(pub(crate) *const (dyn Client + 'static));
-#[expect(unsafe_code, reason = "a client is shared by all CPUs")]
 // SAFETY: `Client` is `Sync`; `run` keeps the borrow until every CPU has let go.
 unsafe impl Send for Lent {}
 
 impl Lent {
     /// The client.
-    #[expect(unsafe_code, reason = "a client is shared by all CPUs")]
     pub(crate) fn client(&self) -> &dyn Client {
         // SAFETY: as above.
         unsafe { &*self.0 }
@@ -291,7 +290,6 @@ pub(crate) fn is_in_force(root: Paddr) -> bool {
 }
 
 /// Puts `root`, which is ostd's and has the kernel's half, in force. Interrupts are kept away, or cannot come here.
-#[expect(unsafe_code, reason = "puts an address space in force")]
 pub(crate) fn set_root(root: Paddr) {
     let shared = mine();
     let before = shared.root.load(Ordering::Relaxed);
