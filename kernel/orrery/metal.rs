@@ -31,7 +31,7 @@ fn main(backend: Baremetal) -> u8 {
         Err(word) => return told(&backend, FAILED, &format!("`{word}` on the command line means nothing")),
     };
     let Some(bytes) = backend.archive() else { return told(&backend, FAILED, "there is no initial file system") };
-    let archive = match Archive::read(bytes.to_vec(), ARCHIVE_MAX) {
+    let archive = match Archive::read(bytes, ARCHIVE_MAX) {
         Ok(archive) => archive,
         Err(broken) => return told(&backend, FAILED, &format!("the initial file system is broken: {broken}")),
     };

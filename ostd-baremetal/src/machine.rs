@@ -16,7 +16,7 @@ use ostd_hal::{
 use crate::context::{self, Context};
 use crate::copy::Copy;
 use crate::cpus::{self, Lent};
-use crate::layout::{Layout, largest_free};
+use crate::layout::{Layout, free_parts};
 use crate::{arch, copy, heap, random, serial, stacks, user, virtio};
 
 /// The line that no device raises: nothing happens to this machine from outside but by its devices.
@@ -38,11 +38,18 @@ impl Baremetal {
     /// What the loader, which left `loaded` in a register, has put here; or why there is no machine.
     pub(crate) fn new(loaded: usize) -> Result<Self, &'static str> {
         let found = arch::information(loaded).ok_or("the loader left no information that can be read")?;
-        let archive = found.archive.clone().filter(|range| range.end <= arch::DIRECT_MAP_LEN && !range.is_empty());
+        arch::map_memory(&found.ram);
+        let archive = found.archive.clone().filter(|range| !range.is_empty());
+        if let Some(archive) = &archive {
+            let is_around = |part: &Range<usize>| part.start <= archive.start && archive.end <= part.end;
+            let inside = found.ram.iter().any(is_around) && archive.end <= arch::DIRECT_MAP_LEN;
+            inside.then_some(()).ok_or("the initial file system is not in this machine's memory")?;
+        }
         let mut taken = [arch::image(), 0..0];
         taken[1] = archive.clone().unwrap_or(0..0);
-        let free = largest_free(&found.ram, &taken[..1 + usize::from(archive.is_some())]);
-        let layout = Layout::divide(free).ok_or("this machine has too little memory")?;
+        let within = |part: &Range<usize>| part.start..part.end.min(arch::DIRECT_MAP_LEN);
+        let ram: Vec<_> = found.ram.iter().map(within).collect();
+        let layout = Layout::divide(&free_parts(&ram, &taken)).ok_or("this machine has too little memory")?;
         // SAFETY: the layout gives it to the heap alone.
         unsafe { heap::add(&layout.heap) };
         stacks::map(&layout);
@@ -107,6 +114,10 @@ unsafe impl Hal for Baremetal {
 
     fn memory(&self) -> Range<Paddr> {
         Paddr::new(self.layout.frames.start)..Paddr::new(self.layout.frames.end)
+    }
+
+    fn memory_holes(&self) -> Vec<Range<Paddr>> {
+        self.layout.holes.iter().map(|hole| Paddr::new(hole.start)..Paddr::new(hole.end)).collect()
     }
 
     fn metadata(&self, len: usize) -> NonNull<u8> {

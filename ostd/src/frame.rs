@@ -247,7 +247,7 @@ impl Frames<'_> {
 
     /// Frames in the machine.
     pub fn total(&self) -> usize {
-        self.0.frames.total
+        self.0.frames.usable
     }
 
     /// Frames in use, page tables included.
@@ -284,7 +284,10 @@ pub(crate) struct FramePool {
     buddy: SpinLock<Buddy<ORDERS>>,
     slots: NonNull<u8>,
     first: usize,
+    /// Frames from the first to the last, holes included.
     total: usize,
+    /// Frames that can be given out.
+    usable: usize,
     /// Whether frames remember who asked for them.
     checks: bool,
     outstanding: AtomicUsize,
@@ -305,12 +308,22 @@ impl FramePool {
         let total = end - first;
         let slots = backend.metadata(total.div_ceil(PER_CHUNK) * CHUNK);
         let mut buddy = Buddy::new();
-        buddy.add_frame(first, end);
+        let mut usable = 0;
+        let mut from = first;
+        let holes = backend.memory_holes().into_iter();
+        for hole in holes.chain([memory.end..memory.end]) {
+            let (start, end) = (hole.start.as_usize() >> PAGE_SHIFT, hole.end.as_usize() >> PAGE_SHIFT);
+            assert!(from <= start && start <= end, "holes of memory are in order");
+            buddy.add_frame(from, start);
+            usable += start - from;
+            from = end;
+        }
         Self {
             buddy: SpinLock::new(buddy),
             slots,
             first,
             total,
+            usable,
             checks,
             outstanding: AtomicUsize::new(0),
             fail_in: AtomicUsize::new(0),

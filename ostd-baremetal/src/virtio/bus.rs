@@ -122,7 +122,7 @@ pub(super) fn all(places: &[Place]) -> Vec<Device> {
 }
 
 fn in_memory(place: &Place) -> Option<Device> {
-    if place.at.checked_add(place.len)? > arch::DIRECT_MAP_LEN || place.line >= arch::LINES_OF_PINS {
+    if place.at.checked_add(place.len)? > arch::DEVICE_MAP_LEN || place.line >= arch::LINES_OF_PINS {
         return None;
     }
     let header = NonNull::new(window(Paddr::new(place.at)).cast::<VirtIOHeader>())?;
@@ -170,7 +170,7 @@ fn used_on_pci(root: &mut PciRoot<Ports>, function: DeviceFunction, line: u32) -
     let read = |register| Ports.read_word(function, register);
     let reachable = |region| {
         let at = usize::try_from(pci::address(&read, region)?).ok()?;
-        (at.checked_add(1 << 20)? <= arch::DIRECT_MAP_LEN).then(|| window(Paddr::new(at)) as usize)
+        (at.checked_add(1 << 20)? <= arch::DEVICE_MAP_LEN).then(|| window(Paddr::new(at)) as usize)
     };
     let messages = pci::messages(&read)?;
     let common = reachable(pci::common_registers(&read)?)?;

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "declares the promises a machine makes")]
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::any::Any;
 use core::ops::Range;
 use core::ptr::NonNull;
@@ -105,7 +106,7 @@ pub struct OutsideUse {
 ///
 /// # Safety
 /// An implementer promises:
-/// 1. `memory()` is RAM that nobody else uses; `phys_to_virt` of every address in it stays valid, readable and
+/// 1. `memory()` without `memory_holes()` is RAM that nobody else uses; `phys_to_virt` of every address in it stays valid, readable and
 ///    writable until the value is dropped, and physical contiguity is virtual contiguity.
 /// 2. `metadata(len)` is at least `len` bytes, aligned to 2 MiB, used by nobody else, valid until the value is dropped,
 ///    and holds zeros or what ostd left there when an earlier machine gave all its frames back.
@@ -126,8 +127,12 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
 
     /// How many CPUs there are, at least one.
     fn cpu_count(&self) -> usize;
-    /// The usable RAM, page-aligned.
+    /// The usable RAM, page-aligned, from its first page to its last.
     fn memory(&self) -> Range<Paddr>;
+    /// What of it is no RAM, or not to be used: in order, apart, inside, in whole pages.
+    fn memory_holes(&self) -> Vec<Range<Paddr>> {
+        Vec::new()
+    }
     /// Memory for frame metadata, 32 bytes for each page of memory and 2 MiB at most. Called once by each machine that is
     /// made of this value, one after the other.
     fn metadata(&self, len: usize) -> NonNull<u8>;

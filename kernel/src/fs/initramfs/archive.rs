@@ -1,5 +1,6 @@
 //! An archive that was read: every name checked, nothing made yet.
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -40,14 +41,15 @@ pub(super) struct Member {
 
 /// A root file system to be. See the module.
 pub struct Archive {
-    pub(super) texts: Vec<Vec<u8>>,
+    pub(super) texts: Vec<Cow<'static, [u8]>>,
     pub(super) members: Vec<Member>,
     volumes: usize,
 }
 
 impl Archive {
     /// Reads and checks. Compressed parts may expand to `len_max` bytes together.
-    pub fn read(bytes: Vec<u8>, len_max: usize) -> Result<Self, Broken> {
+    pub fn read(bytes: impl Into<Cow<'static, [u8]>>, len_max: usize) -> Result<Self, Broken> {
+        let bytes = bytes.into();
         let mut archive = Self { texts: Vec::new(), members: Vec::new(), volumes: 0 };
         let mut kinds = BTreeMap::new();
         let (mut at, mut left) = (0, len_max);
@@ -62,7 +64,7 @@ impl Archive {
                 while let Some(start) = next_start(&text, inner) {
                     inner = archive.read_volume(&text, start, 1 + compressed.len(), &mut kinds)?;
                 }
-                compressed.push(text);
+                compressed.push(Cow::Owned(text));
                 at = start + len;
             } else {
                 at = archive.read_volume(&bytes, start, 0, &mut kinds)?;

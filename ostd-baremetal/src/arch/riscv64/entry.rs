@@ -12,6 +12,8 @@ pub(crate) const KERNEL_OFFSET: usize = 0xffff_ffff_0000_0000;
 pub(crate) const DIRECT_MAP: usize = 0xffff_ffc0_0000_0000;
 /// Physical memory behind [`DIRECT_MAP`].
 pub(crate) const DIRECT_MAP_LEN: usize = 128 << 30;
+/// What of it may be devices.
+pub(crate) const DEVICE_MAP_LEN: usize = DIRECT_MAP_LEN;
 
 /// A page of page-table entries.
 #[repr(C, align(4096))]

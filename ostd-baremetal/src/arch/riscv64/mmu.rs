@@ -43,6 +43,9 @@ pub(super) fn start() {
     flush_all();
 }
 
+/// The window on physical memory is whole from the start.
+pub(crate) fn map_memory(_ram: &[Range<usize>]) {}
+
 /// The physical memory that the firmware and the image take.
 pub(crate) fn image() -> Range<usize> {
     RAM_START..(&raw const image_end) as usize - KERNEL_OFFSET

@@ -20,11 +20,12 @@ mod user;
 
 pub(crate) use copy::{user_copy, user_set, user_word_exchange, user_word_load};
 pub(crate) use cpu::{hardware_id, local};
-pub(crate) use entry::{DIRECT_MAP, DIRECT_MAP_LEN, KERNEL_OFFSET};
+pub(crate) use entry::{DEVICE_MAP_LEN, DIRECT_MAP, DIRECT_MAP_LEN, KERNEL_OFFSET};
 pub(crate) use fpu::{fp_accepts, fp_initial, fp_restore, fp_save};
 pub(crate) use information::information;
 pub(crate) use mmu::{
-    flush_all, flush_page, image, kernel_root, levels, set_root, share_kernel_half, unshare_kernel_half, user_end,
+    flush_all, flush_page, image, kernel_root, levels, map_memory, set_root, share_kernel_half, unshare_kernel_half,
+    user_end,
 };
 pub(crate) use ostd_hal::paging::sv48::Entry;
 pub(crate) use ostd_hal::user::riscv64::Regs;

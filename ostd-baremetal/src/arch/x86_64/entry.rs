@@ -3,12 +3,16 @@
 
 use core::arch::global_asm;
 
+use crate::exit::Exit;
+
 /// Where the image's addresses begin: physical address zero, seen from its code.
 pub(crate) const KERNEL_OFFSET: usize = 0xffff_ffff_8000_0000;
-/// Where all of the first 4 GiB of physical memory, devices included, can be reached.
+/// Where physical memory can be reached: all of the first 4 GiB, devices included, and what RAM lies behind.
 pub(crate) const DIRECT_MAP: usize = 0xffff_8000_0000_0000;
 /// Physical memory behind [`DIRECT_MAP`].
-pub(crate) const DIRECT_MAP_LEN: usize = 4 << 30;
+pub(crate) const DIRECT_MAP_LEN: usize = 512 << 30;
+/// What the boot code maps of it: devices are in it or cannot be reached.
+pub(crate) const DEVICE_MAP_LEN: usize = 4 << 30;
 
 /// A page of page-table entries.
 #[repr(C, align(4096))]
@@ -16,7 +20,7 @@ pub(crate) struct Table(pub(crate) [u64; 512]);
 
 /// The kernel's own root. Entries of its upper half are copied into every address space.
 pub(crate) static mut BOOT_PML4: Table = Table([0; 512]);
-static mut BOOT_PDPT_LOW: Table = Table([0; 512]);
+pub(super) static mut BOOT_PDPT_LOW: Table = Table([0; 512]);
 static mut BOOT_PDPT_HIGH: Table = Table([0; 512]);
 static mut BOOT_PD: [Table; 4] = [const { Table([0; 512]) }; 4];
 /// The root on which the other CPUs begin: the kernel's, and all of low memory at its own address.
@@ -52,6 +56,18 @@ global_asm!(
     ".globl pvh_start",
     "pvh_start:",
     "cld",
+    // A loader does not mind an image that is longer than memory. What is missing is its end, tables and stack.
+    "movl $(image_end - {offset} - 4), %edi",
+    "movl $0x5aa51234, (%edi)",
+    "cmpl $0x5aa51234, (%edi)",
+    "jne 4f",
+    // Nor an initial file system that lies over it; the number of modules, their list, the first one's address.
+    "cmpl $0, 12(%ebx)",
+    "je 8f",
+    "movl 16(%ebx), %edi",
+    "cmpl $(image_end - {offset}), (%edi)",
+    "jb 4f",
+    "8:",
     "movl %ebx, %esi",
     "movl $({pd} - {offset}), %edi",
     "movl $0x83, %eax",
@@ -98,6 +114,27 @@ global_asm!(
     "movl %eax, %cr0",
     "lgdt (boot_gdt_pointer - {offset})",
     "ljmp $8, $(pvh_long - {offset})",
+    "4:",
+    "movl $(too_little - {offset}), %esi",
+    "5:",
+    "movw $0x3fd, %dx",
+    "inb %dx, %al",
+    "testb $0x20, %al",
+    "jz 5b",
+    "movw $0x3f8, %dx",
+    "lodsb",
+    "testb %al, %al",
+    "jz 6f",
+    "outb %al, %dx",
+    "jmp 5b",
+    "6:",
+    "movb ${failure}, %al",
+    "outb %al, ${debug_exit}",
+    "7:",
+    "hlt",
+    "jmp 7b",
+    "too_little:",
+    ".asciz \"\\norrery: this machine has too little memory\\n\"",
     ".balign 8",
     "boot_gdt:",
     ".quad 0",
@@ -132,5 +169,7 @@ global_asm!(
     stack = sym crate::image::BOOT_STACK,
     stack_len = const crate::image::BOOT_STACK_LEN,
     main = sym crate::image::enter,
+    failure = const Exit::Failure.isa_debug_exit(),
+    debug_exit = const super::DEBUG_EXIT,
     options(att_syntax),
 );

@@ -1,8 +1,9 @@
 //! The paging unit: the kernel's own root, address spaces, forgetting.
 #![expect(unsafe_code, reason = "writes control registers and the kernel's page tables")]
 
+use alloc::boxed::Box;
 use core::arch::asm;
-use core::arch::x86_64::__cpuid_count;
+use core::arch::x86_64::{__cpuid, __cpuid_count};
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
@@ -10,11 +11,17 @@ use ostd_hal::paging::{ENTRIES, LEVELS};
 use ostd_hal::{Paddr, Vaddr};
 
 use super::copy::GUARDED;
-use super::entry::{BOOT_PML4, DIRECT_MAP, KERNEL_OFFSET};
+use super::entry::{DEVICE_MAP_LEN, BOOT_PDPT_LOW, BOOT_PML4, DIRECT_MAP, DIRECT_MAP_LEN, KERNEL_OFFSET, Table};
 
 /// Where the image is loaded.
 const IMAGE_START: usize = 0x20_0000;
 const NO_EXECUTE: u64 = 1 << 63;
+const GIB: usize = 1 << 30;
+/// Bytes of a large page.
+const LARGE: usize = 2 << 20;
+/// Entries: present and writable, and a large page.
+const NODE: u64 = 3;
+const LARGE_LEAF: u64 = 0x83;
 
 unsafe extern "C" {
     /// The linker's: behind the image.
@@ -49,6 +56,39 @@ fn protect() {
     GUARDED.store(features & 1 << 20 != 0, Ordering::Relaxed);
     // SAFETY: the CPU has what is turned on (SMEP, SMAP); what uses user memory knows of the latter.
     unsafe { asm!("mov {t}, cr4", "or {t}, {bits}", "mov cr4, {t}", t = out(reg) _, bits = in(reg) protections) };
+}
+
+/// Puts what RAM there is behind the boot code's map in the window on physical memory.
+pub(crate) fn map_memory(ram: &[Range<usize>]) {
+    // The window begins with the root's entry, so a GiB of memory is an entry of the node below.
+    let window = (&raw mut BOOT_PDPT_LOW).cast::<u64>();
+    let has_large = __cpuid(0x8000_0001).edx & 1 << 26 != 0;
+    for part in ram {
+        let part = part.start.max(DEVICE_MAP_LEN)..part.end.min(DIRECT_MAP_LEN);
+        for start in (part.start & !(GIB - 1)..part.end).step_by(GIB) {
+            // SAFETY: inside the node, which is ours, and boot code alone runs.
+            let slot = unsafe { window.add(start / GIB) };
+            if has_large && part.start <= start && start + GIB <= part.end {
+                // SAFETY: as above; the whole GiB is RAM.
+                unsafe { slot.write_volatile(start as u64 | LARGE_LEAF) };
+                continue;
+            }
+            // SAFETY: as above.
+            let mut node = unsafe { slot.read_volatile() };
+            if node == 0 {
+                let table = Box::leak(Box::new(Table([0; 512])));
+                node = ((&raw const *table) as usize - KERNEL_OFFSET) as u64 | NODE;
+                // SAFETY: as above; the heap's first memory is the image's own.
+                unsafe { slot.write_volatile(node) };
+            }
+            let table = (DIRECT_MAP + (node & !0xfff) as usize) as *mut u64;
+            let within = part.start.max(start) & !(LARGE - 1)..part.end.min(start + GIB);
+            for at in within.step_by(LARGE) {
+                // SAFETY: the node made above or for an earlier part of the same GiB.
+                unsafe { table.add(at / LARGE % ENTRIES).write_volatile(at as u64 | LARGE_LEAF) };
+            }
+        }
+    }
 }
 
 /// The physical memory that the image takes.

@@ -21,11 +21,11 @@ mod user;
 pub(crate) use apic::{LINES_MAX, LINES_OF_PINS, UART_LINE, line_enable, message, ring, stop};
 pub(crate) use copy::{user_copy, user_set, user_word_exchange, user_word_load};
 pub(crate) use cpu::local;
-pub(crate) use entry::{DIRECT_MAP, DIRECT_MAP_LEN, KERNEL_OFFSET};
+pub(crate) use entry::{DEVICE_MAP_LEN, DIRECT_MAP, DIRECT_MAP_LEN, KERNEL_OFFSET};
 pub(crate) use fpu::{fp_accepts, fp_initial, fp_restore, fp_save};
 pub(crate) use information::information;
 pub(crate) use mmu::{
-    flush_all, flush_page, image, kernel_root, levels, set_root, share_kernel_half, unshare_kernel_half,
+    flush_all, flush_page, image, kernel_root, levels, map_memory, set_root, share_kernel_half, unshare_kernel_half,
 };
 pub(crate) use ostd_hal::paging::x86_64::Entry;
 pub(crate) use ostd_hal::user::x86_64::Regs;
