@@ -17,7 +17,7 @@ use crate::context::{self, Context};
 use crate::copy::Copy;
 use crate::cpus::{self, Lent};
 use crate::layout::{Layout, free_parts};
-use crate::{arch, copy, heap, random, serial, stacks, user, virtio};
+use crate::{arch, copy, halt, heap, random, serial, stacks, user, virtio};
 
 /// The line that no device raises: nothing happens to this machine from outside but by its devices.
 const NO_LINE: u32 = u32::MAX;
@@ -97,6 +97,14 @@ pub(crate) fn interrupted(interrupt: Interrupt) {
         // SAFETY: set by `run` for as long as its borrow of the client lasts.
         unsafe { (*client).interrupt(local.id, interrupt) };
     }
+}
+
+/// A kernel stack is full: says whose, and ends the machine. Called on another stack.
+pub(crate) fn stack_is_full(pc: usize) -> ! {
+    let local = arch::local();
+    // SAFETY: as in `interrupted`.
+    let task = local.client.get().and_then(|client| unsafe { (*client).task_name(local.id) });
+    halt::stop(format_args!("kernel stack overflow in task {}, at {pc:#x}", task.unwrap_or("(none)")))
 }
 
 // SAFETY: 1. and 2. the layout divides memory that the loader calls free, without what the image and the archive take;

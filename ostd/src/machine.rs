@@ -360,6 +360,10 @@ impl Client for Core {
     fn stopping(&self) -> bool {
         self.is_stopping()
     }
+
+    fn task_name(&self, cpu: CpuId) -> Option<&str> {
+        self.cpus[cpu.0].current().map(|task| task.name())
+    }
 }
 
 #[cfg(any(test, feature = "tests"))]

@@ -82,6 +82,10 @@ pub trait Client: Sync {
     fn interrupt(&self, cpu: CpuId, interrupt: Interrupt);
     /// Whether the machine has been asked to stop; [`Hal::run`] then returns.
     fn stopping(&self) -> bool;
+    /// The name of the task that runs on `cpu`, which asks: for its last words.
+    fn task_name(&self, _cpu: CpuId) -> Option<&str> {
+        None
+    }
 }
 
 /// A copy to or from user memory stopped at `fault` after `done` bytes.

@@ -65,7 +65,7 @@ extern "C" fn kernel_trap(cause: usize, address: usize, pc: usize) -> usize {
         return way_out;
     }
     if (STACK_WINDOW..STACK_WINDOW + STACK_WINDOW_LEN).contains(&address) {
-        panic!("a kernel stack is full: {address:#x} was used at {pc:#x}");
+        crate::machine::stack_is_full(pc);
     }
     panic!("exception {cause} in the kernel at {pc:#x}, address {address:#x}");
 }

@@ -141,8 +141,9 @@ extern "C" fn kernel_trap(frame: &mut Frame) {
         return;
     }
     let stack = super::STACK_WINDOW..super::STACK_WINDOW + (1 << 39);
-    if frame.vector == DOUBLE_FAULT as u64 && stack.contains(&(address as usize)) {
-        panic!("a kernel stack is full: {:#x} was used at {rip:#x}", address);
+    // A double fault where the page fault's own frame found no room; not one where the program only looked ahead.
+    if [PAGE_FAULT, DOUBLE_FAULT as u64].contains(&frame.vector) && stack.contains(&(address as usize)) {
+        crate::machine::stack_is_full(rip as usize);
     }
     panic!("exception {} in the kernel at {rip:#x}, error {error:#x}, address {address:#x}", frame.vector);
 }
