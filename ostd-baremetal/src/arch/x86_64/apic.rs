@@ -1,11 +1,13 @@
 //! The local APIC (timer, interrupts between CPUs) and the I/O APIC (devices).
 #![expect(unsafe_code, reason = "device registers in memory")]
 
+use core::arch::asm;
+
 use ostd_hal::Interrupt;
 
 use super::entry::DIRECT_MAP;
-use super::port_out;
 use super::trap::FIRST_INTERRUPT;
+use super::{port_out, time};
 
 const LOCAL: usize = DIRECT_MAP + 0xfee0_0000;
 const IO: usize = DIRECT_MAP + 0xfec0_0000;
@@ -30,6 +32,8 @@ const INIT: u32 = 5 << 8;
 const START_UP: u32 = 6 << 8;
 const PENDING: u32 = 1 << 12;
 const DIVIDE_BY_ONE: u32 = 0b1011;
+/// The timer's mode in which it does not count, but rings when the time-stamp counter reaches a register.
+const DEADLINE_MODE: u32 = 2 << 17;
 const MASKED: u32 = 1 << 16;
 
 const TIMER_VECTOR: u64 = FIRST_INTERRUPT;
@@ -74,7 +78,16 @@ pub(super) fn start_local() {
     write(TASK_PRIORITY, 0);
     write(SPURIOUS, ENABLED | SPURIOUS_VECTOR as u32);
     write(DIVIDE, DIVIDE_BY_ONE);
-    write(TIMER, MASKED | TIMER_VECTOR as u32);
+    start_timer();
+}
+
+/// Sets this CPU's timer up, and nothing for it to do.
+pub(super) fn start_timer() {
+    write(INITIAL_COUNT, 0);
+    write(TIMER, if time::has_deadlines() { DEADLINE_MODE } else { 0 } | TIMER_VECTOR as u32);
+    // The register with the deadline must not be written before the mode is.
+    // SAFETY: ordering memory breaks nothing.
+    unsafe { asm!("mfence", options(nostack, preserves_flags)) };
 }
 
 /// Sends an interrupt to another CPU.
@@ -150,7 +163,6 @@ pub(super) fn count() -> u32 {
 
 /// An interrupt after `count` ticks; none for zero.
 pub(super) fn timer(count: u32) {
-    write(TIMER, TIMER_VECTOR as u32);
     write(INITIAL_COUNT, count);
 }
 

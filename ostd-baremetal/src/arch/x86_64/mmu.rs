@@ -11,7 +11,7 @@ use ostd_hal::paging::{ENTRIES, LEVELS};
 use ostd_hal::{Paddr, Vaddr};
 
 use super::copy::GUARDED;
-use super::entry::{DEVICE_MAP_LEN, BOOT_PDPT_LOW, BOOT_PML4, DIRECT_MAP, DIRECT_MAP_LEN, KERNEL_OFFSET, Table};
+use super::entry::{BOOT_PDPT_LOW, BOOT_PML4, DEVICE_MAP_LEN, DIRECT_MAP, DIRECT_MAP_LEN, KERNEL_OFFSET, Table};
 
 /// Where the image is loaded.
 const IMAGE_START: usize = 0x20_0000;
