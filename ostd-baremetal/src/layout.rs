@@ -78,7 +78,9 @@ impl Layout {
         let parts = worthwhile(free, largest);
         let span = parts.last()?.end - parts.first()?.start;
         let start = tables.end.next_multiple_of(CHUNK);
-        let metadata = start..start + (span / PAGE).div_ceil(FRAMES_PER_CHUNK) * CHUNK;
+        // As ostd asks for it, and as the waist lets others ask.
+        let chunks = (span / PAGE).div_ceil(FRAMES_PER_CHUNK) * CHUNK;
+        let metadata = start..start + chunks.max((span / PAGE * 32).next_multiple_of(PAGE) + CHUNK);
         let taken = [heap.start..tables.end, metadata.clone()];
         let parts = free_parts(parts, &taken);
         let frames = parts.first()?.start..parts.last()?.end;
