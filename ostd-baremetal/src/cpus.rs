@@ -40,8 +40,9 @@ pub(crate) struct Shared {
     /// How often it was asked to forget, and the last of these it has answered.
     asked: AtomicU64,
     answered: AtomicU64,
-    /// It shall hear [`Interrupt::Ipi`].
+    /// It shall hear [`Interrupt::Ipi`], or [`Interrupt::Timer`].
     rung: AtomicBool,
+    expired: AtomicBool,
     /// Another CPU has set its timer: the deadline, or `u64::MAX` for none.
     armed: AtomicBool,
     deadline_ns: AtomicU64,
@@ -63,6 +64,7 @@ impl Shared {
             asked: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             rung: AtomicBool::new(false),
+            expired: AtomicBool::new(false),
             armed: AtomicBool::new(false),
             deadline_ns: AtomicU64::new(u64::MAX),
         }
@@ -190,8 +192,12 @@ fn turns(lent: Lent) {
     let local = arch::local();
     let client = lent.client();
     local.client.set(Some(lent.0));
+    deliver_missed();
     while !client.stopping() {
-        if client.step(local.id) == Step::Idle && !client.stopping() {
+        let step = client.step(local.id);
+        // Whatever the client did with interrupts: nobody's call to stop may come between the look and the sleep.
+        arch::interrupts_disable();
+        if step == Step::Idle && !client.stopping() {
             arch::wait_for_interrupt();
         }
     }
@@ -224,6 +230,7 @@ pub(crate) fn arm_timer(cpu: CpuId, deadline_ns: Option<u64>) {
 }
 
 fn arm(deadline_ns: u64) {
+    mine().expired.store(false, Ordering::Relaxed);
     let delay = (deadline_ns != u64::MAX).then(|| deadline_ns.saturating_sub(arch::monotonic_ns()));
     arch::timer_arm(delay);
 }
@@ -237,6 +244,23 @@ pub(crate) fn called() {
     }
     if shared.rung.swap(false, Ordering::AcqRel) {
         machine::interrupted(Interrupt::Ipi);
+    }
+}
+
+/// An interrupt came while this CPU was not lent: it is not lost if the CPU will be.
+pub(crate) fn missed(interrupt: Interrupt) {
+    match interrupt {
+        Interrupt::Ipi => mine().rung.store(true, Ordering::Relaxed),
+        Interrupt::Timer => mine().expired.store(true, Ordering::Relaxed),
+        Interrupt::Device(_) => {}
+    }
+}
+
+fn deliver_missed() {
+    for (flag, interrupt) in [(&mine().rung, Interrupt::Ipi), (&mine().expired, Interrupt::Timer)] {
+        if flag.swap(false, Ordering::AcqRel) {
+            machine::interrupted(interrupt);
+        }
     }
 }
 

@@ -85,7 +85,7 @@ impl Baremetal {
     }
 }
 
-/// Tells generic code of an interrupt. Called with interrupts kept away; before the machine runs there is nobody to tell.
+/// Tells generic code of an interrupt. Called with interrupts kept away; before the machine runs there is nobody to tell yet.
 pub(crate) fn interrupted(interrupt: Interrupt) {
     match interrupt {
         Interrupt::Device(arch::UART_LINE) => serial::quiet(),
@@ -93,9 +93,10 @@ pub(crate) fn interrupted(interrupt: Interrupt) {
         Interrupt::Timer | Interrupt::Ipi => {}
     }
     let local = arch::local();
-    if let Some(client) = local.client.get() {
-        // SAFETY: set by `run` for as long as its borrow of the client lasts.
-        unsafe { (*client).interrupt(local.id, interrupt) };
+    match local.client.get() {
+        // SAFETY: set by `cpus::run` for as long as its caller's borrow of the client lasts.
+        Some(client) => unsafe { (*client).interrupt(local.id, interrupt) },
+        None => cpus::missed(interrupt),
     }
 }
 

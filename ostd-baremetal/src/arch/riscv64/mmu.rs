@@ -95,10 +95,10 @@ pub(crate) fn flush_page(at: Vaddr) {
     unsafe { asm!("sfence.vma {}, zero", in(reg) at.as_usize(), options(nostack)) };
 }
 
-/// Forgets every page.
+/// Forgets every page, and instructions with them: pages of code may have changed.
 pub(crate) fn flush_all() {
     // SAFETY: forgetting is harmless.
-    unsafe { asm!("sfence.vma", options(nostack)) };
+    unsafe { asm!("sfence.vma", "fence.i", options(nostack)) };
 }
 
 fn upper_half(root: Paddr) -> *mut u64 {
