@@ -246,7 +246,8 @@ pub(super) fn a_program_that_never_traps_is_interrupted<S: Subject>(subject: &S)
     let Some((root, mut state)) = start(subject, &frames, Program::Spins) else { return };
     let hal = subject.machine();
     for _ in 0..3 {
-        // The end of its time slice; some machines have a shorter one of their own.
+        // The end of its time slice; some machines have a shorter one of their own. Not before it runs.
+        hal.interrupts_disable();
         hal.timer_arm(CPU, Some(hal.monotonic_ns() + 1_000_000));
         assert_eq!(enter_once(subject, root, &mut state), Trap::Interrupt);
     }
