@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "reaches devices' registers")]
 
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::ptr::NonNull;
 
 use ostd_hal::Paddr;
@@ -13,7 +14,7 @@ use virtio_drivers::transport::{DeviceType, InterruptStatus, SomeTransport, Tran
 use super::memory::Memory;
 use crate::copy::window;
 use crate::places::Place;
-use crate::{arch, pci};
+use crate::{arch, pci, serial};
 
 /// The device follows version 1 of the specification, or a later one.
 pub(super) const VERSION_1: u64 = 1 << 32;
@@ -25,6 +26,9 @@ const QUEUE_MESSAGE: usize = 0x1a;
 const NO_MESSAGE: u16 = 0xffff;
 /// A PCI bus has so many devices; only the first bus is looked at, where QEMU puts them.
 const FIRST_BUS: u8 = 0;
+
+/// Where devices are below 4 GiB on PCs: behind the most memory that is there, and in front of interrupt controllers.
+const LOW_MEMORY: Range<u64> = 0xc000_0000..0xfec0_0000;
 
 /// A device before and while a driver has it.
 pub(super) struct Device {
@@ -157,11 +161,49 @@ fn on_pci(devices: &mut Vec<Device>) {
     let mut root = PciRoot::new(Ports);
     let functions = root.enumerate_bus(FIRST_BUS).filter(|(_, found)| virtio_device_type(found).is_some());
     let functions: Vec<_> = functions.map(|(function, _)| function).collect();
+    bring_within_reach(&mut root, &functions);
     for (line, function) in (arch::LINES_OF_PINS..arch::LINES_MAX).zip(functions) {
-        let used = used_on_pci(&mut root, function, line);
-        if let Some(device) = used {
-            devices.push(device);
+        match used_on_pci(&mut root, function, line) {
+            Some(device) => devices.push(device),
+            None => serial::write(b"orrery: a virtio device on PCI has no messages, or registers out of reach\n"),
         }
+    }
+}
+
+/// Memory of the first bus: each function, which of its base addresses, where, how long.
+fn regions(root: &mut PciRoot<Ports>) -> Vec<(DeviceFunction, u8, u64, u64)> {
+    let functions: Vec<_> = root.enumerate_bus(FIRST_BUS).map(|(function, _)| function).collect();
+    let mut regions = Vec::new();
+    for function in functions {
+        let Ok(bars) = root.bars(function) else { continue };
+        for (bar, info) in (0..).zip(bars) {
+            if let Some((at, len)) = info.and_then(|info| info.memory_address_size()) {
+                regions.push((function, bar, at, len));
+            }
+        }
+    }
+    regions
+}
+
+/// Where there is memory above 4 GiB, firmware puts devices far behind it. Those of `functions` that the window does not
+/// cover are moved in front of the lowest one below 4 GiB.
+fn bring_within_reach(root: &mut PciRoot<Ports>, functions: &[DeviceFunction]) {
+    let regions = regions(root);
+    let lows = regions.iter().map(|(_, _, at, _)| *at).filter(|at| LOW_MEMORY.contains(at));
+    let mut lowest = lows.min().unwrap_or(LOW_MEMORY.end);
+    for (function, bar, at, len) in regions {
+        if !functions.contains(&function) || at.saturating_add(len) <= arch::DIRECT_MAP_LEN as u64 {
+            continue;
+        }
+        // Lengths are powers of two, and addresses their multiples.
+        let place = lowest.saturating_sub(len) & !(len - 1);
+        if !LOW_MEMORY.contains(&place) {
+            return;
+        }
+        let (_, command) = root.get_status_command(function);
+        root.set_command(function, command - Command::MEMORY_SPACE);
+        root.set_bar_64(function, bar, place);
+        lowest = place;
     }
 }
 
