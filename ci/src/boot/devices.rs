@@ -23,6 +23,11 @@ pub(crate) struct Devices {
 }
 
 impl Devices {
+    /// All kinds that can be tested without anybody outside.
+    pub(crate) fn to_test(disk: PathBuf) -> Self {
+        Self { disk: vec![disk], net: true, rng: true, console: None }
+    }
+
     /// Words for a QEMU that is `machine`.
     pub(crate) fn words(&self, machine: &str) -> Result<Vec<String>> {
         let on_pci = matches!(machine, "q35" | "pc");

@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::boot::Arch;
 use crate::boot::cpio::Archive;
+use crate::boot::devices::Devices;
 use crate::boot::qemu::{End, Qemu, Run};
 
 mod ktap;
@@ -21,6 +22,9 @@ use verdict::{Known, Verdict};
 
 /// How often a machine that died of a test is booted again for the rest.
 const BOOTS_MAX: usize = 12;
+
+/// Bytes of the disk that tests write to.
+const DISK_LEN: u64 = 1 << 20;
 
 /// What the command line says.
 #[derive(Args)]
@@ -61,13 +65,14 @@ pub(crate) fn run(root: &Path, test: &Test) -> Result<ExitCode> {
     if !test.filters.is_empty() {
         known.retain(|known| hosted.iter().any(|name| known.names(name)));
     }
-    let report = boot_until_done(&qemu, test, &image, &archive)?;
+    let devices = Devices::to_test(disk(root, test.arch)?);
+    let report = boot_until_done(&qemu, test, &image, &archive, &devices)?;
     let verdict = Verdict::of(&report.outcomes, &hosted, &known);
     Ok(told(&verdict, &report.problems))
 }
 
 /// Boots, and boots again for what is left when a test has killed the machine.
-fn boot_until_done(qemu: &Qemu, test: &Test, image: &Path, archive: &Path) -> Result<Report> {
+fn boot_until_done(qemu: &Qemu, test: &Test, image: &Path, archive: &Path, devices: &Devices) -> Result<Report> {
     let mut whole = Report::default();
     let mut after = None;
     for _ in 0..BOOTS_MAX {
@@ -79,7 +84,7 @@ fn boot_until_done(qemu: &Qemu, test: &Test, image: &Path, archive: &Path) -> Re
             words: words.join(" "),
             memory: test.memory.clone(),
             cpus: test.cpus,
-            devices: Vec::new(),
+            devices: devices.words(qemu.machine())?,
             gdb: false,
             timeout: Some(Duration::from_secs(test.timeout)),
         };
@@ -121,6 +126,13 @@ fn told(verdict: &Verdict, problems: &[String]) -> ExitCode {
     problems.iter().for_each(|problem| println!("the report is broken: {problem}"));
     println!("{}", verdict.summary());
     if verdict.failed.is_empty() && problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// An empty disk.
+fn disk(root: &Path, arch: Arch) -> Result<PathBuf> {
+    let path = root.join("target/userland").join(arch.target()).join("tests.disk");
+    std::fs::File::create(&path)?.set_len(DISK_LEN)?;
+    Ok(path)
 }
 
 /// The machine's root: the program that runs the cases.
