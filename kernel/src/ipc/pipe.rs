@@ -79,6 +79,11 @@ impl Pipe {
 
     /// An end, at once: the way of pipe(2).
     pub fn end(self: &Arc<Self>, direction: Direction, attributes: Attributes) -> Arc<PipeEnd> {
+        self.enter(direction, attributes).0
+    }
+
+    /// An end; and if there is nobody on the other side, how often there has been somebody.
+    fn enter(self: &Arc<Self>, direction: Direction, attributes: Attributes) -> (Arc<PipeEnd>, Option<u64>) {
         let mut state = self.state.lock();
         let writings = state.writings;
         if direction.reads() {
@@ -89,10 +94,16 @@ impl Pipe {
             state.writing += 1;
             state.writings += 1;
         }
+        // Looked at before anybody is woken: the other side may come, write and be gone before we could look again.
+        let alone = match direction {
+            Direction::Read if state.writing == 0 => Some(state.writings),
+            Direction::Write if state.reading == 0 => Some(state.readings),
+            _ => None,
+        };
         drop(state);
         self.readers.wake_all();
         self.writers.wake_all();
-        Arc::new(PipeEnd { pipe: Arc::clone(self), direction, attributes, writings })
+        (Arc::new(PipeEnd { pipe: Arc::clone(self), direction, attributes, writings }), alone)
     }
 
     /// An end of a FIFO: waits for the other side as fifo(7) says. ENXIO for a writer that would not wait.
@@ -100,18 +111,9 @@ impl Pipe {
         if direction == Direction::Write && how == Block::Never && self.state.lock().reading == 0 {
             return Err(Errno::ENXIO);
         }
-        let end = self.end(direction, attributes);
-        if how == Block::Never || direction == Direction::Both {
-            return Ok(end);
-        }
-        let (queue, seen) = {
-            let state = self.state.lock();
-            match direction {
-                Direction::Read if state.writing == 0 => (&self.readers, state.writings),
-                Direction::Write if state.reading == 0 => (&self.writers, state.readings),
-                _ => return Ok(end),
-            }
-        };
+        let (end, alone) = self.enter(direction, attributes);
+        let Some(seen) = alone.filter(|_| how != Block::Never) else { return Ok(end) };
+        let queue = if direction == Direction::Read { &self.readers } else { &self.writers };
         let came = || {
             let state = self.state.lock();
             let now = if direction == Direction::Read { state.writings } else { state.readings };
