@@ -54,6 +54,12 @@ kill $all; for one in $all; do wait $one; echo $?; done",
         status: 0,
     },
     Row {
+        name: "both_sides_of_a_fifo_meet",
+        script: "mkfifo p; i=0; while [ $i -lt 100 ]; do (echo $i >p) & cat p >>all; wait; i=$((i + 1)); done; wc -l all",
+        output: "100 all\n",
+        status: 0,
+    },
+    Row {
         name: "files_grow_shrink_and_go",
         script: "dd if=/dev/zero of=f bs=1M count=32 2>/dev/null; stat -c %s f; truncate -s 5 f; wc -c f; rm f; ls",
         output: "33554432\n5 f\n",
