@@ -85,7 +85,8 @@ pub(super) fn timers_ring_once_in_order_and_not_early<S: Subject>(subject: &S) {
         if rings[cpu.0].fetch_add(1, Ordering::SeqCst) < 4 {
             arm(cpu.0);
         }
-        stops.store(rings[..cpus].iter().all(|count| count.load(Ordering::SeqCst) == 5), Ordering::SeqCst);
+        // Whoever has seen less meanwhile must not take it back.
+        stops.fetch_or(rings[..cpus].iter().all(|count| count.load(Ordering::SeqCst) == 5), Ordering::SeqCst);
     };
     let begins = || (0..cpus).for_each(arm);
     assert_eq!(run(hal, &stops, &begins, &hears), Ok(()));
@@ -140,17 +141,19 @@ pub(super) fn interrupts_kept_away_are_not_lost<S: Subject>(subject: &S) {
     let (stops, is_kept_away) = (AtomicBool::new(false), AtomicBool::new(false));
     let begins = || {
         // Nested as locks nest: the inner pair asks nothing of the machine.
-        hal.interrupts_disable();
+        let before = hal.interrupts_disable();
         is_kept_away.store(true, Ordering::SeqCst);
         (0..hal.cpu_count()).for_each(|cpu| hal.ipi(CpuId(cpu)));
         core::hint::black_box(hal.monotonic_ns());
         is_kept_away.store(false, Ordering::SeqCst);
-        hal.interrupts_enable();
+        if before {
+            hal.interrupts_enable();
+        }
     };
     let left = AtomicUsize::new(hal.cpu_count());
     let hears = |_, interrupt| {
         if interrupt == Interrupt::Ipi {
-            stops.store(left.fetch_sub(1, Ordering::SeqCst) == 1, Ordering::SeqCst);
+            stops.fetch_or(left.fetch_sub(1, Ordering::SeqCst) == 1, Ordering::SeqCst);
         }
     };
     assert_eq!(run(hal, &stops, &begins, &hears), Ok(()));

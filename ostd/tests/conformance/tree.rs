@@ -32,7 +32,9 @@ impl<'a, H: Hal> Frames<'a, H> {
 
     /// A frame of zeros.
     pub(super) fn take(&self) -> Paddr {
-        let frame = self.next.get();
+        let next = self.next.get();
+        let hole = self.hal.memory_holes().into_iter().find(|hole| hole.contains(&next));
+        let frame = hole.map_or(next, |hole| hole.end);
         assert!(frame + PAGE_SIZE <= self.hal.memory().end, "the suite needs more memory");
         self.next.set(frame + PAGE_SIZE);
         self.fill(frame, 0);
