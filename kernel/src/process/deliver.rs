@@ -183,23 +183,26 @@ impl Thread {
 
     fn restore_frame(&self, user: &mut UserContext) -> Result<()> {
         let space = self.space();
-        let own_len = user.fp().len();
+        let own = user.fp().to_vec();
         // The handler's `ret` has taken the return address.
         let at = user.regs().sp().wrapping_sub(8);
         let uc: UcontextX86 = space.read_value(at.wrapping_add(8))?;
         let end = space.end();
         let RegistersMut::X86_64(regs) = user.regs_mut().view_mut() else { return Err(Errno::EFAULT) };
-        *regs = x86_64::restore(&uc.uc_mcontext, regs, end)?;
+        *regs = x86_64::restore(&uc, regs, end)?;
         let fpstate = uc.uc_mcontext.fpstate;
-        if fpstate == 0 || own_len == 0 {
+        if fpstate == 0 || own.is_empty() {
             user.set_fp(vec![]);
         } else {
+            if own.len() > 512 && !fpstate.is_multiple_of(x86_64::XSAVE_ALIGN) {
+                return Err(Errno::EFAULT);
+            }
             let mut first = [0; 512];
             space.read(fpstate, &mut first)?;
-            let len = x86_64::fp_len(&first, own_len);
+            let len = x86_64::fp_len(&first, own.len());
             let mut saved = vec![0; if len > first.len() { len + 4 } else { len }];
             space.read(fpstate, &mut saved)?;
-            user.set_fp(x86_64::restore_fp(saved, own_len));
+            user.set_fp(x86_64::restore_fp(saved, &own)?);
         }
         self.resume_signals(user, uc.uc_sigmask, &uc.uc_stack);
         Ok(())

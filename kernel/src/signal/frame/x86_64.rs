@@ -20,6 +20,13 @@ const RED_ZONE: usize = 128;
 /// Bytes of the FXSAVE area, and of it with the XSAVE header.
 const FXSAVE_LEN: usize = 512;
 const XSAVE_MIN: usize = FXSAVE_LEN + 64;
+/// Where the vector unit's control word lies; behind it, which of its bits exist. Those that do where it is not told.
+const MXCSR: usize = 24;
+const MXCSR_DEFAULT: u32 = 0xffbf;
+/// What of user mode's state any processor keeps in an area: XCR0's bits.
+const COMPONENTS: u64 = 0x6_02ff;
+/// Alignment of the area, where it is more than FXSAVE's.
+pub const XSAVE_ALIGN: usize = 64;
 /// Flags a handler may not inherit: direction, resume, trap.
 const FLAGS_CLEARED: u64 = 0x400 | 0x1_0000 | 0x100;
 /// Flags that a frame may set.
@@ -149,11 +156,16 @@ fn save(regs: &Regs, mask: SigSet, [cr2, err, trapno]: [u64; 3], fpstate: usize)
 }
 
 /// The registers that a frame says to go on with, made harmless. EFAULT where the program may not go.
-pub fn restore(context: &SigcontextX86, now: &Regs, user_end: usize) -> Result<Regs> {
+pub fn restore(uc: &UcontextX86, now: &Regs, user_end: usize) -> Result<Regs> {
+    let context = &uc.uc_mcontext;
     let &SigcontextX86 { r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, .. } =
         context;
     // The one code segment there is; Linux too sees to the two lowest bits by itself.
     if rip >= user_end as u64 || context.cs | 3 != USER_CS {
+        return Err(Errno::EFAULT);
+    }
+    // And the one stack segment, where the frame does not leave it to the kernel.
+    if uc.uc_flags & UC_STRICT_RESTORE_SS != 0 && context.ss | 3 != USER_SS {
         return Err(Errno::EFAULT);
     }
     let rflags = now.rflags & !FLAGS_RESTORED | context.eflags & FLAGS_RESTORED;
@@ -190,9 +202,10 @@ pub fn fp_len(fxsave: &[u8; FXSAVE_LEN], own_len: usize) -> usize {
     if fits { len } else { FXSAVE_LEN }
 }
 
-/// The state to go on with, of the `own_len` bytes this machine has, from what a frame holds: `fp_len` bytes, and the
-/// magic number behind them.
-pub fn restore_fp(mut saved: Vec<u8>, own_len: usize) -> Vec<u8> {
+/// The state to go on with from what a frame holds, `fp_len` bytes and the magic number behind them, in the form that
+/// the program has `now`. EFAULT for what a processor refuses (Intel SDM volume 1, chapter 13.8).
+pub fn restore_fp(mut saved: Vec<u8>, now: &[u8]) -> Result<Vec<u8>> {
+    let own_len = now.len();
     let extended = saved.len().checked_sub(4).filter(|&len| len >= XSAVE_MIN);
     let confirmed = extended.filter(|&len| saved[len..] == FP_XSTATE_MAGIC2.to_le_bytes());
     saved.truncate(confirmed.unwrap_or(FXSAVE_LEN));
@@ -201,7 +214,18 @@ pub fn restore_fp(mut saved: Vec<u8>, own_len: usize) -> Vec<u8> {
         // Only x87 and SSE are told; all else is as at the start.
         saved[FXSAVE_LEN..FXSAVE_LEN + 8].copy_from_slice(&3u64.to_le_bytes());
     }
-    saved
+    let word = |area: &[u8], at: usize| area.get(at..at + 4).map_or(0, |word| u32::read_from_bytes(word).unwrap_or(0));
+    let mask = Some(word(now, MXCSR + 4)).filter(|mask| *mask != 0).unwrap_or(MXCSR_DEFAULT);
+    let refused = word(&saved, MXCSR) & !mask != 0;
+    let header = saved.get_mut(FXSAVE_LEN..XSAVE_MIN).unwrap_or_default();
+    let unknown = header.get(..8).is_some_and(|bits| u64::read_from_bytes(bits).unwrap_or(0) & !COMPONENTS != 0);
+    let compact = header.get(8..24).is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0));
+    if refused || unknown || compact {
+        return Err(Errno::EFAULT);
+    }
+    // The rest is not looked at.
+    header.iter_mut().skip(24).for_each(|byte| *byte = 0);
+    Ok(saved)
 }
 
 #[cfg(test)]
@@ -246,8 +270,8 @@ mod tests {
         let first: &[u8; 512] = saved[..512].try_into().expect("512 bytes");
         assert_eq!(fp_len(first, 832), 832);
         assert_eq!(fp_len(first, 831), 512);
-        assert_eq!(restore_fp(saved[..836].to_vec(), 832)[700], 9);
-        let back = restore(&head.uc.uc_mcontext, &frame.regs, 0x7fff_ffff_f000).expect("a user address");
+        assert_eq!(restore_fp(saved[..836].to_vec(), &fp).map(|state| state[700]), Ok(9));
+        let back = restore(&head.uc, &frame.regs, 0x7fff_ffff_f000).expect("a user address");
         assert_eq!(back, Regs { orig_rax: u64::MAX, ..regs });
     }
 
@@ -271,12 +295,31 @@ mod tests {
         let regs = Regs { rip: 1, rflags: 0x202, ..Regs::default() };
         let frame = build(&delivery(), &Regs { rsp: 0x7000_0000, ..regs }, &[]).expect("there is room");
         let (head, _) = RtSigframeX86::read_from_prefix(&frame.bytes).expect("whole");
-        let mut context = head.uc.uc_mcontext;
-        context.eflags = u64::MAX;
-        assert_eq!(restore(&context, &regs, 0x1000).map(|regs| regs.rflags), Ok(0x5_0dd5 | 0x202));
-        context.rip = 0xffff_8000_0000_0000;
-        assert_eq!(restore(&context, &regs, 0x1000), Err(Errno::EFAULT));
-        let no_magic = restore_fp(vec![1; 516], 832);
-        assert!(no_magic.len() == 832 && no_magic[512] == 3 && no_magic[520] == 0);
+        let mut uc = head.uc;
+        uc.uc_mcontext.eflags = u64::MAX;
+        assert_eq!(restore(&uc, &regs, 0x1000).map(|regs| regs.rflags), Ok(0x5_0dd5 | 0x202));
+        uc.uc_mcontext.ss = 0x18;
+        assert_eq!(restore(&uc, &regs, 0x1000), Err(Errno::EFAULT));
+        uc.uc_flags = 0;
+        assert!(restore(&uc, &regs, 0x1000).is_ok());
+        uc.uc_mcontext.rip = 0xffff_8000_0000_0000;
+        assert_eq!(restore(&uc, &regs, 0x1000), Err(Errno::EFAULT));
+        let no_magic = restore_fp(vec![0; 516], &[0; 832]);
+        assert!(no_magic.is_ok_and(|state| state.len() == 832 && state[512] == 3 && state[520] == 0));
+    }
+
+    #[test]
+    fn state_that_a_processor_refuses_is_refused() {
+        let with = |at: usize, byte: u8| {
+            let mut saved = vec![0; 836];
+            saved[832..].copy_from_slice(&super::FP_XSTATE_MAGIC2.to_le_bytes());
+            saved[at] = byte;
+            restore_fp(saved, &[0; 832])
+        };
+        for at in [26, 519, 520, 535] {
+            assert_eq!(with(at, 0x80), Err(Errno::EFAULT), "byte {at}");
+        }
+        assert!(with(536, 1).is_ok_and(|state| state[536] == 0));
+        assert!(with(512, 7).is_ok_and(|state| state[512] == 7));
     }
 }

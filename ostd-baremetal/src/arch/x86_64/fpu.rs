@@ -14,7 +14,6 @@ const WANTED: u64 = 0b1110_0111;
 const MXCSR: usize = 24;
 const MXCSR_MASK: usize = 28;
 const HEADER: usize = 512;
-const HEADER_LEN: usize = 64;
 /// CR4: XSAVE and SSE are used, and SSE's exceptions taken.
 const CR4_BITS: u64 = 1 << 18 | 1 << 9 | 1 << 10;
 
@@ -92,7 +91,7 @@ pub(crate) fn fp_accepts(area: &[u8]) -> bool {
     let components = long(HEADER);
     let control = long(MXCSR) as u32;
     components & !COMPONENTS.load(Ordering::Relaxed) == 0
-        && area[HEADER + 8..HEADER + HEADER_LEN].iter().all(|byte| *byte == 0)
+        && area[HEADER + 8..HEADER + 24].iter().all(|byte| *byte == 0)
         && control & !MXCSR_ALLOWED.load(Ordering::Relaxed) == 0
 }
 
