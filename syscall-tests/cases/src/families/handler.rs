@@ -7,7 +7,7 @@ use kernel_abi::flags::{
     BUS_ADRERR, MapFlags, PipeFlags, ProtFlags, SEGV_ACCERR, SEGV_MAPERR, SI_TKILL, SI_USER, SIG_DFL, SIG_IGN, SaFlags,
     SigHow, StackFlags,
 };
-use kernel_abi::structs::{Sigaction, Siginfo, StackT, UcontextX86, status_signaled};
+use kernel_abi::structs::{Sigaction, SigcontextX86, Siginfo, StackT, UcontextRiscv, UcontextX86, status_signaled};
 use kernel_abi::{Arch, Calls, Errno, Fd, SigSet, Signal, Sys};
 
 use super::Outcome;
@@ -25,6 +25,7 @@ cases! { "handler":
     a_fault_of_protection_tells_so, a_fault_past_the_end_is_sigbus, a_blocked_fault_kills, an_ignored_fault_kills,
     a_broken_pipe_is_told_twice, ignoring_forgets_what_waits, a_child_has_the_handlers_and_not_what_waits,
     nobody_blocks_kill_and_stop, a_lower_number_goes_first, a_wild_stack_kills,
+    a_frame_that_leads_nowhere_kills, a_frame_with_a_foreign_segment_kills,
 }
 
 /// Where [`logs`] writes: a count, then the signals.
@@ -129,7 +130,6 @@ fn the_mask_is_put_back(sys: &dyn Sys) -> Outcome {
 }
 
 fn mask_in_frame(sys: &dyn Sys, context: usize) -> usize {
-    use kernel_abi::structs::UcontextRiscv;
     context
         + match sys.arch() {
             Arch::X86_64 => offset_of!(UcontextX86, uc_sigmask),
@@ -411,4 +411,35 @@ fn a_wild_stack_kills(sys: &dyn Sys) -> Outcome {
     let pid = sys.fork_with(|sys, _| i32::from(raise(sys, Signal::SIGUSR1).is_ok()), 0)?;
     assert_eq!(wait(sys, pid)? & !0x80, status_signaled(11, false));
     Ok(())
+}
+
+/// Has a child's handler spoil its own frame; expects the return from it to be the child's end.
+fn kills(sys: &dyn Sys, spoils: fn(&dyn Sys, usize, usize, usize)) -> Outcome {
+    act(sys, Signal::SIGUSR1, action(sys, spoils, SaFlags::SA_SIGINFO, SigSet::EMPTY))?;
+    // A runtime may have put a handler there.
+    act(sys, Signal::SIGSEGV, Sigaction { handler: SIG_DFL, ..Sigaction::default() })?;
+    let pid = sys.fork_with(|sys, _| i32::from(raise(sys, Signal::SIGUSR1).is_ok()), 0)?;
+    assert_eq!(wait(sys, pid)? & !0x80, status_signaled(11, false));
+    Ok(())
+}
+
+fn leads_nowhere(sys: &dyn Sys, _: usize, _: usize, context: usize) {
+    let at = match sys.arch() {
+        Arch::X86_64 => offset_of!(UcontextX86, uc_mcontext) + offset_of!(SigcontextX86, rip),
+        // The program counter is the first register.
+        Arch::Riscv64 => offset_of!(UcontextRiscv, uc_mcontext),
+    };
+    sys.store(context + at, &(1_u64 << 63));
+}
+
+fn a_frame_that_leads_nowhere_kills(sys: &dyn Sys) -> Outcome {
+    kills(sys, leads_nowhere)
+}
+
+fn has_a_foreign_segment(sys: &dyn Sys, _: usize, _: usize, context: usize) {
+    sys.store(context + offset_of!(UcontextX86, uc_mcontext) + offset_of!(SigcontextX86, ss), &0x18_u16);
+}
+
+fn a_frame_with_a_foreign_segment_kills(sys: &dyn Sys) -> Outcome {
+    if sys.arch() == Arch::X86_64 { kills(sys, has_a_foreign_segment) } else { Ok(()) }
 }
