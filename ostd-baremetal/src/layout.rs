@@ -94,6 +94,7 @@ impl Layout {
 mod tests {
     use alloc::vec::Vec;
     use core::ops::Range;
+    use core::slice;
 
     use super::{Layout, free_parts};
 
@@ -115,19 +116,20 @@ mod tests {
 
     fn parts_of(layout: &Layout) -> Vec<Range<usize>> {
         let own = [&layout.heap, &layout.stacks, &layout.tables, &layout.metadata].map(Range::clone);
-        own.into_iter().chain(free_parts(&[layout.frames.clone()], &layout.holes)).collect()
+        own.into_iter().chain(free_parts(slice::from_ref(&layout.frames), &layout.holes)).collect()
     }
 
     #[test]
     fn parts_do_not_overlap_and_a_small_machine_is_refused() {
         for megabytes in [12, 32, 256, 3000] {
-            let layout = Layout::divide(&[0x123_4000 % (megabytes << 19)..megabytes << 20]).expect("enough");
+            let layout =
+                Layout::divide(slice::from_ref(&(0x123_4000 % (megabytes << 19)..megabytes << 20))).expect("enough");
             let mut parts = parts_of(&layout);
             parts.sort_by_key(|part| part.start);
             assert!(parts.windows(2).all(|pair| pair[0].end <= pair[1].start), "{layout:x?}");
             assert_eq!(layout.frames.end, megabytes << 20);
         }
-        assert_eq!(Layout::divide(&[0..6 << 20]), None);
+        assert_eq!(Layout::divide(slice::from_ref(&(0..6 << 20))), None);
         assert_eq!(Layout::divide(&[]), None);
     }
 
@@ -135,7 +137,7 @@ mod tests {
     fn memory_on_both_sides_of_a_hole_is_used() {
         let gib = 1 << 30;
         let layout = Layout::divide(&[0x40_0000..2 * gib, 4 * gib..8 * gib]).expect("enough");
-        let frames: usize = free_parts(&[layout.frames.clone()], &layout.holes).iter().map(Range::len).sum();
+        let frames: usize = free_parts(slice::from_ref(&layout.frames), &layout.holes).iter().map(Range::len).sum();
         let covered = layout.holes.iter().any(|hole| hole.start == 2 * gib && hole.end >= 4 * gib);
         assert!(frames > 5 * gib && covered, "{layout:x?}");
         assert!(layout.metadata.len() * 128 >= layout.frames.len());

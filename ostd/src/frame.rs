@@ -247,7 +247,7 @@ impl Frames<'_> {
 
     /// Frames in the machine.
     pub fn total(&self) -> usize {
-        self.0.frames.usable
+        self.0.frames.total
     }
 
     /// Frames in use, page tables included.
@@ -285,9 +285,9 @@ pub(crate) struct FramePool {
     slots: NonNull<u8>,
     first: usize,
     /// Frames from the first to the last, holes included.
-    total: usize,
+    span: usize,
     /// Frames that can be given out.
-    usable: usize,
+    total: usize,
     /// Whether frames remember who asked for them.
     checks: bool,
     outstanding: AtomicUsize,
@@ -305,25 +305,25 @@ impl FramePool {
     pub(crate) fn new(backend: &Backend, checks: bool) -> Self {
         let memory = backend.memory();
         let (first, end) = (memory.start.as_usize() >> PAGE_SHIFT, memory.end.as_usize() >> PAGE_SHIFT);
-        let total = end - first;
-        let slots = backend.metadata(total.div_ceil(PER_CHUNK) * CHUNK);
+        let span = end - first;
+        let slots = backend.metadata(span.div_ceil(PER_CHUNK) * CHUNK);
         let mut buddy = Buddy::new();
-        let mut usable = 0;
+        let mut total = 0;
         let mut from = first;
         let holes = backend.memory_holes().into_iter();
         for hole in holes.chain([memory.end..memory.end]) {
             let (start, end) = (hole.start.as_usize() >> PAGE_SHIFT, hole.end.as_usize() >> PAGE_SHIFT);
             assert!(from <= start && start <= end, "holes of memory are in order");
             buddy.add_frame(from, start);
-            usable += start - from;
+            total += start - from;
             from = end;
         }
         Self {
             buddy: SpinLock::new(buddy),
             slots,
             first,
+            span,
             total,
-            usable,
             checks,
             outstanding: AtomicUsize::new(0),
             fail_in: AtomicUsize::new(0),
@@ -335,7 +335,7 @@ impl FramePool {
     pub(crate) fn bind(&self, core: &Arc<Core>) {
         let core = Arc::as_ptr(core).cast_mut();
         self.core.store(core, Ordering::Relaxed);
-        for chunk in 0..self.total.div_ceil(PER_CHUNK) {
+        for chunk in 0..self.span.div_ceil(PER_CHUNK) {
             // SAFETY: inside the metadata that the backend promised, aligned to the chunk.
             let head = unsafe { self.slots.byte_add(chunk * CHUNK).cast::<Slot>().as_ref() };
             head.core.store(core, Ordering::Relaxed);
@@ -345,7 +345,7 @@ impl FramePool {
 
     fn slot(&self, at: Paddr) -> NonNull<Slot> {
         let index = (at.as_usize() >> PAGE_SHIFT) - self.first;
-        assert!(index < self.total, "{at} is not in this machine's memory");
+        assert!(index < self.span, "{at} is not in this machine's memory");
         let offset = index / PER_CHUNK * CHUNK + (index % PER_CHUNK + 1) * size_of::<Slot>();
         // SAFETY: inside the metadata that the backend promised.
         unsafe { self.slots.byte_add(offset) }.cast()
@@ -362,7 +362,7 @@ impl FramePool {
     #[track_caller]
     fn take_run(&self, kind: u32, count: usize) -> Result<Vec<NonNull<Slot>>, Error> {
         self.fail_on_request()?;
-        if count == 0 || count > self.total {
+        if count == 0 || count > self.span {
             return if count == 0 { Ok(Vec::new()) } else { Err(Error::NoMemory) };
         }
         let rounded = count.next_power_of_two();
@@ -400,7 +400,7 @@ impl FramePool {
 
     fn users(&self, limit: usize) -> Vec<String> {
         let mut found = Vec::new();
-        for index in self.first..self.first + self.total {
+        for index in self.first..self.first + self.span {
             // SAFETY: inside the metadata that the backend promised, for `index` is a frame's.
             let slot = unsafe { self.slot(Paddr::new(index << PAGE_SHIFT)).as_ref() };
             let kind = match slot.kind.load(Ordering::Relaxed) {

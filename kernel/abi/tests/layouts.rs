@@ -46,7 +46,9 @@ fn walk(folder: &Path) -> Box<dyn Iterator<Item = String>> {
 
 /// What the `plain!` blocks of a source say: `Name as "linux", size {` and `offset field: type,`.
 fn plain(text: &str, into: &mut Layouts) {
-    let mut open: Option<(String, usize, Vec<(usize, String)>)> = None;
+    /// Where each field begins, and its name.
+    type Fields = Vec<(usize, String)>;
+    let mut open: Option<(String, usize, Fields)> = None;
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         match (&mut open, words.as_slice()) {

@@ -165,7 +165,7 @@ pub(super) fn every_alignment_copies_alike<S: Subject>(subject: &S) {
                 within.map_or(0, |within| part[within])
             });
             assert!(back.iter().copied().eq(expected), "{len} bytes from {skipped} to {offset}: {back:?}");
-            let mut apart = vec![0; 48];
+            let mut apart = [0; 48];
             assert_eq!(read(hal, root, at, &mut apart[skipped..skipped + len]), Ok(()));
             assert_eq!(&apart[skipped..skipped + len], part);
             assert_eq!(hal.user_fill(root, at, 0x77, len), Ok(()));
