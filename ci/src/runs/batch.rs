@@ -59,7 +59,7 @@ pub(super) fn run(place: &Place<'_>, batch: &Batch, tally: &mut Tally) -> Result
     for row in &wanted {
         files.file(&format!("{}/{}.sh", elf::FOLDER, row.name), 0o644, row.script.as_bytes())?;
     }
-    for (name, program) in elf::programs(place.arch) {
+    for (name, program) in elf::programs(place.root, place.arch)? {
         files.file(&format!("{}/{name}", elf::FOLDER), 0o755, &program)?;
     }
     files.file(&format!("{}/all", elf::FOLDER), 0o644, DRIVER.as_bytes())?;
@@ -113,7 +113,7 @@ pub(super) fn on_linux(root: &Path, tally: &mut Tally) -> Result<()> {
         symlink(program, bin.join(name)).with_context(|| format!("linking {name}"))?;
     }
     root::NAMES.split_whitespace().try_for_each(|name| symlink("busybox", bin.join(name)))?;
-    for (name, program) in elf::programs(Arch::X86_64) {
+    for (name, program) in elf::programs(root, Arch::X86_64)? {
         fs::write(rows.join(name), program)?;
         fs::set_permissions(rows.join(name), fs::Permissions::from_mode(0o755))?;
     }

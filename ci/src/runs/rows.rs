@@ -54,6 +54,12 @@ kill $all; for one in $all; do wait $one; echo $?; done",
         status: 0,
     },
     Row {
+        name: "threads_add_under_a_lock",
+        script: "$FOLDER/threads; $FOLDER/threads",
+        output: "80000\n80000\n",
+        status: 0,
+    },
+    Row {
         name: "both_sides_of_a_fifo_meet",
         script: "mkfifo p; i=0; while [ $i -lt 100 ]; do (echo $i >p) & cat p >>all; wait; i=$((i + 1)); done; wc -l all",
         output: "100 all\n",
