@@ -65,5 +65,9 @@ pub(crate) fn finish(status: u8) -> ! {
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    stop(format_args!("{info}"))
+    // On one line: the message may be long, the place is not.
+    match info.location() {
+        Some(at) => stop(format_args!("panicked at {at}: {}", info.message())),
+        None => stop(format_args!("panicked: {}", info.message())),
+    }
 }

@@ -8,8 +8,12 @@ use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use alloc::vec;
 use alloc::vec::Vec;
 
+use crate::halt;
+
 /// x87, SSE, AVX and AVX-512: what the kernel saves of what the CPU has.
 const WANTED: u64 = 0b1110_0111;
+/// x87 and SSE, without which no program runs.
+const BASE: u64 = 0b11;
 /// Where the legacy part keeps its control words, and where the header begins.
 const MXCSR: usize = 24;
 const MXCSR_MASK: usize = 28;
@@ -24,9 +28,14 @@ static MXCSR_ALLOWED: AtomicU32 = AtomicU32::new(0xffbf);
 
 /// Turns the unit of this CPU on; says which components it saves.
 pub(super) fn enable() -> u64 {
-    assert!(__cpuid(1).ecx & 1 << 26 != 0, "this CPU has no XSAVE");
+    if __cpuid(1).ecx & 1 << 26 == 0 {
+        halt::stop(format_args!("this CPU has no XSAVE"));
+    }
     let supported = __cpuid_count(0xd, 0);
     let components = (u64::from(supported.edx) << 32 | u64::from(supported.eax)) & WANTED;
+    if components & BASE != BASE {
+        halt::stop(format_args!("this CPU's XSAVE does not save what every CPU has"));
+    }
     // SAFETY: the CPU has XSAVE, and each component that is turned on; the kernel itself has no use for any of them.
     unsafe {
         asm!("mov {t}, cr4", "or {t}, {bits}", "mov cr4, {t}", "xsetbv", "fninit",
