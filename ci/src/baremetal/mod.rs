@@ -96,6 +96,8 @@ fn cargo(root: &Path, target: &str, package: Package, words: &[&str], say: Say) 
     cargo.current_dir(root).args(words).args(package).args(["--target", target]);
     // Its own folder: another compiler than the host's would make cargo build everything again at every turn.
     cargo.arg("--target-dir").arg(root.join("target/baremetal"));
+    // A debugger finds functions by their names.
+    cargo.args(["--config", "profile.dev.debug='limited'"]);
     let choice = match &core {
         Core::Prebuilt => String::from("the core library that rustup installed"),
         Core::Source => {
