@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use kernel::abi::SigSet;
 use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
+use kernel::process::First;
 use ostd::device::{ByteChannel, Devices};
 use ostd::hosted::folder::{HostFolder, Writable};
 use ostd::hosted::stdio::Captured;
@@ -90,7 +91,8 @@ fn run(root: &Path, checks: bool, arguments: Vec<Vec<u8>>) -> Vec<u8> {
     let folder = HostFolder::open(root, Writable::No).expect("the folder is there");
     let root = Root::Folder(Arc::new(folder));
     let kernel =
-        Kernel::boot(machine, Boot { root, stdio, devices: Devices::default(), strace: None }).expect("it boots");
+        Kernel::boot(machine, Boot { root, stdio, first: First::Program, devices: Devices::default(), strace: None })
+            .expect("it boots");
     let program = Program { arguments, environment: Vec::new(), directory: b"/".to_vec(), ignored: SigSet::EMPTY };
     let ending = kernel.run(&program).expect("no deadlock");
     assert_eq!(ending, Ending::Exited(0), "{}", streams.output_text());

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use kernel::abi::SigSet;
 use kernel::kernel::{Boot, Booted, Ending, Kernel, Program, Root};
+use kernel::process::First;
 use ostd::device::{ByteChannel, Devices};
 use ostd::hosted::scripted::{Guest, Token, image};
 use ostd::hosted::stdio::Captured;
@@ -59,8 +60,11 @@ fn boot(checks: bool, main: impl Fn(&mut Guest) + Send + Sync + 'static) -> Boot
     let streams = Captured::new(b"");
     let stdio: [Arc<dyn ByteChannel>; 3] = [1, 2, 3].map(|line| streams.channel(&watch, line));
     let entry = machine.backend().scripted().register(move |guest, _| main(guest));
-    let kernel = Kernel::boot(machine, Boot { root: Root::Empty, stdio, devices: Devices::default(), strace: None })
-        .expect("it boots");
+    let kernel = Kernel::boot(
+        machine,
+        Boot { root: Root::Empty, stdio, first: First::Program, devices: Devices::default(), strace: None },
+    )
+    .expect("it boots");
     kernel.install(b"/program", 0o755, &image(entry)).expect("there is room");
     kernel
 }

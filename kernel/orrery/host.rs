@@ -9,6 +9,7 @@ use std::sync::Arc;
 use kernel::abi::SigSet;
 use kernel::fs::initramfs::Archive;
 use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
+use kernel::process::First;
 use ostd::device::Devices;
 use ostd::hosted::folder::{HostFolder, Writable};
 use ostd::hosted::outside::{HostSignals, Outside};
@@ -118,7 +119,7 @@ fn run(options: &Options) -> Result<u8, String> {
     let stdio = stdio::standard(&watch, &outside, STDIO_LINES)
         .map_err(|problem| format!("cannot use the standard streams: {}", reason(&problem)))?;
     let machine = Machine::new(backend, MachineConfig { checks: false });
-    let boot = Boot { root, stdio, devices: Devices::default(), strace: options.strace.clone() };
+    let boot = Boot { root, stdio, first: First::Program, devices: Devices::default(), strace: options.strace.clone() };
     let kernel = Kernel::boot(machine, boot).map_err(|errno| format!("cannot boot: {errno}"))?;
     let ending = kernel.run(&program);
     terminal::give_back();

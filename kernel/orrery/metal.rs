@@ -10,6 +10,7 @@ use kernel::abi::SigSet;
 use kernel::error::Errno;
 use kernel::fs::initramfs::Archive;
 use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
+use kernel::process::First;
 use ostd::baremetal::Baremetal;
 use ostd::baremetal::serial::{Far, channel};
 use ostd::{Machine, MachineConfig, RunEnd};
@@ -39,12 +40,16 @@ fn main(backend: Baremetal) -> u8 {
     let stdio = [Arc::clone(&serial), Arc::clone(&serial), serial];
     let devices = backend.devices().clone();
     let machine = Machine::new(backend, MachineConfig::default());
-    let boot = Boot { root: Root::Archive(archive), stdio, devices, strace: words.strace };
+    // What nobody names is init, as on Linux; what is named is a program, as on a host.
+    let (first, arguments) = match words.arguments {
+        named if named.is_empty() => (First::Init, vec![b"/init".to_vec()]),
+        named => (First::Program, named),
+    };
+    let boot = Boot { root: Root::Archive(archive), stdio, first, devices, strace: words.strace };
     let kernel = match Kernel::boot(machine.clone(), boot) {
         Ok(kernel) => kernel,
         Err(errno) => return told(machine.backend(), FAILED, &format!("cannot boot: {errno}")),
     };
-    let arguments = if words.arguments.is_empty() { vec![b"/init".to_vec()] } else { words.arguments };
     let name = String::from_utf8_lossy(&arguments[0]).into_owned();
     let program =
         Program { arguments, environment: words.environment, directory: b"/".to_vec(), ignored: SigSet::EMPTY };

@@ -32,7 +32,7 @@ use crate::fs::stream::StreamFile;
 use crate::futex::FutexTable;
 use crate::ipc::Fifos;
 use crate::mm::AddressSpace;
-use crate::process::{Calls, PROGRAM_PID, Processes, Program as Start, Thread, identity_of};
+use crate::process::{Calls, First, Processes, Program as Start, Thread, identity_of};
 use crate::sched::RoundRobin;
 use crate::syscall;
 use crate::time::Clock;
@@ -73,13 +73,15 @@ pub struct Boot {
     pub root: Root,
     /// What descriptors 0, 1 and 2 of the program are.
     pub stdio: [Arc<dyn ByteChannel>; 3],
+    /// What the program will be.
+    pub first: First,
     /// What else the machine carries.
     pub devices: Devices,
     /// Which calls to print: none, all (an empty text), or those it names, comma-separated.
     pub strace: Option<String>,
 }
 
-/// The program a kernel runs as pid 2.
+/// The program a kernel runs.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// Its arguments, its name first; a name without a slash is looked for in the environment's PATH.
@@ -189,7 +191,7 @@ impl Kernel {
             nameless: NamelessFiles::new(&machine, limits.inodes(), NAMELESS_DEV),
             limits,
             mounts,
-            processes: Processes::new(&machine, nothing, Arc::new(Answers(Weak::clone(kernel)))),
+            processes: Processes::new(&machine, boot.first, nothing, Arc::new(Answers(Weak::clone(kernel)))),
             console,
             consoles,
             stdio,
@@ -240,7 +242,7 @@ impl Kernel {
                 OutsideEvent::WindowChanged => self.console.iter().for_each(|console| console.window_changed()),
                 OutsideEvent::Signal(number) => {
                     if let (Some(program), Some(signal)) =
-                        (self.processes.find(PROGRAM_PID), Signal::from_number(number))
+                        (self.processes.find(self.processes.program_pid()), Signal::from_number(number))
                     {
                         // It may just have ended.
                         let _ = program.send(signal, Siginfo::kernel(signal));
@@ -248,7 +250,8 @@ impl Kernel {
                 }
                 OutsideEvent::Key(number) => {
                     if let Some(signal) = Signal::from_number(number) {
-                        let group = self.console.as_ref().map_or(PROGRAM_PID, |console| console.job().group);
+                        let program = self.processes.program_pid();
+                        let group = self.console.as_ref().map_or(program, |console| console.job().group);
                         // As above.
                         let _ = self.processes.signal_group(group, signal, Siginfo::kernel(signal));
                     }
@@ -281,7 +284,7 @@ impl Kernel {
         Ok(ending)
     }
 
-    /// Starts the program as pid 2, in a session of its own, with the standard streams.
+    /// Starts the program, in a session of its own, with the standard streams.
     fn start(&self, program: &Program) -> Result<()> {
         let root = Credentials::root();
         let fs = FsContext::new(&self.mounts);
@@ -297,7 +300,8 @@ impl Kernel {
         }
         let name = program.arguments.first().ok_or(Errno::ENOENT)?;
         if let Some(console) = &self.console {
-            console.set_job(Job { session: PROGRAM_PID, group: PROGRAM_PID });
+            let program = self.processes.program_pid();
+            console.set_job(Job { session: program, group: program });
         }
         let mut refusal = Errno::ENOENT;
         for path in candidates(name, &program.environment) {

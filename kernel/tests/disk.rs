@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kernel::abi::SigSet;
 use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
+use kernel::process::First;
 use ostd::device::{ByteChannel, Devices};
 use ostd::hosted::disk::RamDisk;
 use ostd::hosted::scripted::{Guest, image};
@@ -64,7 +65,7 @@ fn run(disk: &RamDisk, watch: &Arc<Watch>, seed: u64, main: impl Fn(&mut Guest) 
     let streams = Captured::new(b"");
     let stdio: [Arc<dyn ByteChannel>; 3] = [1, 2, 3].map(|line| streams.channel(watch, line));
     let devices = Devices { disks: vec![Arc::new(disk.clone())], ..Devices::default() };
-    let boot = Boot { root: Root::Empty, stdio, devices, strace: None };
+    let boot = Boot { root: Root::Empty, stdio, first: First::Program, devices, strace: None };
     let kernel = Kernel::boot(machine, boot).expect("it boots");
     let entry = kernel.machine().backend().scripted().register(move |guest, _| main(guest));
     kernel.install(b"/program", 0o755, &image(entry)).expect("there is room");

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kernel::abi::SigSet;
 use kernel::kernel::{Boot, Booted, Ending, Kernel, Program, Root};
+use kernel::process::First;
 use ostd::device::{ByteChannel, Devices};
 use ostd::hosted::scripted::{Guest, image};
 use ostd::hosted::stdio::Captured;
@@ -21,16 +22,23 @@ const FORK: usize = 57;
 const WAIT4: usize = 61;
 const PAUSE: usize = 34;
 const EXIT_GROUP: usize = 231;
+const SCHED_YIELD: usize = 24;
+const KILL: usize = 62;
+const GETPPID: usize = 110;
 
 /// A kernel of a megabyte or `config`'s size, with `/dev` and `/proc` and nothing on its standard streams.
 fn boot_on(config: &HostedConfig) -> Booted {
+    boot_as(First::Program, config)
+}
+
+fn boot_as(first: First, config: &HostedConfig) -> Booted {
     let watch = Watch::new();
     let config = HostedConfig { watch: Some(Arc::clone(&watch)), ..config.clone() };
     let machine = Machine::new(Hosted::new(&config).expect("the host has memory"), MachineConfig::default());
     let streams = Captured::new(b"");
     let stdio: [Arc<dyn ByteChannel>; 3] = [1, 2, 3].map(|line| streams.channel(&watch, line));
-    Kernel::boot(machine, Boot { root: Root::Empty, stdio, devices: Devices::default(), strace: None })
-        .expect("it boots")
+    let boot = Boot { root: Root::Empty, stdio, first, devices: Devices::default(), strace: None };
+    Kernel::boot(machine, boot).expect("it boots")
 }
 
 fn boot() -> Booted {
@@ -57,6 +65,31 @@ fn parent_and_child(guest: &mut Guest) {
     assert!(pid > 2, "{pid}");
     assert_eq!(guest.syscall(WAIT4, [usize::MAX, 0, 0, 0, 0, 0]), pid);
     assert_eq!(guest.syscall(GETPID, [0; 6]), 2);
+    guest.syscall(EXIT_GROUP, [7, 0, 0, 0, 0, 0]);
+}
+
+/// Init: its child dies before the grandchild, and it is killed in vain.
+fn init(guest: &mut Guest) {
+    let orphan = guest.engine().register(|guest, _| {
+        while guest.syscall(GETPPID, [0; 6]) != 1 {
+            guest.syscall(SCHED_YIELD, [0; 6]);
+        }
+        // SIGKILL, SIGTERM and SIGSTOP, of which init handles none.
+        for signal in [9, 15, 19] {
+            assert_eq!(guest.syscall(KILL, [1, signal, 0, 0, 0, 0]), 0);
+        }
+        guest.syscall(EXIT_GROUP, [5, 0, 0, 0, 0, 0]);
+    });
+    let child = guest.engine().register(move |guest, _| {
+        guest.syscall_with_child(FORK, [0; 6], orphan);
+        guest.syscall(EXIT_GROUP, [3, 0, 0, 0, 0, 0]);
+    });
+    assert_eq!((guest.syscall(GETPID, [0; 6]), guest.syscall(GETPPID, [0; 6])), (1, 0));
+    let pid = guest.syscall_with_child(FORK, [0; 6], child);
+    let mut ended = [(); 2].map(|()| guest.syscall(WAIT4, [usize::MAX, 0, 0, 0, 0, 0]));
+    ended.sort_unstable();
+    assert_eq!(ended, [pid, pid + 1]);
+    assert_eq!(guest.syscall(WAIT4, [usize::MAX, 0, 0, 0, 0, 0]), -10, "ECHILD");
     guest.syscall(EXIT_GROUP, [7, 0, 0, 0, 0, 0]);
 }
 
@@ -96,6 +129,18 @@ fn a_thousand_kernels_one_after_another_leave_nothing_behind() {
     assert_eq!(descriptors(), files);
     let grown = resident_kib().saturating_sub(memory);
     assert!(grown < 1000, "a kilobyte or more per kernel: {grown} KiB");
+}
+
+#[test]
+fn init_takes_orphans_and_does_not_hear_what_it_does_not_handle() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for seed in 0..20 {
+        let mode = Mode::Deterministic { seed };
+        let kernel = boot_as(First::Init, &HostedConfig { memory: 4 << 20, cpus: 2, mode, ..HostedConfig::default() });
+        install(&kernel, init);
+        assert_eq!(run(&kernel).expect("no deadlock"), Ending::Exited(7));
+        kernel.shutdown().expect("nothing is left");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use ostd_hal::{Client, CpuId, Interrupt, Paddr, Step};
 
 use crate::lock::Lock;
 use crate::stacks::Stack;
-use crate::{arch, halt, machine};
+use crate::{arch, halt, machine, user};
 
 /// The most CPUs that are used; a machine may have more.
 pub(crate) const CPUS_MAX: usize = 32;
@@ -197,6 +197,8 @@ fn turns(lent: Lent) {
         let step = client.step(local.id);
         // Whatever the client did with interrupts: nobody's call to stop may come between the look and the sleep.
         arch::interrupts_disable();
+        // A program entered in this step may be released by any CPU in the next: its registers go home.
+        user::save_floating_point(local);
         if step == Step::Idle && !client.stopping() {
             arch::wait_for_interrupt();
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kernel::kernel::{Boot, Kernel, Root};
+use kernel::process::First;
 use ostd::device::Devices;
 use ostd::hosted::folder::{HostFolder, Writable};
 use ostd::hosted::{Engine, Hosted, HostedConfig};
@@ -31,8 +32,13 @@ fn run_here(case: &Case, program: &Path, directory: &Path, seed: u64, seat: &Sea
     let folder =
         HostFolder::open(Path::new("/"), Writable::No).map_err(|problem| format!("no host folder: {problem}"))?;
     let (stdio, output) = machine::stdio();
-    let boot =
-        Boot { root: Root::Folder(Arc::new(folder)), stdio, devices: Devices::default(), strace: machine::strace() };
+    let boot = Boot {
+        root: Root::Folder(Arc::new(folder)),
+        stdio,
+        first: First::Program,
+        devices: Devices::default(),
+        strace: machine::strace(),
+    };
     let kernel = Kernel::boot(machine, boot).map_err(|errno| format!("the kernel does not boot: {errno:?}"))?;
     let [program, directory] = [program, directory].map(|path| path.to_string_lossy().into_owned());
     machine::run(kernel, &[&program, case.name], &directory)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use kernel::kernel::{Boot, Kernel, Root};
+use kernel::process::First;
 use kernel_abi::flags::{CloneFlags, MapFlags, ProtFlags};
 use kernel_abi::structs::CloneArgs;
 use kernel_abi::sys::{ChildFn, Handler, HandlerFn, PAGE_LEN};
@@ -71,7 +72,13 @@ fn run_here(case: &'static Case, seed: u64, seat: &Seat) -> std::result::Result<
     let (stdio, output) = machine::stdio();
     let kernel = Kernel::boot(
         machine,
-        Boot { root: Root::Empty, stdio, devices: Devices::default(), strace: machine::strace() },
+        Boot {
+            root: Root::Empty,
+            stdio,
+            first: First::Program,
+            devices: Devices::default(),
+            strace: machine::strace(),
+        },
     )
     .map_err(|errno| format!("the kernel does not boot: {errno:?}"))?;
     kernel

@@ -17,6 +17,7 @@ use crate::boot::qemu::Qemu;
 mod bad;
 mod batch;
 mod elf;
+mod init;
 mod rows;
 mod shells;
 
@@ -118,6 +119,7 @@ pub(crate) fn run(root: &Path, runs: &Runs) -> Result<ExitCode> {
     for batch in rows::BATCHES {
         batch::run(&place, batch, &mut tally)?;
     }
+    init::run(&place, &mut tally)?;
     // What a machine refuses, it refuses before it has a second processor.
     if runs.cpus == 1 {
         bad::run(&place, &mut tally)?;

@@ -107,6 +107,10 @@ impl Thread {
     }
 
     fn act_by_default(&self, signal: Signal) {
+        // It was blocked when it was sent.
+        if self.process.is_unkillable.load() {
+            return;
+        }
         match Disposition::of(signal) {
             Disposition::Ignore | Disposition::Continue => {}
             Disposition::Terminate => self.process.begin_exit(status_signaled(signal.number(), false)),

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use ostd::sync::Sleep;
 
 use super::tree::State;
-use super::{KERNEL_PID, PROGRAM_PID, Process, Processes, Thread, ticks};
+use super::{Process, Processes, Thread, ticks};
 use crate::abi::Signal;
 use crate::abi::flags::SI_USER;
 use crate::abi::structs::{ChildChange, Siginfo, status_exited};
@@ -117,7 +117,8 @@ impl Process {
             |parent: &Process, signal| signal == Signal::SIGCHLD.number() && parent.actions().lock().reaps_by_itself();
         // Who wants no zombies hears of the end no later than wait4(2) finds nobody.
         let above = processes.tree.lock().parent(pid);
-        let told = above.filter(|(parent, signal)| parent.pid() != KERNEL_PID && leaves_none(parent, *signal));
+        let told =
+            above.filter(|(parent, signal)| parent.pid() != processes.kernel_pid() && leaves_none(parent, *signal));
         if let Some((parent, signal)) = &told {
             self.tell_end(parent, *signal, status);
         }
@@ -126,7 +127,7 @@ impl Process {
         let (parent, exit_signal, heir) = {
             let mut tree = processes.tree.lock();
             let heir = tree.heir(pid, |ancestor| ancestor.is_reaper()).and_then(|heir| tree.get(heir));
-            let heir_pid = heir.as_ref().map_or(KERNEL_PID, |heir| heir.pid());
+            let heir_pid = heir.as_ref().map_or(processes.kernel_pid(), |heir| heir.pid());
             let Some((parent, exit_signal, zombies)) = tree.end(pid, status, heir_pid) else { return };
             for zombie in zombies {
                 if heir.as_ref().is_none_or(|heir| heir.actions().lock().reaps_by_itself()) {
@@ -136,7 +137,7 @@ impl Process {
                 }
             }
             // In the same breath, so that nobody finds a zombie that nobody waits for.
-            let unheard = told.is_some() || parent.pid() == KERNEL_PID || leaves_none(&parent, exit_signal);
+            let unheard = told.is_some() || parent.pid() == processes.kernel_pid() || leaves_none(&parent, exit_signal);
             gone.extend(if unheard { tree.reap(pid) } else { None });
             (parent, exit_signal, heir)
         };
@@ -161,10 +162,10 @@ impl Process {
         }
         if told.is_some() {
             parent.children_changed.wake_all();
-        } else if parent.pid() != KERNEL_PID {
+        } else if parent.pid() != processes.kernel_pid() {
             self.tell_end(&parent, exit_signal, status);
         }
-        if pid == PROGRAM_PID {
+        if pid == processes.program_pid() {
             *processes.program_status.lock() = Some(status);
         }
         processes.ended.wake_all();

@@ -34,7 +34,7 @@ pub use clone::CloneRequest;
 pub use limits::{Limits, PROCESSES_MAX};
 pub use names::{HOST_NAME_MAX, Names};
 pub use process::{ExecInfo, Process};
-pub use processes::{KERNEL_PID, PROGRAM_PID, Processes, Program};
+pub use processes::{First, Processes, Program};
 pub use run::Calls;
 pub use scheduling::Scheduling;
 pub use spent::{Spent, ticks};

@@ -67,6 +67,8 @@ pub struct Process {
     pub(super) death_signal: AtomicU32,
     /// Whether orphans among its descendants become its children.
     pub(super) is_reaper: AtomicBool,
+    /// Whether signals do nothing to it for which it has no handler: it is init. What the processor raises still does.
+    pub(super) is_unkillable: AtomicBool,
     /// Whether it asked to leave no core.
     pub(super) is_secret: AtomicBool,
     /// What personality(2) was told.
@@ -106,6 +108,7 @@ impl Process {
             timers: Timers::default(),
             death_signal: AtomicU32::new(0),
             is_reaper: AtomicBool::new(false),
+            is_unkillable: AtomicBool::new(false),
             is_secret: AtomicBool::new(false),
             persona: AtomicU32::new(0),
             is_gone: AtomicBool::new(false),

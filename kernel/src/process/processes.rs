@@ -22,10 +22,24 @@ use crate::vfs::{FdTable, FsContext};
 
 /// The tree of processes.
 const TREE: Rank = Rank::new("process tree", 100);
-/// The kernel itself: parent of the first program and of orphans, which it does not keep waiting.
-pub const KERNEL_PID: i32 = 1;
-/// The program the machine was started for.
-pub const PROGRAM_PID: i32 = 2;
+/// What the program is that the machine was started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum First {
+    /// Process 2, one like any other. The kernel is process 1, and takes orphans, which it does not keep waiting.
+    Program,
+    /// Process 1, which takes orphans and does not hear signals for which it has no handler.
+    Init,
+}
+
+impl First {
+    /// The kernel's own number: that of the first program's parent.
+    fn kernel_pid(self) -> i32 {
+        match self {
+            Self::Program => 1,
+            Self::Init => 0,
+        }
+    }
+}
 
 /// How long those who were killed have before they are killed again.
 const KILL_AGAIN_NS: u64 = 10_000_000;
@@ -53,6 +67,7 @@ pub struct Program {
 /// The table.
 pub struct Processes {
     machine: Machine,
+    first: First,
     pub(super) calls: Arc<dyn Calls>,
     pub(super) tree: SpinLock<Tree<Arc<Process>>>,
     pub(super) threads: SpinLock<BTreeMap<i32, Weak<Thread>>>,
@@ -67,14 +82,16 @@ pub struct Processes {
 impl Processes {
     /// A table with nobody in it but the kernel. System calls go to `calls`; `nothing`, an empty address space, is what
     /// dead threads have.
-    pub fn new(machine: &Machine, nothing: Arc<AddressSpace>, calls: Arc<dyn Calls>) -> Arc<Self> {
+    pub fn new(machine: &Machine, first: First, nothing: Arc<AddressSpace>, calls: Arc<dyn Calls>) -> Arc<Self> {
+        let pid = first.kernel_pid();
         let now = machine.monotonic_ns();
         Arc::new_cyclic(|processes| {
-            let kernel = Process::new(KERNEL_PID, Weak::clone(processes), Session::new(KERNEL_PID), now);
+            let kernel = Process::new(pid, Weak::clone(processes), Session::new(pid), now);
             Self {
                 machine: machine.clone(),
+                first,
                 calls,
-                tree: SpinLock::ranked(TREE, Tree::new(KERNEL_PID, Arc::new(kernel))),
+                tree: SpinLock::ranked(TREE, Tree::new(pid, Arc::new(kernel))),
                 threads: SpinLock::default(),
                 nothing,
                 program_status: SpinLock::new(None),
@@ -90,6 +107,16 @@ impl Processes {
         &self.machine
     }
 
+    /// The kernel itself: parent of the first program.
+    pub fn kernel_pid(&self) -> i32 {
+        self.first.kernel_pid()
+    }
+
+    /// The program the machine was started for.
+    pub fn program_pid(&self) -> i32 {
+        self.kernel_pid() + 1
+    }
+
     /// What host and domain are called.
     pub fn names(&self) -> &Names {
         &self.names
@@ -103,10 +130,12 @@ impl Processes {
         let executable = Executable::open(&fs, &credentials, None, &path)?;
         let image = super::exec::load(self, &fs, &credentials, executable, words, limits).map_err(Failure::errno)?;
         let open_regs = image.regs();
-        let pid = PROGRAM_PID;
+        let pid = self.program_pid();
         let now = self.machine.monotonic_ns();
         let process = Arc::new(Process::new(pid, Arc::downgrade(self), Session::new(pid), now));
         *process.info.lock() = image.info.clone();
+        process.set_reaper(self.first == First::Init);
+        process.is_unkillable.store(self.first == First::Init);
         process.session().set_terminal(terminal);
         for signal in ignored.iter() {
             let action = Sigaction { handler: SIG_IGN, ..Sigaction::default() };
@@ -121,7 +150,7 @@ impl Processes {
                 return Err(Errno::EBUSY);
             }
             tree.next_pid(|_| false);
-            tree.add(pid, KERNEL_PID, Signal::SIGCHLD.number(), Arc::clone(&process));
+            tree.add(pid, self.kernel_pid(), Signal::SIGCHLD.number(), Arc::clone(&process));
             tree.set_session(pid)?;
         }
         self.enlist(&thread);
@@ -145,8 +174,7 @@ impl Processes {
         // Again and again: somebody may just have been forked.
         while !self.is_alone() && self.machine.monotonic_ns() < deadline_ns {
             for process in self.all() {
-                let info = Siginfo::kernel(Signal::SIGKILL);
-                let _ = process.send(Signal::SIGKILL, info);
+                process.begin_exit(status_signaled(Signal::SIGKILL.number(), false));
             }
             let look_again_ns = self.machine.monotonic_ns().saturating_add(KILL_AGAIN_NS);
             let sleep = Sleep::uninterruptible().until(Some(deadline_ns.min(look_again_ns)));
@@ -176,12 +204,12 @@ impl Processes {
 
     /// Everybody but the kernel, zombies included.
     pub fn all(&self) -> Vec<Arc<Process>> {
-        self.tree.lock().select(|pid, _, _| pid != KERNEL_PID)
+        self.tree.lock().select(|pid, _, _| pid != self.kernel_pid())
     }
 
     /// The members of a process group.
     pub fn group(&self, group: i32) -> Vec<Arc<Process>> {
-        self.tree.lock().select(|pid, of, _| pid != KERNEL_PID && of == group)
+        self.tree.lock().select(|pid, of, _| pid != self.kernel_pid() && of == group)
     }
 
     /// Parent, group, session and state of a process.

@@ -31,7 +31,7 @@ impl Process {
             thread.mask.contains(signal) || thread.saved.is_some_and(|mask| mask.contains(signal))
         };
         let blocked = threads.iter().any(|thread| wanted(&thread.signals.lock()));
-        if !blocked && self.actions().lock().ignores(signal) {
+        if !blocked && self.does_nothing_at(signal) {
             return Ok(());
         }
         let limit = self.limit(Resource::RLIMIT_SIGPENDING);
@@ -46,6 +46,9 @@ impl Process {
     /// What happens whoever gets the signal; returns whether it is still to be queued.
     fn prepare(&self, signal: Signal) -> bool {
         if signal == Signal::SIGKILL {
+            if self.is_unkillable.load() {
+                return false;
+            }
             self.begin_exit(status_signaled(signal.number(), false));
             return false;
         }
@@ -56,6 +59,12 @@ impl Process {
             self.forget(SigSet::of(&[Signal::SIGCONT]));
         }
         true
+    }
+
+    fn does_nothing_at(&self, signal: Signal) -> bool {
+        let actions = self.actions();
+        let actions = actions.lock();
+        actions.ignores(signal) || self.is_unkillable.load() && actions.of(signal).handler == SIG_DFL
     }
 
     fn forget(&self, set: SigSet) {
@@ -139,7 +148,7 @@ impl Thread {
         if !self.process.prepare(signal) {
             return Ok(());
         }
-        let ignored = self.process.actions().lock().ignores(signal);
+        let ignored = self.process.does_nothing_at(signal);
         let limit = self.process.limit(Resource::RLIMIT_SIGPENDING);
         let mut signals = self.signals.lock();
         let blocked = signals.mask.contains(signal) || signals.saved.is_some_and(|mask| mask.contains(signal));
@@ -164,6 +173,9 @@ impl Thread {
         if actions.ignores(signal) || signals.mask.contains(signal) {
             actions.set(signal, Sigaction { handler: SIG_DFL, ..Sigaction::default() });
             signals.mask.remove(signal);
+        }
+        if actions.of(signal).handler == SIG_DFL {
+            self.process.is_unkillable.store(false);
         }
         // Standard signals always find room.
         let _ = signals.pending.push(signal, info, usize::MAX);

@@ -48,11 +48,11 @@ struct Node<P> {
 }
 
 impl<P: Clone> Tree<P> {
-    /// A tree of one, its own parent, group and session.
+    /// A tree of one, its own group and session. Its parent is a number that nobody has.
     pub fn new(pid: i32, data: P) -> Self {
         let node = Node {
             data,
-            parent: 0,
+            parent: pid - 1,
             children: BTreeSet::new(),
             group: pid,
             session: pid,

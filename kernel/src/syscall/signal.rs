@@ -12,7 +12,7 @@ use crate::abi::flags::{SI_TKILL, SI_USER, SigHow};
 use crate::abi::types::{Sigaction, Siginfo, StackT, Timespec, UserMut, UserPtr};
 use crate::abi::{Arch, Pid, SigSet, Signal};
 use crate::error::{Errno, Result};
-use crate::process::{KERNEL_PID, Process, Processes};
+use crate::process::{Process, Processes};
 use crate::signal::UNBLOCKABLE;
 
 const ARCH: Arch = match ostd::user::ARCH {
@@ -233,7 +233,7 @@ pub(super) fn kill(cx: &mut Context<'_>, who: Pid, signal: SignalNumber) -> Resu
             };
             // A process that is not there is told before a signal that does not exist.
             let signal = signal_of(signal)?;
-            if pid == KERNEL_PID {
+            if pid == processes.kernel_pid() {
                 // It takes no signals, but it is there.
                 return may_signal(cx, &target, signal).map(|()| 0);
             }

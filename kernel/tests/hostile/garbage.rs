@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kernel::kernel::{Boot, Kernel, Program, Root};
+use kernel::process::First;
 use kernel_abi::flags::WaitOptions;
 use kernel_abi::row::Call;
 use kernel_abi::{Arch, Calls as _, Gid, Pid, Sys as _, Uid};
@@ -83,6 +84,7 @@ fn in_process(arguments: &[String]) {
     let boot = Boot {
         root: Root::Folder(Arc::new(folder)),
         stdio,
+        first: First::Program,
         devices: Devices::default(),
         strace: std::env::var("ORRERY_STRACE").ok(),
     };

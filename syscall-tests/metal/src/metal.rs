@@ -16,6 +16,7 @@ use conformance::{Checks, Subject};
 use kernel::abi::SigSet;
 use kernel::fs::initramfs::Archive;
 use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
+use kernel::process::First;
 use machine::{Ground, expect_nothing_left};
 use ostd::baremetal::Baremetal;
 use ostd::baremetal::serial::{Far, channel};
@@ -104,7 +105,7 @@ fn run_cases(machine: &Machine, arguments: Vec<Vec<u8>>) -> Result<Ending, Strin
     let serial = channel(Far::Listener);
     let stdio = [Arc::clone(&serial), Arc::clone(&serial), serial];
     let devices = machine.backend().devices().clone();
-    let boot = Boot { root: Root::Archive(archive), stdio, devices, strace: None };
+    let boot = Boot { root: Root::Archive(archive), stdio, first: First::Program, devices, strace: None };
     let kernel = Kernel::boot(machine.clone(), boot).map_err(|errno| format!("cannot boot: {errno}"))?;
     let program = Program { arguments, environment: Vec::new(), directory: b"/".to_vec(), ignored: SigSet::EMPTY };
     kernel.run(&program).map_err(|end| format!("{end:?}"))
