@@ -7,6 +7,7 @@ mod machine;
 #[path = "../../../ostd/tests/programs/mod.rs"]
 mod programs;
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -23,6 +24,7 @@ use ostd::baremetal::serial::{Far, channel};
 use ostd::device::Devices;
 use ostd::hal::Hal as _;
 use ostd::sched::Fifo;
+use ostd::task::Task;
 use ostd::user::ARCH;
 use ostd::{Machine, MachineConfig};
 use programs::{Code, machine_code};
@@ -72,7 +74,14 @@ fn tests() -> Vec<(String, Test)> {
     conformance.chain(alone).chain(machine).collect()
 }
 
+/// The word that asks for a machine which dies of a full kernel stack, and the task whose stack that is.
+const OVERFLOW: &[u8] = b"overflow";
+const DEEP: &str = "deep";
+
 fn main(mut backend: Baremetal) -> u8 {
+    if backend.command_line().split(|byte| *byte == b' ').any(|word| word == OVERFLOW) {
+        return overflow(backend);
+    }
     let plan = Plan::read(backend.command_line());
     let tests = tests();
     let names: Vec<&str> = tests.iter().map(|(name, _)| name.as_str()).collect();
@@ -87,6 +96,22 @@ fn main(mut backend: Baremetal) -> u8 {
         backend.emergency_write(format!("ok {number} {name}\n").as_bytes());
     }
     cases(backend, plan.words_for_cases(&names))
+}
+
+/// Has a task call itself until its stack is full, of which the machine must die.
+fn overflow(backend: Baremetal) -> u8 {
+    fn deeper(depth: usize) -> usize {
+        let room = core::hint::black_box([depth; 64]);
+        if depth == usize::MAX { depth } else { deeper(depth + 1) + room[depth % room.len()] }
+    }
+    let machine = Machine::new(backend, MachineConfig::default());
+    machine.set_scheduler(Arc::new(Fifo::default()));
+    let recursion = || {
+        core::hint::black_box(deeper(0));
+    };
+    Task::spawn(&machine, DEEP, Box::new(()), recursion).expect("memory for a stack");
+    let end = machine.run();
+    failed(&machine, &format!("a stack without an end: {end:?}"))
 }
 
 /// Boots the kernel, with the cases as its first program, which tells KTAP itself.
