@@ -10,6 +10,7 @@ mod baremetal;
 mod boot;
 mod cases;
 mod check;
+mod coverage;
 mod figures;
 mod metal;
 mod runs;
@@ -39,6 +40,8 @@ enum Errand {
     },
     /// Build the cases as a static program for Linux, without a C library, and print where it is; or run it
     Cases(cases::Cases),
+    /// Print which rows, errnos and flags no case reaches
+    Coverage,
     /// Boot the kernel in QEMU and run a program in it
     Boot(boot::Boot),
     /// Run every test that a bare machine can run, in QEMU, and compare with the hosted ones
@@ -80,6 +83,7 @@ fn run() -> Result<ExitCode> {
         Errand::CheckArchitecture => return Ok(check::report(&tree)),
         Errand::Baremetal { command, target } => baremetal::run(&tree.root, &command, target.as_deref())?,
         Errand::Cases(cases) => return cases::run(&tree.root, &cases),
+        Errand::Coverage => return coverage::run(&tree.root),
         Errand::Boot(boot) => return boot::run(&tree.root, &boot),
         Errand::Test(test) => return metal::run(&tree.root, &test),
         Errand::Figures { metal: true, arch, boots, .. } => figures::print_metal(&tree, arch, boots)?,

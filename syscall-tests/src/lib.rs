@@ -5,6 +5,7 @@
 //! - [`scripted`]: the subject that is Orrery, with cases as functions of this process.
 //! - [`elf`]: the subject that is Orrery, with cases as a real program.
 //! - [`machine`]: what runs a case on Orrery. [`rows`]: what its calls came to. [`known`]: where it may differ.
+//! - [`unreached`]: which errnos of Linux's manual and which flags of the table no case reaches yet.
 //!
 //! `tests/cases.rs` makes each case a test per subject; the binary `case` runs one case on the kernel under it. A case
 //! asks nothing of its kernel but a working directory of its own, and adapts to the user that it runs as.
@@ -16,5 +17,6 @@ pub mod machine;
 pub mod native;
 pub mod rows;
 pub mod scripted;
+pub mod unreached;
 
 pub use cases;

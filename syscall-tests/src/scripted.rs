@@ -38,7 +38,7 @@ struct Program {
     tokens: Mutex<BTreeMap<(Role, usize, usize), Token>>,
     failure: Mutex<Option<Failure>>,
     /// The execve that was made last: one that works does not return.
-    executing: Mutex<Option<Call>>,
+    executing: Mutex<Option<(Call, [usize; 6])>>,
     answers: Answers,
 }
 
@@ -101,7 +101,7 @@ fn begin(case: &'static Case, guest: &mut Guest, program: &Arc<Program>) {
     if let Some(status) = cases::executed(&subject, &words) {
         // Only an execve that worked leads here.
         let executing = program.executing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        executing.into_iter().for_each(|call| program.answers.note_last(call));
+        executing.into_iter().for_each(|(call, args)| program.answers.note_last(call, args));
         let _ = subject.exit_group(status as usize);
     }
     if program.page.get().is_some() {
@@ -176,14 +176,14 @@ impl Sys for Scripted<'_> {
 
     fn call(&self, number: usize, args: [usize; 6]) -> usize {
         match Call::lookup(Arch::X86_64, number) {
-            Some(call @ (Call::exit | Call::exit_group)) => self.program.answers.note_last(call),
+            Some(call @ (Call::exit | Call::exit_group)) => self.program.answers.note_last(call, args),
             Some(call @ (Call::execve | Call::execveat)) => {
-                *self.program.executing.lock().unwrap_or_else(PoisonError::into_inner) = Some(call);
+                *self.program.executing.lock().unwrap_or_else(PoisonError::into_inner) = Some((call, args));
             }
             _ => {}
         }
         let answer = self.guest.borrow_mut().syscall(number, args).cast_unsigned();
-        self.program.answers.note(number, answer);
+        self.program.answers.note(number, args, answer);
         answer
     }
 
@@ -203,7 +203,7 @@ impl Sys for Scripted<'_> {
         let program = Arc::clone(&self.program);
         let token = self.token((Role::Handler, run as usize, 0), move |guest, [signal, info, context]| {
             run(&Scripted { guest: RefCell::new(guest), program: Arc::clone(&program) }, signal, info, context);
-            program.answers.note_last(Call::rt_sigreturn);
+            program.answers.note_last(Call::rt_sigreturn, [0; 6]);
         });
         // The engine makes the call that a restorer is for.
         Handler { entry: token.address().as_usize(), restorer: token.address().as_usize() }
@@ -226,8 +226,9 @@ impl Sys for Scripted<'_> {
         let at = guest.stack_pointer().wrapping_sub(SCRATCH_BELOW) & !15;
         guest.store(at, args.as_bytes());
         let number = Call::clone3.number(Arch::X86_64).ok_or(Errno::ENOSYS)?;
-        let answer = guest.syscall_with_child(number, [at, size_of::<CloneArgs>(), 0, 0, 0, 0], token).cast_unsigned();
-        self.program.answers.note(number, answer);
+        let regs = [at, size_of::<CloneArgs>(), 0, 0, 0, 0];
+        let answer = guest.syscall_with_child(number, regs, token).cast_unsigned();
+        self.program.answers.note(number, regs, answer);
         errno::from_return(answer)
     }
 
@@ -237,7 +238,7 @@ impl Sys for Scripted<'_> {
         let mut regs = [0; 6];
         regs[..args.len()].copy_from_slice(args);
         let answer = self.guest.borrow_mut().syscall_with_child(number, regs, token).cast_unsigned();
-        self.program.answers.note(number, answer);
+        self.program.answers.note(number, regs, answer);
         errno::from_return(answer)
     }
 }

@@ -1,9 +1,11 @@
 //! Runs one case on the kernel under this program: `case NAME`. `case --list` names them.
 //!
 //! `case --rows [RANKING]` runs all of them on every subject and prints which rows of the table that shows to work.
+//! `case --unreached` prints which of its rows, errnos and flags no case reaches.
 //! Other options make it the program that cases execute, see [`cases::executed`].
 
 mod run_all;
+mod unreached;
 
 use std::process::ExitCode;
 
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
             cases::all().for_each(|case| println!("{}", case.name));
             return ExitCode::SUCCESS;
         }
+        ["--unreached"] => return unreached::main(),
         ["--rows"] => return run_all::main(None),
         ["--rows", ranking] => return run_all::main(Some(ranking.as_ref())),
         [name] => name,
