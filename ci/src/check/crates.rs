@@ -16,9 +16,10 @@ pub(crate) const CRATES: &[(&str, &str, &[&str])] = &[
     ("kernel/abi", "kernel-abi", &[]),
     ("kernel", "kernel", &["ostd", "kernel-abi"]),
     ("syscall-tests/cases", "cases", &["kernel-abi", "ostd-guest"]),
-    ("syscall-tests", "syscall-tests", &["cases", "kernel-abi", "kernel", "ostd"]),
+    ("syscall-tests/programs", "programs", &["kernel-abi"]),
+    ("syscall-tests", "syscall-tests", &["cases", "programs", "kernel-abi", "kernel", "ostd"]),
     ("syscall-tests/metal", "metal-tests", &["kernel", "ostd"]),
-    ("bench", "bench", &["syscall-tests", "kernel-abi", "kernel", "ostd"]),
+    ("bench", "bench", &["syscall-tests", "programs", "kernel-abi", "kernel", "ostd"]),
     ("ci", "xtask", &[]),
 ];
 
