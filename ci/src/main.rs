@@ -12,6 +12,7 @@ mod cases;
 mod check;
 mod coverage;
 mod figures;
+mod matrix;
 mod metal;
 mod runs;
 mod source;
@@ -40,8 +41,10 @@ enum Errand {
     },
     /// Build the cases as a static program for Linux, without a C library, and print where it is; or run it
     Cases(cases::Cases),
-    /// Print which rows, errnos and flags no case reaches
-    Coverage,
+    /// Print which rows, errnos and flags no case reaches, and which lines of the kernel no hosted test runs
+    Coverage(coverage::Coverage),
+    /// Run every case on every subject, and write what came of it as a page: target/matrix.html
+    Matrix(matrix::Matrix),
     /// Boot the kernel in QEMU and run a program in it
     Boot(boot::Boot),
     /// Run every test that a bare machine can run, in QEMU, and compare with the hosted ones
@@ -83,7 +86,8 @@ fn run() -> Result<ExitCode> {
         Errand::CheckArchitecture => return Ok(check::report(&tree)),
         Errand::Baremetal { command, target } => baremetal::run(&tree.root, &command, target.as_deref())?,
         Errand::Cases(cases) => return cases::run(&tree.root, &cases),
-        Errand::Coverage => return coverage::run(&tree.root),
+        Errand::Coverage(coverage) => return coverage::run(&tree, &coverage),
+        Errand::Matrix(matrix) => return matrix::run(&tree.root, &matrix),
         Errand::Boot(boot) => return boot::run(&tree.root, &boot),
         Errand::Test(test) => return metal::run(&tree.root, &test),
         Errand::Figures { metal: true, arch, boots, .. } => figures::print_metal(&tree, arch, boots)?,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// What became of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Passed,
     /// It means nothing there: why.
     Skipped(String),

@@ -1,5 +1,6 @@
 //! `cargo xtask test --on ARCH`: every test that a bare machine can run, in one boot of QEMU.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,7 +18,8 @@ mod ktap;
 mod names;
 mod verdict;
 
-use ktap::{Outcome, Report};
+pub(crate) use ktap::Outcome;
+use ktap::Report;
 use verdict::{Known, Verdict};
 
 /// How often a machine that died of a test is booted again for the rest.
@@ -26,6 +28,9 @@ const BOOTS_MAX: usize = 12;
 /// The test that no hosted machine has, in a boot of its own that it ends; and what the machine then says.
 const OVERFLOW: &str = "stacks::a_full_kernel_stack_is_told";
 const OVERFLOW_TOLD: &str = "kernel stack overflow in task deep";
+
+/// Seconds that all tests may take.
+const TIMEOUT_S: u64 = 1200;
 
 /// Bytes of the disk that tests write to.
 const DISK_LEN: u64 = 1 << 20;
@@ -46,7 +51,7 @@ pub(crate) struct Test {
     #[arg(long, default_value = "512M")]
     memory: String,
     /// Seconds after which a machine that still runs is stopped
-    #[arg(long, default_value_t = 1200)]
+    #[arg(long, default_value_t = TIMEOUT_S)]
     timeout: u64,
     /// Parts of names: only those tests
     #[arg(value_name = "FILTER")]
@@ -70,7 +75,7 @@ pub(crate) fn run(root: &Path, test: &Test) -> Result<ExitCode> {
         known.retain(|known| hosted.iter().any(|name| known.names(name)));
     }
     let devices = Devices::to_test(disk(root, test.arch)?);
-    let report = boot_until_done(&qemu, test, &image, &archive, &devices)?;
+    let report = boot_until_done(&qemu, test, &image, &archive, &devices, Quiet::No)?;
     let mut verdict = Verdict::of(&report.outcomes, &hosted, &known);
     if is_wanted(&OVERFLOW.to_string()) {
         let end =
@@ -83,14 +88,42 @@ pub(crate) fn run(root: &Path, test: &Test) -> Result<ExitCode> {
     Ok(told(&verdict, &report.problems))
 }
 
+/// What became of each test whose name has one of these parts, without judging it.
+pub(crate) fn outcomes(root: &Path, arch: Arch, parts: Vec<String>) -> Result<BTreeMap<String, Outcome>> {
+    let test = Test { arch, machine: None, cpus: 2, memory: "512M".into(), timeout: TIMEOUT_S, filters: parts };
+    let qemu = Qemu::find(arch, None)?;
+    let archive = archive(root, arch)?;
+    let image = crate::baremetal::build_tests(root, arch.target())?;
+    let devices = Devices::to_test(disk(root, arch)?);
+    Ok(boot_until_done(&qemu, &test, &image, &archive, &devices, Quiet::Yes)?.outcomes)
+}
+
+/// Whether what a machine says is shown as it says it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quiet {
+    Yes,
+    No,
+}
+
 /// Boots, and boots again for what is left when a test has killed the machine.
-fn boot_until_done(qemu: &Qemu, test: &Test, image: &Path, archive: &Path, devices: &Devices) -> Result<Report> {
+fn boot_until_done(
+    qemu: &Qemu,
+    test: &Test,
+    image: &Path,
+    archive: &Path,
+    devices: &Devices,
+    quiet: Quiet,
+) -> Result<Report> {
     let mut whole = Report::default();
     let mut after = None;
     for _ in 0..BOOTS_MAX {
         let mut words: Vec<String> = test.filters.iter().map(|part| format!("only={part}")).collect();
         words.extend(after.map(|name| format!("after={name}")));
-        let end = qemu.run(&machine(qemu, test, image, archive, devices, words.join(" "))?, io::stdout(), None)?;
+        let run = machine(qemu, test, image, archive, devices, words.join(" "))?;
+        let end = match quiet {
+            Quiet::Yes => qemu.run(&run, io::sink(), None)?,
+            Quiet::No => qemu.run(&run, io::stdout(), None)?,
+        };
         let report = Report::read(&end.output);
         whole.outcomes.extend(report.outcomes);
         whole.problems.extend(report.problems);
