@@ -24,7 +24,7 @@ const PROGRAM: &str = "/init";
 /// Its working directory.
 const DIRECTORY: &str = "/tmp";
 /// Arguments that a program looks at.
-const ARGUMENTS_MAX: usize = 3;
+const ARGUMENTS_MAX: usize = 16;
 /// Bytes of a thread's stack; its functions run on the engine's own.
 const STACK_BYTES: usize = 64 << 10;
 /// How far below its stack pointer a program keeps what it gives to `clone3`.

@@ -143,6 +143,13 @@ impl Credentials {
         self.can(CAP_KILL) || [ours.effective, ours.real].iter().any(|&id| id == theirs.real || id == theirs.saved)
     }
 
+    /// Whether its rights on files and processes are others than `old` had, or more.
+    pub fn acts_for_others_than(&self, old: &Self) -> bool {
+        let of = |ids: &Ids| (ids.effective, ids.fs);
+        (of(&self.user), of(&self.group)) != (of(&old.user), of(&old.group))
+            || self.caps.permitted & !old.caps.permitted != 0
+    }
+
     /// `setuid`.
     pub fn set_user(&self, id: u32) -> Result<Self> {
         Ok(self.with_user(self.user.set(id, self.can(CAP_SETUID))?))

@@ -142,10 +142,15 @@ impl Thread {
         self.credentials.lock().clone()
     }
 
-    /// Changes what it may do.
+    /// Changes what it may do. Who begins to act for somebody else, or may do more, is nobody's to look into, and no
+    /// longer told of its parent's end: prctl(2).
     pub fn set_credentials(&self, new: Credentials) {
         let new = Arc::new(new);
         let old = core::mem::replace(&mut *self.credentials.lock(), Arc::clone(&new));
+        if new.acts_for_others_than(&old) {
+            self.process.set_dumpable(false);
+            self.process.set_death_signal(None);
+        }
         drop(old);
         let old = core::mem::replace(&mut *self.process.credentials.lock(), new);
         drop(old);

@@ -92,7 +92,10 @@ fn set_scheduler(cx: &Context<'_>, other: &Thread, policy: SchedPolicy, resets: 
         let limit = other.process().limit(Resource::RLIMIT_RTPRIO);
         let is_new = policy != now.policy && limit == 0;
         let is_more = priority > now.priority && priority.unsigned_abs() as u64 > limit;
-        let leaves_idle = now.policy == SchedPolicy::SCHED_IDLE && policy != now.policy;
+        // Who leaves idleness is as nice as it was before, which it must be allowed to be.
+        let may_be_nice =
+            other.process().limit(Resource::RLIMIT_NICE) >= u64::from((20 - other.process().nice()).unsigned_abs());
+        let leaves_idle = now.policy == SchedPolicy::SCHED_IDLE && policy != now.policy && !may_be_nice;
         if (is_realtime(policy) && (is_new || is_more)) || leaves_idle || (now.resets_on_fork && !resets) {
             return Err(Errno::EPERM);
         }

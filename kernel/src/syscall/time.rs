@@ -17,6 +17,8 @@ use crate::time::clock::{may_sleep_by, resolution_ns};
 pub(super) use super::itimer::{alarm, getitimer, setitimer};
 
 const NS_PER_SEC: u64 = 1_000_000_000;
+/// How far from Greenwich a time zone is at most.
+const ZONE_MINUTES_MAX: u32 = 15 * 60;
 
 /// Time spent by the process or thread that a CPU clock belongs to: clock_getcpuclockid(3) and its kin make the numbers.
 fn cpu_ns(cx: &Context<'_>, clock: ClockId) -> Result<u64> {
@@ -97,12 +99,13 @@ pub(super) fn settimeofday(cx: &mut Context<'_>, from: UserPtr<Timeval>, zone: U
     if !from.is_null() {
         now = Some(space.read_value::<Timeval>(from.addr)?.to_ns().ok_or(Errno::EINVAL)?);
     }
-    if !zone.is_null() {
-        // Of no use to a clock that runs on universal time.
-        space.read_value::<Timezone>(zone.addr)?;
-    }
+    // Of no use to a clock that runs on universal time.
+    let zone = if zone.is_null() { Timezone::default() } else { space.read_value::<Timezone>(zone.addr)? };
     if !cx.credentials().can(CAP_SYS_TIME) {
         return Err(Errno::EPERM);
+    }
+    if zone.tz_minuteswest.unsigned_abs() > ZONE_MINUTES_MAX {
+        return Err(Errno::EINVAL);
     }
     if let Some(now) = now {
         cx.kernel.clock().set_realtime_ns(now)?;

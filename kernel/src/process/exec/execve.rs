@@ -37,6 +37,8 @@ impl Thread {
         self.has_new_space.store(true);
         user.reset(regs);
         drop(old);
+        // Who learns of this by a descriptor that is closed finds it done.
+        process.has_executed.store(true);
         let files = self.files();
         // Only a child of vfork(2) still shares; who does not keeps its table, and the locks on files that go with it.
         if Arc::strong_count(&files) > 2 {
@@ -54,7 +56,6 @@ impl Thread {
         self.set_name(&image.name);
         let old = core::mem::replace(&mut *process.info.lock(), image.info);
         drop(old);
-        process.has_executed.store(true);
         process.set_dumpable(true);
         Ok(0)
     }

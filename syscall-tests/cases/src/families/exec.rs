@@ -13,22 +13,31 @@ cases! { "exec":
     too_many_arguments_are_e2big, a_wild_argument_is_efault,
 }
 
-const SELF: &str = "/proc/self/exe";
+pub(super) const SELF: &str = "/proc/self/exe";
 
 /// What the program of a case does when it is executed with these arguments: its exit status.
 ///
 /// - `--exit CODE`: that code.
 /// - `--open FD`: 0 if that descriptor is open, else 1.
+/// - `--is QUESTION ARGUMENT ANSWER`: 0 if the process says so of itself, see [`asked`](super::asked), else 1.
+/// - `--pause`: none, it waits.
+/// - `--words ...`: how many more there are.
 pub fn executed(sys: &dyn Sys, arguments: &[&str]) -> Option<i32> {
     match arguments {
         ["--exit", code] => code.parse().ok(),
         ["--open", fd] => fd.parse().ok().map(|fd| i32::from(sys.fcntl(Fd(fd), FcntlCommand::F_GETFD, 0).is_err())),
+        ["--is", question, argument, expected] => {
+            let (argument, expected) = (argument.parse().ok()?, expected.parse().ok()?);
+            Some(i32::from(super::asked::answer(sys, question, argument) != Ok(expected)))
+        }
+        ["--pause"] => Some(super::process::pauses(sys, 0)),
+        ["--words", words @ ..] => i32::try_from(words.len()).ok(),
         _ => None,
     }
 }
 
 /// Stores an argument list in the upper half of the page: gives its address.
-fn arguments(sys: &dyn Sys, words: &[&str]) -> usize {
+pub(super) fn arguments(sys: &dyn Sys, words: &[&str]) -> usize {
     let (list, mut text) = (sys.page() + 0x8000, sys.page() + 0x8100);
     for (index, word) in words.iter().enumerate() {
         sys.store(list + index * 8, &(sys.path(text, word) as u64));

@@ -206,7 +206,7 @@ pub(super) fn capabilities(sys: &dyn Sys) -> Result<[CapData; 2]> {
     Ok([sys.load(sys.page() + CAPS), sys.load(sys.page() + CAPS + 12)])
 }
 
-fn set_capabilities(sys: &dyn Sys, caps: [CapData; 2]) -> Result {
+pub(super) fn set_capabilities(sys: &dyn Sys, caps: [CapData; 2]) -> Result {
     sys.store(sys.page() + CAPS, &caps[0]);
     sys.store(sys.page() + CAPS + 12, &caps[1]);
     sys.capset(head(sys, _LINUX_CAPABILITY_VERSION_3, 0), sys.page() + CAPS)

@@ -56,6 +56,7 @@ macro_rules! cases {
     (@needs $call:ident) => { Some(kernel_abi::Call::$call) };
 }
 
+mod asked;
 mod attribute;
 mod child;
 mod descriptor;
@@ -71,6 +72,7 @@ mod growth;
 mod handler;
 mod id;
 mod interrupt;
+mod kept;
 mod limit;
 mod lock;
 mod machine;
@@ -83,6 +85,7 @@ mod path;
 mod pidfd;
 mod pipe;
 mod poll;
+mod privilege;
 mod process;
 mod queue;
 mod remap;
@@ -140,6 +143,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         growth::CASES,
         epoll::CASES,
         machine::CASES,
+        privilege::CASES,
+        kept::CASES,
     ];
     families.into_iter().flatten()
 }
