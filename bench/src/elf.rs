@@ -85,7 +85,10 @@ fn run(root: &Path, checks: bool, arguments: Vec<Vec<u8>>) -> Vec<u8> {
         watch: Some(Arc::clone(&watch)),
         ..HostedConfig::default()
     };
-    let machine = Machine::new(Hosted::new(&config).expect("the host lets it trace"), MachineConfig { checks });
+    let machine = Machine::new(
+        Hosted::new(&config).expect("the host lets it trace"),
+        MachineConfig { checks, ..MachineConfig::default() },
+    );
     let streams = Captured::new(b"");
     let stdio: [Arc<dyn ByteChannel>; 3] = [1, 2, 3].map(|line| streams.channel(&watch, line));
     let folder = HostFolder::open(root, Writable::No).expect("the folder is there");

@@ -56,7 +56,10 @@ pub(crate) fn figures(checks: bool) -> [Figure; 2] {
 fn boot(checks: bool, main: impl Fn(&mut Guest) + Send + Sync + 'static) -> Booted {
     let watch = Watch::new();
     let config = HostedConfig { watch: Some(Arc::clone(&watch)), ..HostedConfig::default() };
-    let machine = Machine::new(Hosted::new(&config).expect("the host has memory"), MachineConfig { checks });
+    let machine = Machine::new(
+        Hosted::new(&config).expect("the host has memory"),
+        MachineConfig { checks, ..MachineConfig::default() },
+    );
     let streams = Captured::new(b"");
     let stdio: [Arc<dyn ByteChannel>; 3] = [1, 2, 3].map(|line| streams.channel(&watch, line));
     let entry = machine.backend().scripted().register(move |guest, _| main(guest));

@@ -118,7 +118,7 @@ fn run(options: &Options) -> Result<u8, String> {
         HostSignals::install(&outside).map_err(|problem| format!("cannot take signals: {}", reason(&problem)))?;
     let stdio = stdio::standard(&watch, &outside, STDIO_LINES)
         .map_err(|problem| format!("cannot use the standard streams: {}", reason(&problem)))?;
-    let machine = Machine::new(backend, MachineConfig { checks: false });
+    let machine = Machine::new(backend, MachineConfig { checks: false, ..MachineConfig::default() });
     let boot = Boot { root, stdio, first: First::Program, devices: Devices::default(), strace: options.strace.clone() };
     let kernel = Kernel::boot(machine, boot).map_err(|errno| format!("cannot boot: {errno}"))?;
     let ending = kernel.run(&program);

@@ -231,12 +231,14 @@ impl Frames<'_> {
     /// A frame that holds whatever its last owner left: only for who overwrites all of it.
     #[track_caller]
     pub fn alloc_dirty(&self) -> Result<Frame, Error> {
+        self.0.faults.allocation(Location::caller())?;
         self.0.frames.take(Kind::UNTYPED).map(Frame)
     }
 
     /// `count` frames of zeros that follow one another in memory, or none.
     #[track_caller]
     pub fn alloc_run(&self, count: usize) -> Result<Vec<Frame>, Error> {
+        self.0.faults.allocation(Location::caller())?;
         let run = self.0.frames.take_run(Kind::UNTYPED, count)?;
         let frames: Vec<_> = run.into_iter().map(Frame).collect();
         for frame in &frames {
@@ -274,6 +276,7 @@ impl Frames<'_> {
 impl Core {
     #[track_caller]
     pub(crate) fn alloc_table(&self) -> Result<TableFrame, Error> {
+        self.faults.allocation(Location::caller())?;
         let frame = Frame(self.frames.take(Kind::TABLE)?);
         frame.fill(0..PAGE_SIZE, 0);
         Ok(TableFrame(frame))

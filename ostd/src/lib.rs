@@ -48,6 +48,7 @@ pub use ostd_baremetal as baremetal;
 pub mod census;
 mod cpu;
 pub mod error;
+pub mod faults;
 pub mod frame;
 mod image;
 pub mod irq;

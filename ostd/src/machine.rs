@@ -15,6 +15,7 @@ use ostd_hal::{Client, CpuId, Hal, Interrupt, RunError, Step};
 use crate::Backend;
 use crate::census::Census;
 use crate::cpu::{Cpu, CurrentCpu};
+use crate::faults::{FaultPlan, Faults};
 use crate::frame::FramePool;
 use crate::irq::Lines;
 use crate::sched::Scheduler;
@@ -22,15 +23,17 @@ use crate::sync::SpinLock;
 use crate::task::Task;
 
 /// What a machine is told about itself besides its backend.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct MachineConfig {
     /// Whether the checkers run (ignored where the backend has none).
     pub checks: bool,
+    /// What fails on request (nothing where the backend has no checkers).
+    pub faults: FaultPlan,
 }
 
 impl Default for MachineConfig {
     fn default() -> Self {
-        Self { checks: true }
+        Self { checks: true, faults: FaultPlan::default() }
     }
 }
 
@@ -72,6 +75,7 @@ pub(crate) struct Core {
     pub(crate) lines: Lines,
     pub(crate) checks: bool,
     pub(crate) census: Census,
+    pub(crate) faults: Faults,
     scheduler: SpinLock<Option<Arc<dyn Scheduler>>>,
     tasks: SpinLock<BTreeMap<u64, Weak<Task>>>,
     next_task: AtomicU64,
@@ -96,6 +100,7 @@ impl Machine {
             lines: Lines::default(),
             checks,
             census: Census::default(),
+            faults: Faults::new(config.faults),
             scheduler: SpinLock::new(None),
             tasks: SpinLock::new(BTreeMap::new()),
             next_task: AtomicU64::new(1),

@@ -59,6 +59,7 @@ impl Task {
     /// Starts a task that runs `entry`. `data` is whatever its kernel wants to find again by [`data`](Self::data).
     ///
     /// Fails when there is no memory for a stack.
+    #[track_caller]
     pub fn spawn(
         machine: &Machine,
         name: impl Into<String>,
@@ -69,6 +70,7 @@ impl Task {
             entry();
             lock_order::expect_none("a task ended");
         };
+        machine.0.faults.allocation(Location::caller())?;
         let context = machine.0.backend.context_new(Box::new(entry)).ok_or(Error::NoMemory)?;
         let task = machine.0.enlist(|id| {
             Arc::new(Self {

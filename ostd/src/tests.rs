@@ -18,7 +18,13 @@ pub(crate) use list;
 
 /// Every test.
 pub fn all() -> Vec<Test> {
-    use crate::{machine, sync};
-    let modules = [machine::tests::ALL, sync::lock_order::tests::ALL, sync::spin::tests::ALL, sync::raw::tests::ALL];
+    use crate::{faults, machine, sync};
+    let modules = [
+        faults::tests::ALL,
+        machine::tests::ALL,
+        sync::lock_order::tests::ALL,
+        sync::spin::tests::ALL,
+        sync::raw::tests::ALL,
+    ];
     modules.concat()
 }

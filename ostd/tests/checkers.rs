@@ -17,7 +17,7 @@ const INNER: Rank = Rank::new("inner", 2);
 /// Runs `mistake` in a task; the kernel's panic, if there was one.
 fn panic_of(checks: bool, mistake: impl FnOnce(&Machine) + Send + 'static) -> Option<String> {
     let backend = Hosted::new(&HostedConfig::default()).expect("the host has memory");
-    let machine = Machine::new(backend, MachineConfig { checks });
+    let machine = Machine::new(backend, MachineConfig { checks, ..MachineConfig::default() });
     machine.set_scheduler(Arc::new(Fifo::default()));
     let handle = machine.clone();
     let entry = move || {

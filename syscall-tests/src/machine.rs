@@ -49,7 +49,7 @@ impl Seat {
     pub fn take(&self, config: &HostedConfig) -> Result<Machine, String> {
         let config = HostedConfig { log: self.sink.clone(), ..config.clone() };
         let backend = Hosted::new(&config).map_err(|problem| format!("there is no machine: {problem}"))?;
-        let machine = Machine::new(backend, MachineConfig { checks: true });
+        let machine = Machine::new(backend, MachineConfig { checks: true, ..MachineConfig::default() });
         *self.machine.lock().unwrap_or_else(PoisonError::into_inner) = Some(machine.clone());
         Ok(machine)
     }

@@ -14,45 +14,62 @@ use crate::mm::{AddressSpace, Refusal};
 
 impl AddressSpace {
     /// Copies all of `into` from the program.
+    #[track_caller]
     pub fn read(&self, from: usize, into: &mut [u8]) -> Result<()> {
-        let len = into.len();
-        all(self.copy(from, len, |at, done| self.vm.read(at, &mut into[done..done + room(len, done)])), len)
+        let (len, reach) = (into.len(), self.reach(into.len()));
+        all(self.copy(from, reach, |at, done| self.vm.read(at, &mut into[done..done + room(reach, done)])), len)
     }
 
     /// Copies all of `from` to the program.
+    #[track_caller]
     pub fn write(&self, to: usize, from: &[u8]) -> Result<()> {
-        let len = from.len();
-        all(self.copy(to, len, |at, done| self.vm.write(at, &from[done..done + room(len, done)])), len)
+        let (len, reach) = (from.len(), self.reach(from.len()));
+        all(self.copy(to, reach, |at, done| self.vm.write(at, &from[done..done + room(reach, done)])), len)
     }
 
     /// Copies what can be read; EFAULT if that is nothing.
+    #[track_caller]
     pub fn read_some(&self, from: usize, into: &mut [u8]) -> Result<usize> {
-        let len = into.len();
-        some(self.copy(from, len, |at, done| self.vm.read(at, &mut into[done..done + room(len, done)])), len)
+        let (len, reach) = (into.len(), self.reach(into.len()));
+        some(self.copy(from, reach, |at, done| self.vm.read(at, &mut into[done..done + room(reach, done)])), len)
     }
 
     /// Copies what can be written; EFAULT if that is nothing.
+    #[track_caller]
     pub fn write_some(&self, to: usize, from: &[u8]) -> Result<usize> {
-        let len = from.len();
-        some(self.copy(to, len, |at, done| self.vm.write(at, &from[done..done + room(len, done)])), len)
+        let (len, reach) = (from.len(), self.reach(from.len()));
+        some(self.copy(to, reach, |at, done| self.vm.write(at, &from[done..done + room(reach, done)])), len)
     }
 
     /// Copies from the program into a frame, as far as it can be read.
+    #[track_caller]
     pub fn read_into_frame(&self, from: usize, frame: &Frame, offset: usize, len: usize) -> Result<usize> {
-        some(self.copy(from, len, |at, done| self.vm.read_into_frame(at, frame, offset + done, room(len, done))), len)
+        let reach = self.reach(len);
+        some(
+            self.copy(from, reach, |at, done| self.vm.read_into_frame(at, frame, offset + done, room(reach, done))),
+            len,
+        )
     }
 
     /// Copies from a frame to the program, as far as it can be written.
+    #[track_caller]
     pub fn write_from_frame(&self, to: usize, frame: &Frame, offset: usize, len: usize) -> Result<usize> {
-        some(self.copy(to, len, |at, done| self.vm.write_from_frame(at, frame, offset + done, room(len, done))), len)
+        let reach = self.reach(len);
+        some(
+            self.copy(to, reach, |at, done| self.vm.write_from_frame(at, frame, offset + done, room(reach, done))),
+            len,
+        )
     }
 
     /// Writes zeros, as far as they can be written.
+    #[track_caller]
     pub fn fill_some(&self, to: usize, len: usize) -> Result<usize> {
-        some(self.copy(to, len, |at, done| self.vm.fill(at, 0, room(len, done))), len)
+        let reach = self.reach(len);
+        some(self.copy(to, reach, |at, done| self.vm.fill(at, 0, room(reach, done))), len)
     }
 
     /// Reads a value.
+    #[track_caller]
     pub fn read_value<T: FromBytes>(&self, at: usize) -> Result<T> {
         let mut value = T::new_zeroed();
         let len = size_of::<T>();
@@ -65,12 +82,14 @@ impl AddressSpace {
     }
 
     /// Writes a value.
+    #[track_caller]
     pub fn write_value<T: IntoBytes + Immutable>(&self, at: usize, value: &T) -> Result<()> {
         self.write(at, value.as_bytes())
     }
 
     /// Reads a structure that may be `size` bytes in the program's version of Linux: what it lacks of ours is zero, what
     /// it has beyond ours must be (E2BIG). EINVAL below `smallest`.
+    #[track_caller]
     pub fn read_versioned<T: FromBytes>(&self, at: usize, size: usize, smallest: usize) -> Result<T> {
         if size > PAGE_SIZE {
             return Err(Errno::E2BIG);
@@ -87,6 +106,7 @@ impl AddressSpace {
     }
 
     /// Reads up to a NUL, which is left out; ENAMETOOLONG if none is among `max` bytes.
+    #[track_caller]
     pub fn read_string(&self, at: usize, max: usize) -> Result<Vec<u8>> {
         let mut string = Vec::new();
         let mut chunk = [0; 256];
@@ -107,20 +127,23 @@ impl AddressSpace {
     }
 
     /// Reads an aligned word at once; EINVAL if it is not aligned.
+    #[track_caller]
     pub fn load32(&self, at: usize) -> Result<u32> {
         self.word(at, |at| self.vm.load32(at))
     }
 
     /// Replaces an aligned word if it is `old`, at once, and returns what was there; EINVAL if it is not aligned.
+    #[track_caller]
     pub fn cmpxchg32(&self, at: usize, old: u32, new: u32) -> Result<u32> {
         self.word(at, |at| self.vm.cmpxchg32(at, old, new))
     }
 
+    #[track_caller]
     fn word(&self, at: usize, mut access: impl FnMut(Vaddr) -> core::result::Result<u32, PageFault>) -> Result<u32> {
         if !at.is_multiple_of(4) {
             return Err(Errno::EINVAL);
         }
-        if at >= self.end() {
+        if at >= self.end() || self.reach(size_of::<u32>()) < size_of::<u32>() {
             return Err(Errno::EFAULT);
         }
         loop {
@@ -129,6 +152,13 @@ impl AddressSpace {
                 Err(fault) => self.fault_or_relief(fault).map_err(|_| Errno::EFAULT)?,
             }
         }
+    }
+
+    /// How far a copy of `len` bytes may come: all the way, unless the machine's plan of faults ends it.
+    #[inline]
+    #[track_caller]
+    fn reach(&self, len: usize) -> usize {
+        self.machine().faults().copy_reach(len)
     }
 
     /// Answers a fault; where no frame is left and somebody is made to give some, the copy is to try again.

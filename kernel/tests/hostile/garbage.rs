@@ -77,7 +77,10 @@ fn in_process(arguments: &[String]) {
         engine: Engine::Ptrace,
         ..HostedConfig::default()
     });
-    let machine = Machine::new(backend.expect("a host that allows ptrace"), MachineConfig { checks: true });
+    let machine = Machine::new(
+        backend.expect("a host that allows ptrace"),
+        MachineConfig { checks: true, ..MachineConfig::default() },
+    );
     let folder = HostFolder::open(Path::new("/"), Writable::No).expect("the host's root");
     let (watch, far) = (Watch::new(), Captured::new(b""));
     let stdio = [1, 2, 3].map(|line| far.channel(&watch, line));

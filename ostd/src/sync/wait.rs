@@ -11,6 +11,7 @@ use ostd_hal::SafePoint;
 use super::raw::{GiveUp, Headcount, Place, wake_next};
 use super::spin::SpinLock;
 use crate::cpu::CurrentCpu;
+use crate::faults::FaultKind;
 use crate::task::Task;
 use crate::timer::Timer;
 
@@ -84,7 +85,9 @@ impl WaitQueue {
         if let Some(value) = condition() {
             return Ok(value);
         }
-        let task = sleeping_task(Location::caller());
+        let place = Location::caller();
+        let task = sleeping_task(place);
+        let mut plan = Disturbance::planned(&task, sleep, place);
         let alarm = Alarm::set(&task, sleep.deadline_ns);
         let result = loop {
             let sleeper = self.enter(&task);
@@ -92,8 +95,9 @@ impl WaitQueue {
                 self.leave(&sleeper);
                 break Ok(value);
             }
-            match rest(&task, sleep, alarm.as_ref(), || sleeper.place.is_woken()) {
-                Ok(()) => {}
+            match plan.rest(&task, sleep, alarm.as_ref(), || sleeper.place.is_woken()) {
+                Ok(()) if sleeper.place.is_woken() => {}
+                Ok(()) => self.leave(&sleeper),
                 Err(why) => {
                     self.leave(&sleeper);
                     // A condition that came true at the last moment wins.
@@ -113,8 +117,13 @@ impl WaitQueue {
         let task = sleeping_task(place);
         let sleeper = self.enter(&task);
         if should_sleep() {
-            let woken = rest(&task, Sleep::uninterruptible(), None, || sleeper.place.is_woken());
+            let sleep = Sleep::uninterruptible();
+            let mut plan = Disturbance::planned(&task, sleep, place);
+            let woken = plan.rest(&task, sleep, None, || sleeper.place.is_woken());
             debug_assert!(woken.is_ok(), "nothing else can end this sleep");
+            if !sleeper.place.is_woken() {
+                self.leave(&sleeper);
+            }
         } else {
             self.leave(&sleeper);
         }
@@ -284,7 +293,9 @@ impl Listener {
     /// Sleeps until `condition` gives a value, looking again after every wake-up heard.
     #[track_caller]
     pub fn wait_until<T>(&self, sleep: Sleep, mut condition: impl FnMut() -> Option<T>) -> Result<T, WaitError> {
-        let task = sleeping_task(Location::caller());
+        let place = Location::caller();
+        let task = sleeping_task(place);
+        let mut plan = Disturbance::planned(&task, sleep, place);
         let alarm = Alarm::set(&task, sleep.deadline_ns);
         let result = loop {
             // A swap, not a store: if it takes a signal back, the look below must see what the signaller did.
@@ -292,7 +303,7 @@ impl Listener {
             if let Some(value) = condition() {
                 break Ok(value);
             }
-            if let Err(why) = rest(&task, sleep, alarm.as_ref(), || self.shared.signalled.load(Ordering::SeqCst)) {
+            if let Err(why) = plan.rest(&task, sleep, alarm.as_ref(), || self.shared.signalled.load(Ordering::SeqCst)) {
                 break condition().ok_or(why);
             }
         };
@@ -327,6 +338,43 @@ fn sleeping_task(place: &'static Location<'static>) -> Arc<Task> {
     let task = Task::current().unwrap_or_else(|| panic!("something that is no task went to sleep, at {place}"));
     task.set_waits_at(Some(place));
     task
+}
+
+/// What a plan of faults does to one sleep.
+struct Disturbance {
+    interrupts: bool,
+    wakes: bool,
+}
+
+impl Disturbance {
+    #[inline]
+    fn planned(task: &Arc<Task>, sleep: Sleep, place: &'static Location<'static>) -> Self {
+        let faults = task.machine().faults();
+        Self {
+            interrupts: sleep.interruptible && faults.sleep(FaultKind::Signal, place),
+            wakes: faults.sleep(FaultKind::Wake, place),
+        }
+    }
+
+    /// Parks as [`rest`] does, but the first time ends early if that is the plan. Others get a turn, for a task that only
+    /// looked would not have slept.
+    fn rest(
+        &mut self,
+        task: &Arc<Task>,
+        sleep: Sleep,
+        alarm: Option<&Alarm>,
+        woken: impl Fn() -> bool,
+    ) -> Result<(), WaitError> {
+        if core::mem::take(&mut self.wakes) {
+            Task::yield_now();
+            return Ok(());
+        }
+        if core::mem::take(&mut self.interrupts) {
+            Task::yield_now();
+            return if woken() { Ok(()) } else { Err(WaitError::Interrupted) };
+        }
+        rest(task, sleep, alarm, woken)
+    }
 }
 
 /// Parks until `woken`, or until something else ends the sleep.

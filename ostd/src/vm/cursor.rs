@@ -86,6 +86,7 @@ impl<'a> Cursor<'a> {
     /// Maps `frame` at the page it stands at and goes one page on. No flush is needed: nobody remembers an absent page.
     ///
     /// Panics if the page is mapped, or the frame belongs to another machine.
+    #[track_caller]
     pub fn map(&mut self, frame: Frame, flags: PageFlags) -> Result<(), Error> {
         assert!(self.at < self.range.end, "the cursor is through its range");
         assert!(frame.belongs_to(self.space.core()), "a frame of another machine was mapped");

@@ -25,6 +25,7 @@ pub struct VmSpace {
 
 impl VmSpace {
     /// An empty address space.
+    #[track_caller]
     pub fn new(machine: &Machine) -> Result<Self, Error> {
         let root = machine.0.alloc_table()?.into_paddr();
         machine.0.backend.space_made(root);
@@ -77,6 +78,7 @@ impl VmSpace {
     }
 
     /// The address of the leaf entry for `at`, with the nodes above it made if `make`.
+    #[track_caller]
     pub(super) fn leaf(&self, at: Vaddr, make: bool) -> Result<Option<Paddr>, Error> {
         let mut node = self.root;
         for level in (1..self.core().backend.levels()).rev() {
