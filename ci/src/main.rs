@@ -11,6 +11,7 @@ mod boot;
 mod cases;
 mod check;
 mod coverage;
+mod diff;
 mod figures;
 mod matrix;
 mod metal;
@@ -49,6 +50,8 @@ enum Errand {
     Boot(boot::Boot),
     /// Run every test that a bare machine can run, in QEMU, and compare with the hosted ones
     Test(metal::Test),
+    /// Run generated programs on this machine's Linux and on Orrery, and tell where they part
+    Diff(diff::Diff),
     /// Run real programs on a booted machine, and boot machines on bad input
     Runs(runs::Runs),
     /// Print lines and unsafe lines per crate, the trusted base, and the rows of the system-call table
@@ -92,6 +95,7 @@ fn run() -> Result<ExitCode> {
         Errand::Test(test) => return metal::run(&tree.root, &test),
         Errand::Figures { metal: true, arch, boots, .. } => figures::print_metal(&tree, arch, boots)?,
         Errand::Figures { ranking, .. } => figures::print(&tree, ranking.as_deref())?,
+        Errand::Diff(diff) => return diff::run(&tree.root, &diff),
         Errand::Runs(list) => return runs::run(&tree.root, &list),
         Errand::Syscalls => syscalls::write(&tree.root)?,
     }

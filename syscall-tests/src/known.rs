@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::oracle::judge::Difference;
+
 /// A case that a subject does not pass, and why that is as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
@@ -11,6 +13,29 @@ pub struct Known {
     pub subject: String,
     /// Why.
     pub reason: String,
+}
+
+/// A difference between what a generated program comes to on Linux and on Orrery, and why that is as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The row in whose answer they differ; or `signal`, `status`, `tree`, `time`, `end`.
+    pub row: String,
+    /// Part of the line that Linux's record has there.
+    pub linux: String,
+    /// Part of the line that Orrery's has.
+    pub orrery: String,
+    /// Why.
+    pub reason: String,
+    /// A program that shows it, in hexadecimal digits.
+    pub example: String,
+}
+
+impl Accepted {
+    /// Whether this is what a difference is.
+    pub fn is(&self, difference: &Difference) -> bool {
+        let [linux, orrery] = difference.lines();
+        difference.about() == self.row && linux.contains(&self.linux) && orrery.contains(&self.orrery)
+    }
 }
 
 /// What is wrong with the list.
@@ -23,25 +48,41 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// The accepted differences.
+/// The cases that are known to differ.
 pub fn all() -> Result<Vec<Known>, Malformed> {
-    read(include_str!("../known.toml"))
+    read(include_str!("../known.toml")).map(|lists| lists.0)
 }
 
-fn read(text: &str) -> Result<Vec<Known>, Malformed> {
+/// The differences of programs that are accepted.
+pub fn accepted() -> Result<Vec<Accepted>, Malformed> {
+    read(include_str!("../known.toml")).map(|lists| lists.1)
+}
+
+fn read(text: &str) -> Result<(Vec<Known>, Vec<Accepted>), Malformed> {
     let table: toml::Table = text.parse().map_err(|problem: toml::de::Error| Malformed(problem.to_string()))?;
-    let mut known = Vec::new();
+    let (mut known, mut accepted) = (Vec::new(), Vec::new());
     for (key, value) in table {
-        let list = value.as_array().filter(|_| key == "known").ok_or_else(|| Malformed(format!("what is {key}?")))?;
+        let is_list = matches!(key.as_str(), "known" | "accepted");
+        let list = value.as_array().filter(|_| is_list).ok_or_else(|| Malformed(format!("what is {key}?")))?;
         for entry in list {
             let field = |name: &str| {
                 let text = entry.get(name).and_then(toml::Value::as_str).filter(|text| !text.is_empty());
                 text.map(String::from).ok_or_else(|| Malformed(format!("an entry without {name}: {entry:?}")))
             };
-            known.push(Known { case: field("case")?, subject: field("subject")?, reason: field("reason")? });
+            if key == "known" {
+                known.push(Known { case: field("case")?, subject: field("subject")?, reason: field("reason")? });
+            } else {
+                accepted.push(Accepted {
+                    row: field("row")?,
+                    linux: field("linux")?,
+                    orrery: field("orrery")?,
+                    reason: field("reason")?,
+                    example: field("example")?,
+                });
+            }
         }
     }
-    Ok(known)
+    Ok((known, accepted))
 }
 
 #[cfg(test)]
@@ -52,7 +93,7 @@ mod tests {
     fn an_entry_needs_a_reason() {
         let entry = "[[known]]\ncase = \"a::b\"\nsubject = \"ptrace\"\n";
         assert!(read(entry).is_err());
-        let known = read(&format!("{entry}reason = \"none yet\"\n")).expect("whole");
+        let known = read(&format!("{entry}reason = \"none yet\"\n")).expect("whole").0;
         assert_eq!((known[0].case.as_str(), known[0].subject.as_str()), ("a::b", "ptrace"));
     }
 

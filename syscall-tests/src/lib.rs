@@ -6,6 +6,7 @@
 //! - [`elf`]: the subject that is Orrery, with cases as a real program.
 //! - [`machine`]: what runs a case on Orrery. [`rows`]: what its calls came to. [`known`]: where it may differ.
 //! - [`unreached`]: which errnos of Linux's manual and which flags of the table no case reaches yet.
+//! - [`oracle`]: generated programs on both, and where they part: `cargo xtask diff`.
 //!
 //! `tests/cases.rs` makes each case a test per subject; the binary `case` runs one case on the kernel under it. A case
 //! asks nothing of its kernel but a working directory of its own, and adapts to the user that it runs as.
@@ -15,6 +16,7 @@ pub mod host;
 pub mod known;
 pub mod machine;
 pub mod native;
+pub mod oracle;
 pub mod rows;
 pub mod scripted;
 pub mod unreached;

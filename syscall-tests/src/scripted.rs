@@ -56,18 +56,27 @@ struct Scripted<'a> {
     program: Arc<Program>,
 }
 
+/// What a program does.
+pub type Work = Arc<dyn Fn(&dyn Sys) -> cases::Outcome + Send + Sync>;
+
 /// Runs a case in a kernel of its own. The text says what went wrong; the answers are what its calls came to.
 pub fn run(case: &'static Case, seed: u64) -> std::result::Result<Answers, String> {
-    machine::within(machine::TIME_MAX, move |seat| run_here(case, seed, seat))
+    run_work(Arc::new(case.run), seed)
 }
 
-fn run_here(case: &'static Case, seed: u64, seat: &Seat) -> std::result::Result<Answers, String> {
+/// Runs any function as [`run`] runs a case.
+pub fn run_work(work: Work, seed: u64) -> std::result::Result<Answers, String> {
+    machine::within(machine::TIME_MAX, move |seat| run_here(work, seed, seat))
+}
+
+/// As [`run_work`], on this thread and without a limit of time.
+pub fn run_here(work: Work, seed: u64, seat: &Seat) -> std::result::Result<Answers, String> {
     let config = HostedConfig { engine: Engine::Scripted, ..machine::config(seed) };
     let machine = seat.take(&config)?;
     let program = Arc::new(Program::default());
     let entry = {
         let program = Arc::clone(&program);
-        machine.backend().scripted().register(move |guest, _| begin(case, guest, &program))
+        machine.backend().scripted().register(move |guest, _| begin(&work, guest, &program))
     };
     let (stdio, output) = machine::stdio();
     let kernel = Kernel::boot(
@@ -94,7 +103,7 @@ fn run_here(case: &'static Case, seed: u64, seat: &Seat) -> std::result::Result<
 }
 
 /// The program's start: the case, or what a case executes.
-fn begin(case: &'static Case, guest: &mut Guest, program: &Arc<Program>) {
+fn begin(work: &Work, guest: &mut Guest, program: &Arc<Program>) {
     let arguments = arguments(guest);
     let subject = Scripted { guest: RefCell::new(guest), program: Arc::clone(program) };
     let words: Vec<&str> = arguments.iter().skip(1).filter_map(|word| std::str::from_utf8(word).ok()).collect();
@@ -111,7 +120,7 @@ fn begin(case: &'static Case, guest: &mut Guest, program: &Arc<Program>) {
     let (rw, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS);
     let outcome = subject.mmap(0, PAGE_LEN, rw, flags, Fd(-1), 0).map_err(Failure::from).and_then(|page| {
         let _ = program.page.set(page);
-        (case.run)(&subject)
+        work(&subject)
     });
     let status = usize::from(outcome.is_err());
     if let Err(failure) = outcome {

@@ -1,0 +1,199 @@
+//! Looks for differences: program after program on both subjects, and what differs made small.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use programs::shrink::shrink;
+use programs::{Family, Program};
+
+use super::judge::{Difference, Verdict, judge};
+use super::orrery;
+use super::workers::Workers;
+use crate::known::Accepted;
+
+/// Programs that a worker and a kernel run before the next ones do.
+const BATCH: usize = 64;
+/// How long a program may take by its own clock, first; and when a difference is looked at again.
+const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE_AGAIN: Duration = Duration::from_secs(2);
+
+/// What to look for, and how long.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// Which rows programs draw from.
+    pub family: Family,
+    /// Calls of a program.
+    pub calls: usize,
+    /// The first program's seed; the next one's is one more.
+    pub seed: u64,
+    /// How many programs at most.
+    pub programs: u64,
+    /// How long at most.
+    pub time: Duration,
+    /// Kinds of differences after which it stops.
+    pub kinds: usize,
+}
+
+/// A kind of difference that is not accepted.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The smallest program that shows it.
+    pub program: Program,
+    /// How.
+    pub difference: Difference,
+    /// The seed of the first program that did.
+    pub seed: u64,
+    /// Programs that did.
+    pub count: u64,
+}
+
+/// What a search came to.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Programs that ran on both.
+    pub programs: u64,
+    /// Programs that could not be judged, by reason.
+    pub unjudged: BTreeMap<String, u64>,
+    /// Differences that did not show again when the program ran alone, by kind; with the seed of the last.
+    pub fleeting: BTreeMap<String, (u64, u64)>,
+    /// Accepted differences met, by their place in the list.
+    pub accepted: BTreeMap<usize, u64>,
+    /// The others, by kind.
+    pub found: BTreeMap<String, Found>,
+    /// How long it took, shrinking left out.
+    pub time: Duration,
+}
+
+/// Both subjects.
+pub struct Oracle {
+    program: PathBuf,
+    workers: Option<Workers>,
+    accepted: Vec<Accepted>,
+}
+
+impl Oracle {
+    /// With the host's workers started by `program`, which becomes a sandbox when told to; a difference that `accepted`
+    /// names is none.
+    pub fn new(program: &Path, accepted: Vec<Accepted>) -> io::Result<Self> {
+        let workers = Some(Workers::start(program)?);
+        Ok(Self { program: program.to_path_buf(), workers, accepted })
+    }
+
+    /// The accepted differences.
+    pub fn accepted(&self) -> &[Accepted] {
+        &self.accepted
+    }
+
+    /// Runs programs one after the other on both, at the same time.
+    pub fn compare(&mut self, programs: &[Program], patience: Duration) -> io::Result<Vec<Verdict>> {
+        let bytes: Vec<Vec<u8>> = programs.iter().map(Program::encode).collect();
+        let (host, orrery) = thread::scope(|scope| {
+            let orrery = scope.spawn(|| orrery::run(&bytes, patience, 0));
+            let host = self.host(bytes.clone(), patience);
+            (host, orrery.join())
+        });
+        let orrery = orrery.map_err(|_| io::Error::other("the runner panicked"))?;
+        Ok(host?.into_iter().zip(orrery).map(|(host, orrery)| judge(host, orrery)).collect())
+    }
+
+    fn host(&mut self, bytes: Vec<Vec<u8>>, patience: Duration) -> io::Result<Vec<super::wire::Answer>> {
+        let workers = match self.workers.take() {
+            Some(workers) => workers,
+            None => Workers::start(&self.program)?,
+        };
+        // A sandbox that fails is not used again.
+        self.workers.insert(workers).run(bytes, patience).inspect_err(|_| self.workers = None)
+    }
+
+    /// One program, by itself.
+    pub fn alone(&mut self, program: &Program) -> io::Result<Verdict> {
+        let mut verdicts = self.compare(std::slice::from_ref(program), PATIENCE_AGAIN)?;
+        Ok(verdicts.pop().unwrap_or(Verdict::Unjudged("no verdict".into())))
+    }
+
+    /// The accepted difference that this is.
+    pub fn acceptance(&self, difference: &Difference) -> Option<usize> {
+        self.accepted.iter().position(|accepted| accepted.is(difference))
+    }
+
+    /// Looks for differences.
+    pub fn search(&mut self, search: &Search) -> io::Result<Outcome> {
+        let mut outcome = Outcome::default();
+        let mut shrinking = Duration::ZERO;
+        let begun = Instant::now();
+        while outcome.programs < search.programs
+            && begun.elapsed() - shrinking < search.time
+            && outcome.found.len() < search.kinds
+        {
+            let first = search.seed + outcome.programs;
+            let count = (search.programs - outcome.programs).min(BATCH as u64);
+            let programs: Vec<Program> = (first..first + count)
+                .map(|seed| Program::random(search.family, search.calls, seed).sequential())
+                .collect();
+            let verdicts = self.compare(&programs, PATIENCE)?;
+            let paused = Instant::now();
+            for ((program, seed), verdict) in programs.into_iter().zip(first..).zip(verdicts) {
+                match verdict {
+                    Verdict::Same => {}
+                    Verdict::Unjudged(why) => *outcome.unjudged.entry(why).or_default() += 1,
+                    Verdict::Differs(difference) => self.look_again(program, seed, &difference, &mut outcome)?,
+                }
+            }
+            shrinking += paused.elapsed();
+            outcome.programs += count;
+        }
+        outcome.time = begun.elapsed() - shrinking;
+        Ok(outcome)
+    }
+
+    fn look_again(
+        &mut self,
+        program: Program,
+        seed: u64,
+        difference: &Difference,
+        outcome: &mut Outcome,
+    ) -> io::Result<()> {
+        if let Some(index) = self.acceptance(difference) {
+            *outcome.accepted.entry(index).or_default() += 1;
+            return Ok(());
+        }
+        if let Some(found) = outcome.found.get_mut(&difference.kind()) {
+            found.count += 1;
+            return Ok(());
+        }
+        let difference = match self.alone(&program)? {
+            Verdict::Differs(difference) => difference,
+            _ => {
+                let fleeting = outcome.fleeting.entry(difference.kind()).or_default();
+                *fleeting = (fleeting.0 + 1, seed);
+                return Ok(());
+            }
+        };
+        let (program, difference) = self.shrink(program, difference);
+        match self.acceptance(&difference) {
+            Some(index) => *outcome.accepted.entry(index).or_default() += 1,
+            None => {
+                let kind = difference.kind();
+                outcome.found.entry(kind).or_insert(Found { program, difference, seed, count: 0 }).count += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The smallest program that differs in the same row.
+    pub fn shrink(&mut self, program: Program, difference: Difference) -> (Program, Difference) {
+        let about = difference.about().to_string();
+        let mut last = difference;
+        let smallest = shrink(program, |program| match self.alone(program) {
+            Ok(Verdict::Differs(difference)) if difference.about() == about => {
+                last = difference;
+                true
+            }
+            _ => false,
+        });
+        (smallest, last)
+    }
+}

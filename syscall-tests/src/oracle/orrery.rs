@@ -1,0 +1,56 @@
+//! Orrery as a subject for programs: one kernel for as many as leave it usable, on the scripted engine.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use kernel_abi::{Calls as _, Fd, Mode, Sys};
+
+use super::wire::Answer;
+use super::{ground, run};
+use crate::scripted;
+
+/// What a machine says that can do nothing any more.
+const DEADLOCK: &str = "deadlock:";
+/// And of a program that a signal ended.
+const KILLED: &str = "the program ended: Killed(";
+
+/// Runs programs one after the other. One answer for each; the seed decides the schedule.
+pub fn run(programs: &[Vec<u8>], patience: Duration, seed: u64) -> Vec<Answer> {
+    let mut answers = Vec::with_capacity(programs.len());
+    while answers.len() < programs.len() {
+        let done: Arc<Mutex<Vec<Answer>>> = Arc::default();
+        let (rest, told) = (programs[answers.len()..].to_vec(), Arc::clone(&done));
+        let ended = scripted::run_work(Arc::new(move |sys| work(sys, &rest, patience, &told)), seed);
+        answers.append(&mut done.lock().unwrap_or_else(PoisonError::into_inner));
+        match ended {
+            Ok(_) if answers.len() == programs.len() => {}
+            Ok(_) => answers.push(Answer::Broken(String::from("the worker left"))),
+            // What leaks when all are done, or panics at the end, is somebody's doing among them.
+            Err(problem) if answers.len() == programs.len() => {
+                answers.pop();
+                answers.push(Answer::Broken(problem));
+            }
+            Err(problem) => answers.push(reason(problem)),
+        }
+    }
+    answers
+}
+
+fn work(sys: &dyn Sys, programs: &[Vec<u8>], patience: Duration, done: &Mutex<Vec<Answer>>) -> cases::Outcome {
+    sys.mkdirat(Fd::CWD, sys.path(sys.page(), ground::HOME), Mode(0o755))?;
+    let tell = |answer| done.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+    if let Err(problem) = run::all(sys, programs, patience.as_nanos() as u64, || Ok(()), tell) {
+        tell(Answer::Broken(problem));
+    }
+    Ok(())
+}
+
+/// Why a kernel ended before its program did.
+fn reason(problem: String) -> Answer {
+    let signal = problem.split(KILLED).nth(1).and_then(|rest| rest.split(')').next()?.parse().ok());
+    match signal {
+        Some(signal) => Answer::Died(signal),
+        None if problem.contains(DEADLOCK) => Answer::Hung,
+        None => Answer::Broken(problem),
+    }
+}
