@@ -30,6 +30,14 @@ pub(crate) struct Sitting {
     at: usize,
 }
 
+/// What starts a command in a session of its own. Whoever tests in the background of a shell has Ctrl-C and Ctrl-\\
+/// ignored, and what is ignored stays so across exec(2).
+fn in_a_session() -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT,QUIT", "setsid", "-c"]);
+    command
+}
+
 /// How a sitting ended.
 pub(crate) struct End {
     /// As a shell shows it.
@@ -46,15 +54,15 @@ impl Sitting {
 
     /// The same with some of the standard streams on the terminal, the others on the null device.
     pub(crate) fn streams(words: &[&str], on: [bool; 3]) -> Result<Self, Failed> {
-        let mut command = Command::new("setsid");
-        command.arg("-c").arg(env!("CARGO_BIN_EXE_orrery")).args(words);
+        let mut command = in_a_session();
+        command.arg(env!("CARGO_BIN_EXE_orrery")).args(words);
         Self::start(command, on)
     }
 
     /// Runs a script of the host's shell, in which `$orrery` is the program.
     pub(crate) fn shell(script: &str) -> Result<Self, Failed> {
-        let mut command = Command::new("setsid");
-        command.args(["-c", "bash", "-c", script]).env("orrery", env!("CARGO_BIN_EXE_orrery"));
+        let mut command = in_a_session();
+        command.args(["bash", "-c", script]).env("orrery", env!("CARGO_BIN_EXE_orrery"));
         Self::start(command, [true; 3])
     }
 
