@@ -4,6 +4,7 @@
 //! - [`host`]: the subject that is the host's kernel, and [`native`], how a case is one of its programs.
 //! - [`scripted`]: the subject that is Orrery, with cases as functions of this process.
 //! - [`elf`]: the subject that is Orrery, with cases as a real program.
+//! - [`generated`]: generated programs ([`programs`]) on Orrery, in kernels of their own or many in one.
 //! - [`machine`]: what runs a case on Orrery. [`rows`]: what its calls came to. [`known`]: where it may differ.
 //! - [`unreached`]: which errnos of Linux's manual and which flags of the table no case reaches yet.
 //! - [`oracle`]: generated programs on both, and where they part: `cargo xtask diff`.
@@ -12,6 +13,7 @@
 //! asks nothing of its kernel but a working directory of its own, and adapts to the user that it runs as.
 
 pub mod elf;
+pub mod generated;
 pub mod host;
 pub mod known;
 pub mod machine;
@@ -22,3 +24,4 @@ pub mod scripted;
 pub mod unreached;
 
 pub use cases;
+pub use programs;

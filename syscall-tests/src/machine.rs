@@ -134,14 +134,8 @@ pub fn within<T: Send + 'static>(
     let (tell, told) = mpsc::channel();
     let theirs = Arc::clone(&seat);
     let run = move || {
-        PANICS.set(Some(Vec::new()));
-        let result = panic::catch_unwind(panic::AssertUnwindSafe(|| work(&theirs)));
-        // Here, for some machines may be dropped on their own thread only.
-        theirs.leave();
-        let panics = PANICS.take().unwrap_or_default().join("\n");
-        let result = result.unwrap_or_else(|_| Err("the runner panicked".into()));
         // Whoever waited has given up, then.
-        let _ = tell.send(result.map_err(|problem| format!("{panics}\n{problem}\n{}", theirs.log())));
+        let _ = tell.send(guarded(&theirs, work));
     };
     let worker = thread::Builder::new().spawn(run).map_err(|problem| problem.to_string())?;
     let late = || {
@@ -158,6 +152,23 @@ pub fn within<T: Send + 'static>(
         Err(mpsc::RecvTimeoutError::Timeout) => late(),
         Err(mpsc::RecvTimeoutError::Disconnected) => Err("the runner's thread died".into()),
     }
+}
+
+/// Runs `work` on this thread, for as long as it takes. What panicked meanwhile and what the machine logged are part of
+/// the text of a failure.
+pub fn here<T>(work: impl FnOnce(&Seat) -> Result<T, String>) -> Result<T, String> {
+    collect_panics();
+    guarded(&Seat::new(), work)
+}
+
+fn guarded<T>(seat: &Seat, work: impl FnOnce(&Seat) -> Result<T, String>) -> Result<T, String> {
+    PANICS.set(Some(Vec::new()));
+    let result = panic::catch_unwind(panic::AssertUnwindSafe(|| work(seat)));
+    // Here, for some machines may be dropped on their own thread only.
+    seat.leave();
+    let panics = PANICS.take().unwrap_or_default().join("\n");
+    let result = result.unwrap_or_else(|_| Err("the runner panicked".into()));
+    result.map_err(|problem| format!("{panics}\n{problem}\n{}", seat.log()))
 }
 
 /// Has panics on threads of cases kept for the case's failure; those of a program's children are often meant.

@@ -17,7 +17,7 @@ use zerocopy::IntoBytes as _;
 
 use crate::machine::{self, Seat};
 use crate::rows::Answers;
-use cases::{self, Case, Failure};
+use cases::{self, Case, Failure, Outcome};
 
 /// Where the program is in its root.
 const PROGRAM: &str = "/init";
@@ -71,11 +71,15 @@ pub fn run_work(work: Work, seed: u64) -> std::result::Result<Answers, String> {
 
 /// As [`run_work`], on this thread and without a limit of time.
 pub fn run_here(work: Work, seed: u64, seat: &Seat) -> std::result::Result<Answers, String> {
-    let config = HostedConfig { engine: Engine::Scripted, ..machine::config(seed) };
-    let machine = seat.take(&config)?;
+    run_on(&machine::config(seed), &work, seat)
+}
+
+/// As [`run_here`], on a machine of any kind.
+pub fn run_on(config: &HostedConfig, work: &Work, seat: &Seat) -> std::result::Result<Answers, String> {
+    let machine = seat.take(&HostedConfig { engine: Engine::Scripted, ..config.clone() })?;
     let program = Arc::new(Program::default());
     let entry = {
-        let program = Arc::clone(&program);
+        let (program, work) = (Arc::clone(&program), Arc::clone(work));
         machine.backend().scripted().register(move |guest, _| begin(&work, guest, &program))
     };
     let (stdio, output) = machine::stdio();

@@ -146,6 +146,8 @@ impl<'a> Body<'a> {
         };
         let Ok(id) = answer else { return errno::to_return(answer) };
         if how == How::Process {
+            // Stopped before its first step it could not say so itself.
+            sys.store(header, &(id as i32));
             self.answers.pids.insert(0, id as i32);
         }
         for _ in 0..if join == Join::AtOnce { INTERRUPTIONS_MAX } else { 0 } {

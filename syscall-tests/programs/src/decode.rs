@@ -5,6 +5,8 @@
 
 use alloc::vec::Vec;
 
+use kernel_abi::arg::Names;
+use kernel_abi::flags::{MapFlags, OpenFlags, ProtFlags};
 use kernel_abi::{Arch, Call, Kind};
 
 use crate::choice::{
@@ -74,7 +76,17 @@ impl Program {
 
     /// A program of `calls` steps at random; the same for the same seed.
     pub fn random(family: Family, calls: usize, seed: u64) -> Self {
-        Self::of(family, calls.min(STEPS_MAX), &mut Source::random(seed))
+        let mut source = Source::random(seed);
+        let all: Vec<_> = BEGINNINGS.iter().filter(|(call, _)| family.rows().contains(call)).collect();
+        let count = if all.is_empty() { 0 } else { usize::from(source.byte() % 4).min(calls / 3) };
+        let begin = |_| {
+            let (call, args) = *source.one_of(&all);
+            Step::Call { call, args: args.to_vec() }
+        };
+        let mut steps: Vec<Step> = (0..count).map(begin).collect();
+        let rest = Self::of(family, calls.min(STEPS_MAX) - count, &mut source);
+        steps.extend(rest.steps);
+        Self { family, steps }
     }
 
     fn of(family: Family, steps: usize, source: &mut Source<'_>) -> Self {
@@ -94,6 +106,30 @@ impl Program {
         out
     }
 }
+
+/// Calls after which others have something to do: a program at random begins with a few.
+const BEGINNINGS: &[(Call, &[Value])] = {
+    const CWD: Value = Value::Plain(FDS[0]);
+    const ZERO: Value = Value::Plain(0);
+    const FRESH: Value = Value::Memory { place: Place::Fresh, len: 0, seed: 0 };
+    const NULL: Value = Value::Memory { place: Place::Null, len: 0, seed: 0 };
+    const TEXT: Value = Value::Memory { place: Place::Fresh, len: 100, seed: 0 };
+    &[
+        (Call::openat, &[CWD, Value::Text(0), Value::Plain(0o102), Value::Plain(0o644)]),
+        (Call::open, &[Value::Text(0), Value::Plain(0o102), Value::Plain(0o644)]),
+        (Call::write, &[Value::Earlier(0), TEXT]),
+        (Call::mkdirat, &[CWD, Value::Text(1), Value::Plain(0o755)]),
+        (Call::symlinkat, &[Value::Text(0), CWD, Value::Text(6)]),
+        (Call::pipe2, &[FRESH, ZERO]),
+        (Call::eventfd2, &[ZERO, ZERO]),
+        (Call::epoll_create1, &[ZERO]),
+        (Call::memfd_create, &[Value::Text(0), ZERO]),
+        (Call::timerfd_create, &[Value::Plain(1), ZERO]),
+        (Call::mmap, &[NULL, Value::Plain(16384), Value::Plain(3), Value::Plain(0x22), Value::Plain(u64::MAX), ZERO]),
+        (Call::rt_sigaction, &[Value::Plain(10), FRESH, FRESH, Value::Plain(8)]),
+        (Call::setitimer, &[ZERO, Value::Memory { place: Place::Fresh, len: 0, seed: 0o1000 }, FRESH]),
+    ]
+};
 
 /// What a program may still have.
 struct Left {
@@ -156,6 +192,7 @@ fn value(call: Call, name: &str, kind: Kind, before: Option<Kind>, source: &mut 
     match kind {
         Kind::Int { .. } if is_memory(call) => span(tag, source),
         Kind::Int { hex, .. } => int(tag, name, hex, before, source),
+        Kind::Fd if tag < 128 && name.contains("dir") => Value::Plain(FDS[0]),
         Kind::Fd if tag < 176 => Value::Earlier(tag % 4),
         Kind::Fd => Value::Plain(source.one_of(FDS)),
         Kind::Pid if tag < 160 => Value::Earlier(tag % 4),
@@ -171,7 +208,7 @@ fn value(call: Call, name: &str, kind: Kind, before: Option<Kind>, source: &mut 
         Kind::Name if tag < 240 => Value::Text(text(tag, NAMES, source)),
         Kind::Path | Kind::Name => Value::Memory { place: place(source, false), len: 0, seed: 0 },
         Kind::Flags(names) => match tag {
-            0..=79 => Value::Plain(0),
+            0..=79 => Value::Plain(usual(names, tag)),
             80..=143 => Value::Plain(bits(names, 1, source)),
             144..=191 => Value::Plain(bits(names, 2, source)),
             192..=223 => Value::Plain(bits(names, 3, source)),
@@ -196,6 +233,17 @@ fn value(call: Call, name: &str, kind: Kind, before: Option<Kind>, source: &mut 
         }
         Kind::Pointer => Value::Memory { place: ground(source), len: 0, seed: 0 },
     }
+}
+
+/// Sets of flags without which little happens.
+fn usual(names: Names, tag: u8) -> u64 {
+    let sets: &[u64] = match names {
+        _ if names == OpenFlags::NAMES => &[0, 0o102, 0o101, 0o1102, 0o2, 0o2102],
+        _ if names == MapFlags::NAMES => &[0x22, 0x21, 0x2, 0x1, 0x32],
+        _ if names == ProtFlags::NAMES => &[3, 1, 0, 3],
+        _ => &[0],
+    };
+    sets[usize::from(tag) % sets.len()]
 }
 
 fn text(tag: u8, all: &[&[u8]], source: &mut Source<'_>) -> u8 {
@@ -258,8 +306,8 @@ fn encode_steps(steps: &[Step], out: &mut Vec<u8>) {
                 out.push(0);
                 let number = call.number(Arch::X86_64).unwrap_or_default();
                 out.extend_from_slice(&(number as u16).to_le_bytes());
-                for (&(name, kind), value) in call.row().args.iter().zip(args) {
-                    encode_value(*call, name, kind, *value, out);
+                for (&(_, kind), value) in call.row().args.iter().zip(args) {
+                    encode_value(*call, kind, *value, out);
                 }
             }
             Step::Spawn { how, join, steps } => {
@@ -277,7 +325,7 @@ fn position(list: &[u64], number: u64) -> u8 {
 }
 
 /// The longest way to tell an argument, which can tell each.
-fn encode_value(call: Call, _name: &str, kind: Kind, value: Value, out: &mut Vec<u8>) {
+fn encode_value(call: Call, kind: Kind, value: Value, out: &mut Vec<u8>) {
     match (kind, value) {
         (Kind::Flags(_), Value::Plain(bits)) => raw(0xff, bits, 8, out),
         (Kind::Enum(_), Value::Plain(number)) => raw(0xff, number, 4, out),
@@ -288,6 +336,7 @@ fn encode_value(call: Call, _name: &str, kind: Kind, value: Value, out: &mut Vec
         (Kind::Pid, Value::Plain(pid)) => out.extend_from_slice(&[0xff, position(PIDS, pid)]),
         (Kind::Id, Value::Plain(id)) => out.extend_from_slice(&[0xff, position(IDS, id)]),
         (Kind::Signal, Value::Plain(signal)) => out.extend_from_slice(&[0xff, position(SIGNALS, signal)]),
+        (Kind::Fd, Value::Earlier(back)) => out.push(128 + back % 4),
         (_, Value::Earlier(back)) => out.push(back % 4),
         (_, Value::Text(index)) => out.extend_from_slice(&[239, index]),
         (Kind::Int { .. }, Value::Memory { place, seed, .. }) => {

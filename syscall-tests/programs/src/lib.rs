@@ -5,6 +5,7 @@
 //! - [`stage`]: runs a program on a subject, in processes and a directory of its own. [`body`]: one sequence of calls
 //!   there; [`memory`]: what its arguments point to; [`layout`]: what structures are made of.
 //! - [`transcript`]: what the calls came to; [`mask`]: the same without what differs from kernel to kernel by right.
+//! - [`invariants`]: what holds of every transcript.
 //! - [`story`]: a program and a transcript for people to read. [`shrink`]: smaller programs.
 //! - `strategy`: programs for proptest, with the feature `proptest`.
 //!
@@ -19,6 +20,7 @@ pub mod body;
 pub mod choice;
 pub mod decode;
 pub mod family;
+pub mod invariants;
 pub mod layout;
 pub mod mask;
 pub mod memory;

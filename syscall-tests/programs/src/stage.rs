@@ -67,6 +67,7 @@ impl Stage {
         sys.poke(shared + shared::PROGRAM + 8, &bytes);
         self.directory(sys, conditions.directory)?;
         let pid = sys.fork_with(first, 0)?;
+        sys.store(shared::header(shared, 0), &(pid as i32));
         let (status, in_time) = self.wait(sys, pid as i32, conditions.patience_ns);
         let mut bodies: Vec<BodyRecord> =
             (0..program.bodies()).map(|index| shared::record(sys, shared, index)).collect();
