@@ -16,7 +16,7 @@ pub(super) fn alarm(cx: &mut Context<'_>, seconds: u32) -> Result {
     let old = cx.process().set_real_timer(Schedule { next_ns, interval_ns: 0 });
     // Rounded, but what is armed is never shown as nothing: alarm(2) of Linux.
     let left = old.left_ns(now);
-    let rounded = (left + NS_PER_SEC / 2) / NS_PER_SEC;
+    let rounded = left.saturating_add(NS_PER_SEC / 2) / NS_PER_SEC;
     Ok(if left > 0 { rounded.max(1) } else { 0 } as usize)
 }
 
