@@ -5,6 +5,7 @@
 //! - [`scripted`]: the subject that is Orrery, with cases as functions of this process.
 //! - [`elf`]: the subject that is Orrery, with cases as a real program.
 //! - [`generated`]: generated programs ([`programs`]) on Orrery, in kernels of their own or many in one.
+//! - [`inputs`]: what fuzzers feed.
 //! - [`machine`]: what runs a case on Orrery. [`rows`]: what its calls came to. [`known`]: where it may differ.
 //! - [`unreached`]: which errnos of Linux's manual and which flags of the table no case reaches yet.
 //! - [`oracle`]: generated programs on both, and where they part: `cargo xtask diff`.
@@ -15,6 +16,7 @@
 pub mod elf;
 pub mod generated;
 pub mod host;
+pub mod inputs;
 pub mod known;
 pub mod machine;
 pub mod native;

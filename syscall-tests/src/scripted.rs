@@ -17,7 +17,7 @@ use zerocopy::IntoBytes as _;
 
 use crate::machine::{self, Seat};
 use crate::rows::Answers;
-use cases::{self, Case, Failure, Outcome};
+use cases::{self, Case, Failure};
 
 /// Where the program is in its root.
 const PROGRAM: &str = "/init";

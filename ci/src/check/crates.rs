@@ -18,6 +18,7 @@ pub(crate) const CRATES: &[(&str, &str, &[&str])] = &[
     ("syscall-tests/cases", "cases", &["kernel-abi", "ostd-guest"]),
     ("syscall-tests/programs", "programs", &["kernel-abi"]),
     ("syscall-tests", "syscall-tests", &["cases", "programs", "kernel-abi", "kernel", "ostd"]),
+    ("syscall-tests/fuzz", "fuzz", &["syscall-tests"]),
     ("syscall-tests/metal", "metal-tests", &["kernel", "ostd"]),
     ("bench", "bench", &["syscall-tests", "programs", "kernel-abi", "kernel", "ostd"]),
     ("ci", "xtask", &[]),
