@@ -53,7 +53,7 @@ impl Names {
     }
 
     fn address(&self, value: u64) -> u64 {
-        if value < 4096 || value >= 1 << 47 {
+        if !(4096..1 << 47).contains(&value) {
             return value;
         }
         let mapping = self.maps.iter().rposition(|&(addr, len)| (addr..addr + len.max(1)).contains(&value));

@@ -321,9 +321,9 @@ impl Laying<'_> {
         let handler = [entry, 0, 1, entry][seed as usize & 3];
         let flags = (SaFlags::NAMES.iter().enumerate())
             .filter(|(index, _)| seed >> (2 + index) & 1 != 0)
-            .fold(SaFlags::SA_RESTORER.bits() as u64, |flags, (_, named)| flags | named.1);
+            .fold(SaFlags::SA_RESTORER.bits(), |flags, (_, named)| flags | named.1);
         // What is noted may not be torn by a second handler.
-        Sigaction { handler, flags: SaFlags::from_bits_retain(flags as _), restorer, mask: SigSet(!0) }
+        Sigaction { handler, flags: SaFlags::from_bits_retain(flags), restorer, mask: SigSet(!0) }
     }
 
     /// What to put into part of a structure; the first choice is the tamest.
