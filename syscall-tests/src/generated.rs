@@ -89,7 +89,7 @@ fn fails(programs: &[Program], seed: u64) -> bool {
 }
 
 /// The fewest of these programs that fail still: the last alone, or with those before it that it takes.
-fn needed<'a>(programs: &'a [Program], fails: impl Fn(&[Program]) -> bool) -> Vec<&'a Program> {
+fn needed(programs: &[Program], fails: impl Fn(&[Program]) -> bool) -> Vec<&Program> {
     let Some((last, before)) = programs.split_last() else { return Vec::new() };
     if fails(std::slice::from_ref(last)) {
         return vec![last];
