@@ -17,6 +17,7 @@ mod matrix;
 mod metal;
 mod runs;
 mod source;
+mod sweep;
 mod syscalls;
 mod tree;
 
@@ -69,6 +70,8 @@ enum Errand {
         #[arg(long, default_value_t = 5, requires = "metal")]
         boots: usize,
     },
+    /// Run the cases with each allocation, user copy and sleep that they come to failing once: the kernel must survive
+    Sweep(sweep::Sweep),
     /// Write kernel/abi/SYSCALLS.md from the table
     Syscalls,
 }
@@ -97,6 +100,7 @@ fn run() -> Result<ExitCode> {
         Errand::Figures { ranking, .. } => figures::print(&tree, ranking.as_deref())?,
         Errand::Diff(diff) => return diff::run(&tree.root, &diff),
         Errand::Runs(list) => return runs::run(&tree.root, &list),
+        Errand::Sweep(sweep) => return sweep::run(&tree.root, &sweep),
         Errand::Syscalls => syscalls::write(&tree.root)?,
     }
     Ok(ExitCode::SUCCESS)

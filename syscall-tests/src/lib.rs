@@ -7,6 +7,7 @@
 //! - [`generated`]: generated programs ([`programs`]) on Orrery, in kernels of their own or many in one.
 //! - [`inputs`]: what fuzzers feed.
 //! - [`machine`]: what runs a case on Orrery. [`rows`]: what its calls came to. [`known`]: where it may differ.
+//! - [`sweep`]: cases on machines that fail on request.
 //! - [`unreached`]: which errnos of Linux's manual and which flags of the table no case reaches yet.
 //! - [`oracle`]: generated programs on both, and where they part: `cargo xtask diff`.
 //!
@@ -23,6 +24,7 @@ pub mod native;
 pub mod oracle;
 pub mod rows;
 pub mod scripted;
+pub mod sweep;
 pub mod unreached;
 
 pub use cases;

@@ -8,12 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use kernel::abi::SigSet;
-use kernel::kernel::{Booted, Ending, Program};
+use kernel::kernel::{Booted, Ending, Leaks, Program, Report};
 use ostd::device::ByteChannel;
+use ostd::faults::FaultPlan;
 use ostd::hosted::stdio::Captured;
 use ostd::hosted::watch::Watch;
 use ostd::hosted::{Hosted, HostedConfig, Log, Mode};
-use ostd::{Machine, MachineConfig};
+use ostd::{Machine, MachineConfig, RunEnd};
 
 /// How long a case may take by the host's clock; on a virtual clock it hardly takes any.
 pub const TIME_MAX: Duration = Duration::from_secs(60);
@@ -47,9 +48,14 @@ impl Seat {
 
     /// A machine as `config` says.
     pub fn take(&self, config: &HostedConfig) -> Result<Machine, String> {
+        self.take_with(config, faults()?)
+    }
+
+    /// The same, with a plan of faults of its own.
+    pub fn take_with(&self, config: &HostedConfig, faults: FaultPlan) -> Result<Machine, String> {
         let config = HostedConfig { log: self.sink.clone(), ..config.clone() };
         let backend = Hosted::new(&config).map_err(|problem| format!("there is no machine: {problem}"))?;
-        let machine = Machine::new(backend, MachineConfig { checks: true, ..MachineConfig::default() });
+        let machine = Machine::new(backend, MachineConfig { checks: true, faults });
         *self.machine.lock().unwrap_or_else(PoisonError::into_inner) = Some(machine.clone());
         Ok(machine)
     }
@@ -80,6 +86,12 @@ pub fn strace() -> Option<String> {
     std::env::var("ORRERY_STRACE").ok()
 }
 
+/// The plan of `ORRERY_FAULTS`; without one nothing fails.
+pub fn faults() -> Result<FaultPlan, String> {
+    let text = std::env::var("ORRERY_FAULTS").unwrap_or_default();
+    text.parse().map_err(|malformed| format!("ORRERY_FAULTS: {malformed}"))
+}
+
 /// The number in a variable of the environment.
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().and_then(|text| text.parse().ok())
@@ -107,6 +119,14 @@ pub fn stdio() -> ([Arc<dyn ByteChannel>; 3], Captured) {
 
 /// Runs the kernel's program to its end, which is to be exit code 0, and ends the kernel, which is to leave nothing.
 pub fn run(kernel: Booted, arguments: &[&str], directory: &str) -> Result<(), String> {
+    judge(run_through(kernel, arguments, directory))
+}
+
+/// How a kernel's program ended, and what the kernel left behind.
+pub type Outcome = (Result<Ending, RunEnd>, Result<Report, Leaks>);
+
+/// Runs the kernel's program to its end, and ends the kernel.
+pub fn run_through(kernel: Booted, arguments: &[&str], directory: &str) -> Outcome {
     let program = Program {
         arguments: arguments.iter().map(|word| word.as_bytes().to_vec()).collect(),
         environment: Vec::new(),
@@ -114,7 +134,11 @@ pub fn run(kernel: Booted, arguments: &[&str], directory: &str) -> Result<(), St
         ignored: SigSet::EMPTY,
     };
     let ending = kernel.run(&program);
-    let rest = kernel.shutdown();
+    (ending, kernel.shutdown())
+}
+
+/// A program that ran well ended with 0, and its kernel left nothing.
+pub fn judge((ending, rest): Outcome) -> Result<(), String> {
     match ending {
         Ok(Ending::Exited(0)) => rest.map(|_| ()).map_err(|leaks| leaks.to_string()),
         Ok(Ending::Stopped) => Err("stopped, having taken too long".into()),
@@ -169,6 +193,11 @@ fn guarded<T>(seat: &Seat, work: impl FnOnce(&Seat) -> Result<T, String>) -> Res
     let panics = PANICS.take().unwrap_or_default().join("\n");
     let result = result.unwrap_or_else(|_| Err("the runner panicked".into()));
     result.map_err(|problem| format!("{panics}\n{problem}\n{}", seat.log()))
+}
+
+/// What has panicked on the calling thread, of a case, since the last time.
+pub fn panics() -> Vec<String> {
+    PANICS.with_borrow_mut(|panics| panics.as_mut().map(std::mem::take).unwrap_or_default())
 }
 
 /// Has panics on threads of cases kept for the case's failure; those of a program's children are often meant.

@@ -2,14 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use kernel::kernel::{Boot, Kernel, Root};
+use kernel::kernel::{Boot, Ending, Kernel, Report, Root};
 use kernel::process::First;
 use kernel_abi::flags::{CloneFlags, MapFlags, ProtFlags};
 use kernel_abi::structs::CloneArgs;
 use kernel_abi::sys::{ChildFn, Handler, HandlerFn, PAGE_LEN};
 use kernel_abi::{Arch, Call, Calls as _, Errno, Fd, Result, Sys, errno};
+use ostd::Machine;
 use ostd::device::Devices;
 use ostd::hosted::scripted::{Guest, Token, image};
 use ostd::hosted::{Engine, HostedConfig};
@@ -40,6 +42,8 @@ struct Program {
     /// The execve that was made last: one that works does not return.
     executing: Mutex<Option<(Call, [usize; 6])>>,
     answers: Answers,
+    /// What is left of the calls that may be made.
+    calls_left: AtomicUsize,
 }
 
 /// What a function is called as.
@@ -77,13 +81,41 @@ pub fn run_here(work: Work, seed: u64, seat: &Seat) -> std::result::Result<Answe
 /// As [`run_here`], on a machine of any kind.
 pub fn run_on(config: &HostedConfig, work: &Work, seat: &Seat) -> std::result::Result<Answers, String> {
     let machine = seat.take(&HostedConfig { engine: Engine::Scripted, ..config.clone() })?;
-    let program = Arc::new(Program::default());
+    let ran = run_through(work, machine, usize::MAX);
+    match (machine::judge(ran.outcome), ran.failure) {
+        (Ok(()), None) => Ok(ran.answers),
+        (_, Some(failure)) => Err(format!("{failure}\n{}", ran.output)),
+        (Err(problem), None) => Err(format!("{problem}\n{}", ran.output)),
+    }
+}
+
+/// A machine for a case.
+pub fn config(seed: u64) -> HostedConfig {
+    HostedConfig { engine: Engine::Scripted, ..machine::config(seed) }
+}
+
+/// What became of a case.
+pub struct Ran {
+    /// How its program and its kernel ended; a kernel that does not boot has not started the program.
+    pub outcome: machine::Outcome,
+    /// What the case found wrong.
+    pub failure: Option<Failure>,
+    /// What the kernel printed.
+    pub output: String,
+    /// What its calls came to.
+    pub answers: Answers,
+}
+
+/// Runs a function in a kernel on `machine`. A process of it that makes a call after `calls_max` of them ends instead: it
+/// waits for something that will not happen, and does not sleep over it.
+pub fn run_through(work: &Work, machine: Machine, calls_max: usize) -> Ran {
+    let program = Arc::new(Program { calls_left: AtomicUsize::new(calls_max), ..Program::default() });
     let entry = {
         let (program, work) = (Arc::clone(&program), Arc::clone(work));
         machine.backend().scripted().register(move |guest, _| begin(&work, guest, &program))
     };
     let (stdio, output) = machine::stdio();
-    let kernel = Kernel::boot(
+    let booted = Kernel::boot(
         machine,
         Boot {
             root: Root::Empty,
@@ -92,18 +124,16 @@ pub fn run_on(config: &HostedConfig, work: &Work, seat: &Seat) -> std::result::R
             devices: Devices::default(),
             strace: machine::strace(),
         },
-    )
-    .map_err(|errno| format!("the kernel does not boot: {errno:?}"))?;
-    kernel
-        .install(PROGRAM.as_bytes(), 0o755, &image(entry))
-        .map_err(|errno| format!("the program cannot be installed: {errno:?}"))?;
-    let ended = machine::run(kernel, &[PROGRAM], DIRECTORY);
+    );
+    let outcome = match booted {
+        Err(errno) => (Ok(Ending::NotStarted(errno)), Ok(Report { poisoned: false, lived_ns: 0 })),
+        Ok(kernel) => match kernel.install(PROGRAM.as_bytes(), 0o755, &image(entry)) {
+            Ok(()) => machine::run_through(kernel, &[PROGRAM], DIRECTORY),
+            Err(errno) => (Ok(Ending::NotStarted(errno)), kernel.shutdown()),
+        },
+    };
     let failure = program.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match (ended, failure) {
-        (Ok(()), None) => Ok(program.answers.clone()),
-        (_, Some(failure)) => Err(format!("{failure}\n{}", output.output_text())),
-        (Err(problem), None) => Err(format!("{problem}\n{}", output.output_text())),
-    }
+    Ran { outcome, failure, output: output.output_text(), answers: program.answers.clone() }
 }
 
 /// The program's start: the case, or what a case executes.
@@ -171,6 +201,11 @@ impl Scripted<'_> {
 }
 
 impl Scripted<'_> {
+    /// Counts a call, or the end of a handler: a timer that goes on for ever may be all that happens.
+    fn may_go_on(&self) -> bool {
+        self.program.calls_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+
     /// The token of a child's or a thread's function.
     fn child(&self, role: Role, run: ChildFn, arg: usize) -> Token {
         let program = Arc::clone(&self.program);
@@ -195,6 +230,7 @@ impl Sys for Scripted<'_> {
             }
             _ => {}
         }
+        let number = if self.may_go_on() { number } else { Call::exit_group.number(Arch::X86_64).unwrap_or(number) };
         let answer = self.guest.borrow_mut().syscall(number, args).cast_unsigned();
         self.program.answers.note(number, args, answer);
         answer
@@ -215,7 +251,11 @@ impl Sys for Scripted<'_> {
     fn handler(&self, run: HandlerFn) -> Handler {
         let program = Arc::clone(&self.program);
         let token = self.token((Role::Handler, run as usize, 0), move |guest, [signal, info, context]| {
-            run(&Scripted { guest: RefCell::new(guest), program: Arc::clone(&program) }, signal, info, context);
+            let subject = Scripted { guest: RefCell::new(guest), program: Arc::clone(&program) };
+            run(&subject, signal, info, context);
+            if !subject.may_go_on() {
+                let _ = subject.exit_group(2);
+            }
             program.answers.note_last(Call::rt_sigreturn, [0; 6]);
         });
         // The engine makes the call that a restorer is for.

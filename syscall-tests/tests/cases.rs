@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 use syscall_tests::cases::{self, Case};
 use syscall_tests::known::{self, Known};
+use syscall_tests::sweep::{self, Extent};
 use syscall_tests::{elf, host, machine, scripted};
 
 /// The binary that runs a case on the kernel under it.
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         }
     }
     trials.push(Trial::test("known::every_entry_names_a_case_and_a_subject", move || names_cases(&known)));
+    trials.push(Trial::test("sweep::the_kernel_survives_whatever_fails", survives));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -71,6 +73,29 @@ fn judge(outcome: Result<(), String>, excuse: Option<&Known>) -> Result<(), Fail
         (Ok(()), None) | (Err(_), Some(_)) => Ok(()),
         (Ok(()), Some(_)) => Err("passes: take it off known.toml".into()),
         (Err(problem), None) => Err(problem.into()),
+    }
+}
+
+/// Each place that can fail fails once; with `ORRERY_SWEEP=N`, in each case that comes there, its first N times. With
+/// `ORRERY_SWEEP_CASES` only cases whose names have that in them.
+fn survives() -> Result<(), Failed> {
+    let wanted = std::env::var("ORRERY_SWEEP_CASES").unwrap_or_default();
+    let cases: Vec<_> = cases::all().filter(|case| case.name.contains(&wanted)).collect();
+    let hits = std::env::var("ORRERY_SWEEP").ok().map(|hits| hits.parse());
+    let extent = hits.transpose()?.map_or(Extent::Places, Extent::Cases);
+    let sites = sweep::sites::all()?;
+    let report = sweep::sweep(&cases, machine::seed(), extent);
+    let summary = report.summary(&sites);
+    if matches!(extent, Extent::Cases(_)) {
+        println!("{summary}");
+        report.missed(&sites).iter().for_each(|(kind, place)| println!("not reached: {} {place}", kind.name()));
+    }
+    if !report.defects.is_empty() {
+        return Err(format!("{}\n\n{summary}", report.defects.join("\n\n")).into());
+    }
+    match report.unknown(&sites) {
+        unknown if unknown.is_empty() => Ok(()),
+        unknown => Err(format!("reached, but not found in the source: {unknown:?}").into()),
     }
 }
 
