@@ -6,7 +6,7 @@ use kernel_abi::arg::{Fd, UserInOut};
 use kernel_abi::flags::{OpenFlags, Whence};
 
 use super::Context;
-use super::file::told;
+use super::file::{disarm, room, told};
 use crate::error::{Errno, Result};
 use crate::mm::AddressSpace;
 use crate::vfs::{FileKind, OpenFile, SliceSink, SliceSource};
@@ -64,12 +64,18 @@ fn give_back(from: &OpenFile, from_at: Option<i64>, count: usize) {
     }
 }
 
+/// How many of `len` bytes a file may take, which is nobody's right to be somebody else any more.
+fn fitting(cx: &Context<'_>, to: &OpenFile, at: Option<i64>, len: usize) -> Result<usize> {
+    let room = room(cx, to, at, len, to.flags())?;
+    disarm(cx, to.path())?;
+    Ok(room)
+}
+
 fn offset_at(space: &AddressSpace, at: UserInOut<i64>) -> Result<Option<i64>> {
     if at.is_null() {
         return Ok(None);
     }
-    let offset: i64 = space.read_value(at.addr)?;
-    if offset < 0 { Err(Errno::EINVAL) } else { Ok(Some(offset)) }
+    space.read_value(at.addr).map(Some)
 }
 
 pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut<i64>, len: usize) -> Result {
@@ -85,10 +91,11 @@ pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut
     if !from.file().is_seekable() {
         return Err(if at.is_some() { Errno::ESPIPE } else { Errno::EINVAL });
     }
-    if from.attributes()?.kind == FileKind::Directory {
+    if from.attributes()?.kind == FileKind::Directory || at.is_some_and(i64::is_negative) {
         return Err(Errno::EINVAL);
     }
-    let count = told(cx, copy(&from, at, &to, None, len))?;
+    let copied = fitting(cx, &to, None, len).and_then(|len| copy(&from, at, &to, None, len));
+    let count = told(cx, copied)?;
     if let Some(at) = at {
         space.write_value(offset.addr, &(at + count as i64))?;
     }
@@ -120,10 +127,19 @@ pub(super) fn copy_file_range(
     if !from.is_readable() || !to.is_writable() || to.flags().contains(OpenFlags::O_APPEND) {
         return Err(Errno::EBADF);
     }
-    if overlap((&from, from_at), (&to, to_at), len)? {
+    if from.attributes()?.dev != to.attributes()?.dev {
+        return Err(Errno::EXDEV);
+    }
+    // A negative place is one far away.
+    let is_beyond = |at: Option<i64>| at.is_some_and(|at| at.cast_unsigned().checked_add(len as u64).is_none());
+    if is_beyond(from_at) || is_beyond(to_at) {
+        return Err(Errno::EOVERFLOW);
+    }
+    let len = told(cx, fitting(cx, &to, to_at, len))?;
+    if overlap((&from, from_at), (&to, to_at), len)? || from_at.into_iter().chain(to_at).any(i64::is_negative) {
         return Err(Errno::EINVAL);
     }
-    let count = copy(&from, from_at, &to, to_at, len)?;
+    let count = told(cx, copy(&from, from_at, &to, to_at, len))?;
     if let Some(at) = from_at {
         space.write_value(from_offset.addr, &(at + count as i64))?;
     }

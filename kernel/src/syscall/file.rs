@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use crate::abi::Signal;
 use crate::abi::arg::{Fd, Hex, UserIn, UserIovecsIn, UserIovecsOut, UserOut};
 use crate::abi::flags::{
-    CloseRangeFlags, DupFlags, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, Fadvice,
-    FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, RLIM_INFINITY, Resource, RwFlags, SI_USER,
+    CAP_FSETID, CloseRangeFlags, DupFlags, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, Fadvice,
+    FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, RLIM_INFINITY, Resource, RwFlags, S_ISGID, S_ISUID, SI_USER,
     SyncRangeFlags, Whence,
 };
 use crate::abi::structs::{Iovec, Siginfo};
@@ -15,7 +15,7 @@ use crate::error::{Errno, Result};
 use crate::ipc::PipeEnd;
 use crate::mm::{AddressSpace, PAGE_SIZE};
 use crate::syscall::Context;
-use crate::vfs::{Beginning, CloseOnExec, FileKind, IoctlContext, OpenFile, Source, UserSink, UserSource};
+use crate::vfs::{Beginning, Change, CloseOnExec, FileKind, IoctlContext, OpenFile, Path, Source, UserSink, UserSource};
 
 /// Buffers at most in one call, `IOV_MAX`.
 const BUFFERS_MAX: usize = 1024;
@@ -63,23 +63,63 @@ pub(super) fn shortened(cx: &Context<'_>, identity: (u64, u64), len: u64) {
     }
 }
 
-/// As much of `from` as a file may grow by when it is written at `at`, or at its own offset. EFBIG where nothing fits.
-fn fitting<'a>(cx: &Context<'_>, file: &OpenFile, from: &'a mut dyn Source, at: Option<i64>) -> Result<Beginning<'a>> {
-    let (len, limit) = (from.remaining(), len_max(cx));
+/// How many of `len` bytes a file may take at `at`, or at its own offset, under these status flags. EFBIG where nothing
+/// fits.
+pub(super) fn room(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    at: Option<i64>,
+    len: usize,
+    status: OpenFlags,
+) -> Result<usize> {
+    let limit = len_max(cx);
     if limit == RLIM_INFINITY || len == 0 || !file.file().is_seekable() {
-        return Ok(Beginning::new(from, len));
+        return Ok(len);
     }
     let found = file.attributes()?;
     if found.kind != FileKind::Regular {
-        return Ok(Beginning::new(from, len));
+        return Ok(len);
     }
-    let at = if file.flags().contains(OpenFlags::O_APPEND) {
+    let at = if status.contains(OpenFlags::O_APPEND) {
         found.size
     } else {
         at.map_or_else(|| file.seek(0, Whence::SEEK_CUR), |at| Ok(at.cast_unsigned()))?
     };
     let room = limit.checked_sub(at).filter(|room| *room > 0).ok_or(Errno::EFBIG)?;
-    Ok(Beginning::new(from, len.min(usize::try_from(room).unwrap_or(usize::MAX))))
+    Ok(len.min(usize::try_from(room).unwrap_or(usize::MAX)))
+}
+
+/// As much of `from` as fits, and the file is nobody's right to be somebody else any more.
+fn fitting<'a>(
+    cx: &Context<'_>,
+    file: &OpenFile,
+    from: &'a mut dyn Source,
+    at: Option<i64>,
+    status: OpenFlags,
+) -> Result<Beginning<'a>> {
+    let room = room(cx, file, at, from.remaining(), status)?;
+    if room > 0 && file.is_writable() {
+        disarm(cx, file.path())?;
+    }
+    Ok(Beginning::new(from, room))
+}
+
+/// Whoever changes a file without CAP_FSETID takes away the right to run as its owner or group.
+pub(super) fn disarm(cx: &Context<'_>, place: Option<&Path>) -> Result<()> {
+    let Some(place) = place.filter(|place| place.inode.kind() == FileKind::Regular) else { return Ok(()) };
+    if cx.credentials().can(CAP_FSETID) {
+        return Ok(());
+    }
+    let found = place.inode.attributes()?;
+    let mut lost = found.mode & u32::from(S_ISUID);
+    // Without the right of its group to run it, the other bit is no right to be that group.
+    if found.mode & 0o010 != 0 || !cx.thread.identity().is_member(found.gid) {
+        lost |= found.mode & u32::from(S_ISGID);
+    }
+    if lost == 0 {
+        return Ok(());
+    }
+    place.inode.set_attributes(&Change { mode: Some(found.mode & !lost), ..Change::default() })
 }
 
 /// A write to what nobody reads, or past the limit of a file's length, is told by a signal too.
@@ -112,7 +152,7 @@ pub(super) fn write(cx: &mut Context<'_>, file: Fd, from: UserIn) -> Result {
     }
     check(&space, from.addr, from.len)?;
     let mut from = UserSource::new(&*space, from.addr, from.len);
-    told(cx, fitting(cx, &file, &mut from, None).and_then(|mut from| file.write(&mut from)))
+    told(cx, fitting(cx, &file, &mut from, None, file.flags()).and_then(|mut from| file.write(&mut from)))
 }
 
 pub(super) fn readv(cx: &mut Context<'_>, file: Fd, into: UserIovecsOut) -> Result {
@@ -131,7 +171,7 @@ pub(super) fn writev(cx: &mut Context<'_>, file: Fd, from: UserIovecsIn) -> Resu
     }
     let space = cx.space();
     let mut from = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
-    told(cx, fitting(cx, &file, &mut from, None).and_then(|mut from| file.write(&mut from)))
+    told(cx, fitting(cx, &file, &mut from, None, file.flags()).and_then(|mut from| file.write(&mut from)))
 }
 
 pub(super) fn pread64(cx: &mut Context<'_>, file: Fd, into: UserOut, offset: i64) -> Result {
@@ -156,7 +196,7 @@ pub(super) fn pwrite64(cx: &mut Context<'_>, file: Fd, from: UserIn, offset: i64
         check(&space, from.addr, from.len)?;
     }
     let mut from = UserSource::new(&*space, from.addr, from.len);
-    told(cx, fitting(cx, &file, &mut from, Some(offset)).and_then(|mut from| file.pwrite(&mut from, offset)))
+    told(cx, fitting(cx, &file, &mut from, Some(offset), file.flags()).and_then(|mut from| file.pwrite(&mut from, offset)))
 }
 
 pub(super) fn preadv(cx: &mut Context<'_>, file: Fd, into: UserIovecsOut, offset: i64, _high: usize) -> Result {
@@ -175,7 +215,7 @@ pub(super) fn pwritev(cx: &mut Context<'_>, file: Fd, from: UserIovecsIn, offset
     let file = cx.files().get(file.0)?;
     let space = cx.space();
     let mut from = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
-    told(cx, fitting(cx, &file, &mut from, Some(offset)).and_then(|mut from| file.pwrite(&mut from, offset)))
+    told(cx, fitting(cx, &file, &mut from, Some(offset), file.flags()).and_then(|mut from| file.pwrite(&mut from, offset)))
 }
 
 pub(super) fn preadv2(
@@ -217,10 +257,11 @@ pub(super) fn pwritev2(
     let space = cx.space();
     let mut source = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
     let status = file.flags() | as_status(flags)?;
-    let written = match offset {
-        -1 => file.write_as(&mut source, status),
-        _ => file.pwrite_as(&mut source, offset, status),
-    };
+    let at = (offset != -1).then_some(offset);
+    let written = fitting(cx, &file, &mut source, at, status).and_then(|mut source| match at {
+        None => file.write_as(&mut source, status),
+        Some(at) => file.pwrite_as(&mut source, at, status),
+    });
     let count = told(cx, written)?;
     if count > 0 && flags.intersects(RwFlags::RWF_DSYNC | RwFlags::RWF_SYNC) {
         file.file().sync()?;
@@ -251,6 +292,7 @@ pub(super) fn ftruncate(cx: &mut Context<'_>, file: Fd, len: i64) -> Result {
     }
     let before = file.attributes()?.size;
     permit_len(cx, before, len)?;
+    disarm(cx, file.path())?;
     file.truncate(len)?;
     if len < before {
         shortened(cx, file.identity(), len);
@@ -280,6 +322,10 @@ pub(super) fn fallocate(cx: &mut Context<'_>, file: Fd, mode: FallocateMode, off
     if offset.checked_add(len).is_none_or(|end| end > i64::MAX as u64) {
         return Err(Errno::EFBIG);
     }
+    if !mode.contains(FallocateMode::FALLOC_FL_KEEP_SIZE) {
+        permit_len(cx, file.file().len()?, offset + len)?;
+    }
+    disarm(cx, file.path())?;
     if mode == punch {
         file.file().punch(offset, len)?;
     } else if mode.is_empty() {
@@ -427,6 +473,13 @@ pub(super) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: FcntlCommand, argumen
         }
         FcntlCommand::F_GETFL => Ok(file.flags().bits() as usize),
         _ if file.is_place() => Err(Errno::EBADF),
+        FcntlCommand::F_SETFL
+            if argument.0 as u32 & OpenFlags::O_NOATIME.bits() != 0
+                && !file.flags().contains(OpenFlags::O_NOATIME)
+                && !cx.thread.identity().owns(&file.attributes()?) =>
+        {
+            Err(Errno::EPERM)
+        }
         FcntlCommand::F_SETFL => file.set_flags(OpenFlags::from_bits_retain(argument.0 as u32)).map(|()| 0),
         FcntlCommand::F_GETLK
         | FcntlCommand::F_SETLK

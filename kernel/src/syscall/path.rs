@@ -251,6 +251,7 @@ pub(super) fn truncate(cx: &mut Context<'_>, path: UserPath, len: i64) -> Result
     let before = found.inode.attributes()?;
     before.permit(&cx.thread.identity(), Access::WRITE)?;
     super::file::permit_len(cx, before.size, len)?;
+    super::file::disarm(cx, Some(&found))?;
     found.inode.truncate(len)?;
     if len < before.size {
         super::file::shortened(cx, found.inode.identity(), len);

@@ -389,6 +389,12 @@ impl FsContext {
             Some(target) => permit_removal(&new_dir, target, who)?,
             None => permit_change(&new_dir, who)?,
         }
+        if !old_dir.is(&new_dir) {
+            permit_move(&source, who)?;
+            if let Some(target) = target.as_ref().filter(|_| how.contains(RenameFlags::RENAME_EXCHANGE)) {
+                permit_move(target, who)?;
+            }
+        }
         if self.mounts.is_covered(&source) || target.as_ref().is_some_and(|target| self.mounts.is_covered(target)) {
             return Err(Errno::EBUSY);
         }
@@ -430,6 +436,11 @@ fn permit_removal(dir: &Path, found: &Path, who: &Identity) -> Result<()> {
         return Err(Errno::EPERM);
     }
     Ok(())
+}
+
+/// EACCES unless the `..` of a directory may change.
+fn permit_move(found: &Path, who: &Identity) -> Result<()> {
+    if found.inode.kind() == FileKind::Directory { found.inode.attributes()?.permit(who, Access::WRITE) } else { Ok(()) }
 }
 
 /// Whether `dir` is `above`, or somewhere below it in the same mount.

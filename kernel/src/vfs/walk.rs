@@ -127,6 +127,9 @@ impl<'a> Walk<'a> {
 
     /// What `name` is in `dir`, and what is mounted there.
     pub(super) fn child(&self, dir: &Path, name: &[u8]) -> Result<Path> {
+        if name.len() > NAME_MAX as usize {
+            return Err(Errno::ENAMETOOLONG);
+        }
         let inode = dir.inode.lookup(name)?;
         Ok(self.mounts.covered(dir.child(name, inode)))
     }

@@ -18,7 +18,7 @@ cases! { "id":
     nobody_signals_somebody_else, another_users_file_is_closed, a_group_opens_a_file, no_new_privileges_is_for_good,
 }
 
-const NOBODY: u32 = 65534;
+pub(super) const NOBODY: u32 = 65534;
 const KEEP: Uid = Uid::UNCHANGED;
 
 fn root(sys: &dyn Sys) -> Result<bool> {
@@ -81,7 +81,7 @@ fn somebody_moves_among_its_three_users(sys: &dyn Sys) -> Outcome {
     Ok(())
 }
 
-fn becomes_nobody(sys: &dyn Sys) -> Result<()> {
+pub(super) fn becomes_nobody(sys: &dyn Sys) -> Result<()> {
     if root(sys)? {
         sys.setgroups(0, 0)?;
         sys.setresgid(Gid(NOBODY), Gid(NOBODY), Gid(NOBODY))?;

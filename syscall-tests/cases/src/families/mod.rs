@@ -89,6 +89,7 @@ mod privilege;
 mod process;
 mod queue;
 mod remap;
+mod right;
 mod sched;
 mod signal;
 mod spent;
@@ -97,6 +98,7 @@ mod time;
 mod timer;
 mod transfer;
 mod wait;
+mod walk;
 mod xattr;
 
 pub use exec::executed;
@@ -145,6 +147,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         machine::CASES,
         privilege::CASES,
         kept::CASES,
+        walk::CASES,
+        right::CASES,
     ];
     families.into_iter().flatten()
 }
