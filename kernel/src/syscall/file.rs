@@ -6,16 +6,18 @@ use alloc::vec::Vec;
 use crate::abi::Signal;
 use crate::abi::arg::{Fd, Hex, UserIn, UserIovecsIn, UserIovecsOut, UserOut};
 use crate::abi::flags::{
-    CAP_FSETID, CloseRangeFlags, DupFlags, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, Fadvice,
-    FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, RLIM_INFINITY, Resource, RwFlags, S_ISGID, S_ISUID, SI_USER,
-    SyncRangeFlags, Whence,
+    CAP_FSETID, CloseRangeFlags, DupFlags, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE,
+    Fadvice, FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, RLIM_INFINITY, Resource, RwFlags, S_ISGID,
+    S_ISUID, SI_USER, SyncRangeFlags, Whence,
 };
 use crate::abi::structs::{Iovec, Siginfo};
 use crate::error::{Errno, Result};
 use crate::ipc::PipeEnd;
 use crate::mm::{AddressSpace, PAGE_SIZE};
 use crate::syscall::Context;
-use crate::vfs::{Beginning, Change, CloseOnExec, FileKind, IoctlContext, OpenFile, Path, Source, UserSink, UserSource};
+use crate::vfs::{
+    Beginning, Change, CloseOnExec, FileKind, IoctlContext, OpenFile, Path, Source, UserSink, UserSource,
+};
 
 /// Buffers at most in one call, `IOV_MAX`.
 const BUFFERS_MAX: usize = 1024;
@@ -65,13 +67,7 @@ pub(super) fn shortened(cx: &Context<'_>, identity: (u64, u64), len: u64) {
 
 /// How many of `len` bytes a file may take at `at`, or at its own offset, under these status flags. EFBIG where nothing
 /// fits.
-pub(super) fn room(
-    cx: &Context<'_>,
-    file: &OpenFile,
-    at: Option<i64>,
-    len: usize,
-    status: OpenFlags,
-) -> Result<usize> {
+pub(super) fn room(cx: &Context<'_>, file: &OpenFile, at: Option<i64>, len: usize, status: OpenFlags) -> Result<usize> {
     let limit = len_max(cx);
     if limit == RLIM_INFINITY || len == 0 || !file.file().is_seekable() {
         return Ok(len);
@@ -196,7 +192,10 @@ pub(super) fn pwrite64(cx: &mut Context<'_>, file: Fd, from: UserIn, offset: i64
         check(&space, from.addr, from.len)?;
     }
     let mut from = UserSource::new(&*space, from.addr, from.len);
-    told(cx, fitting(cx, &file, &mut from, Some(offset), file.flags()).and_then(|mut from| file.pwrite(&mut from, offset)))
+    told(
+        cx,
+        fitting(cx, &file, &mut from, Some(offset), file.flags()).and_then(|mut from| file.pwrite(&mut from, offset)),
+    )
 }
 
 pub(super) fn preadv(cx: &mut Context<'_>, file: Fd, into: UserIovecsOut, offset: i64, _high: usize) -> Result {
@@ -215,7 +214,10 @@ pub(super) fn pwritev(cx: &mut Context<'_>, file: Fd, from: UserIovecsIn, offset
     let file = cx.files().get(file.0)?;
     let space = cx.space();
     let mut from = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
-    told(cx, fitting(cx, &file, &mut from, Some(offset), file.flags()).and_then(|mut from| file.pwrite(&mut from, offset)))
+    told(
+        cx,
+        fitting(cx, &file, &mut from, Some(offset), file.flags()).and_then(|mut from| file.pwrite(&mut from, offset)),
+    )
 }
 
 pub(super) fn preadv2(

@@ -440,7 +440,11 @@ fn permit_removal(dir: &Path, found: &Path, who: &Identity) -> Result<()> {
 
 /// EACCES unless the `..` of a directory may change.
 fn permit_move(found: &Path, who: &Identity) -> Result<()> {
-    if found.inode.kind() == FileKind::Directory { found.inode.attributes()?.permit(who, Access::WRITE) } else { Ok(()) }
+    if found.inode.kind() == FileKind::Directory {
+        found.inode.attributes()?.permit(who, Access::WRITE)
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether `dir` is `above`, or somewhere below it in the same mount.
