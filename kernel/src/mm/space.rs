@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::any::Any;
 
 use ostd::frame::Frame;
 use ostd::sync::{Mutex, SpinLock};
@@ -43,6 +44,8 @@ pub(super) struct State {
     pub(super) generation: u64,
     brk_start: usize,
     brk: usize,
+    /// What its program keeps.
+    program: Option<Arc<dyn Any + Send + Sync>>,
     pub(super) limits: MemoryLimits,
 }
 
@@ -52,6 +55,7 @@ impl State {
         self.brk_start = parent.brk_start;
         self.brk = parent.brk;
         self.limits = parent.limits;
+        self.program.clone_from(&parent.program);
     }
 }
 
@@ -133,6 +137,7 @@ impl AddressSpace {
                     generation: 0,
                     brk_start: 0,
                     brk: 0,
+                    program: None,
                     limits: MemoryLimits::default(),
                 },
             ),
@@ -143,6 +148,11 @@ impl AddressSpace {
     /// Says whom copies turn to when no frame is left; a copy of this address space turns to the same.
     pub fn set_relief(&self, relief: Weak<dyn Relief>) {
         *self.relief.lock() = Some(relief);
+    }
+
+    /// Gives it what is to live as long as it, and as its copies.
+    pub fn keep(&self, program: Arc<dyn Any + Send + Sync>) {
+        self.state.lock().program = Some(program);
     }
 
     /// The page table, to run programs on.

@@ -250,6 +250,7 @@ pub(super) fn truncate(cx: &mut Context<'_>, path: UserPath, len: i64) -> Result
     found.mount.permit_write()?;
     let before = found.inode.attributes()?;
     before.permit(&cx.thread.identity(), Access::WRITE)?;
+    let _occupied = found.occupy()?;
     super::file::permit_len(cx, before.size, len)?;
     super::file::disarm(cx, Some(&found))?;
     found.inode.truncate(len)?;

@@ -8,6 +8,7 @@ use kernel_abi::flags::{OpenFlags, RenameFlags, S_ISVTX};
 use ostd::sync::Mutex;
 
 use super::attributes::{Access, FileKind, Identity};
+use super::busy::Occupied;
 use super::file::{Block, File};
 use super::inode::{Make, Names, New};
 use super::mount::MountTable;
@@ -157,8 +158,9 @@ impl FsContext {
         let names = if flags.contains(OpenFlags::O_EXCL) { Names::Never } else { Names::Later };
         let inode = dir.inode.create_unnamed(&Make { new: New::Regular, mode, uid: who.uid, gid: who.gid }, names)?;
         let file = Arc::clone(&inode).open(flags)?;
+        let occupied = Occupied::writing(&inode, flags)?;
         let name = format!("#{}", inode.identity().1);
-        Ok(OpenFile::at(share, dir.child(name.as_bytes(), inode), file, flags))
+        Ok(OpenFile::occupying(share, dir.child(name.as_bytes(), inode), file, flags, occupied))
     }
 
     /// Opens what was found.
@@ -189,11 +191,12 @@ impl FsContext {
         if flags.contains(OpenFlags::O_NOATIME) && !who.owns(&attributes) {
             return Err(Errno::EPERM);
         }
+        let occupied = Occupied::writing(&found.inode, flags)?;
         let file = self.open_inode(found, attributes.rdev, flags)?;
         if flags.contains(OpenFlags::O_TRUNC) && kind == FileKind::Regular {
             file.truncate(0)?;
         }
-        Ok(OpenFile::at(share, found.clone(), file, flags))
+        Ok(OpenFile::occupying(share, found.clone(), file, flags, occupied))
     }
 
     fn open_inode(&self, found: &Path, rdev: u64, flags: OpenFlags) -> Result<Arc<dyn File>> {
@@ -239,7 +242,9 @@ impl FsContext {
                         Ok(inode) => {
                             // Whoever makes a file may open it, whatever its mode says.
                             let file = Arc::clone(&inode).open(flags)?;
-                            return Ok(OpenFile::at(share, dir.child(&name, inode), file, flags));
+                            let occupied = Occupied::writing(&inode, flags)?;
+                            let place = dir.child(&name, inode);
+                            return Ok(OpenFile::occupying(share, place, file, flags, occupied));
                         }
                         // Somebody was faster.
                         Err(Errno::EEXIST) if !flags.contains(OpenFlags::O_EXCL) => continue,

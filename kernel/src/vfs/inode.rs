@@ -8,6 +8,7 @@ use kernel_abi::flags::{OpenFlags, RenameFlags, XattrFlags};
 use kernel_abi::structs::Timespec;
 
 use super::attributes::{Attributes, FileKind, SystemAttributes};
+use super::busy::Busy;
 use super::file::File;
 use super::path::Path;
 use crate::error::{Errno, Result};
@@ -155,6 +156,10 @@ pub trait Inode: Send + Sync {
     }
     /// Opens a regular file or a directory.
     fn open(self: Arc<Self>, flags: OpenFlags) -> Result<Arc<dyn File>>;
+    /// Who writes or runs this file, where that is known.
+    fn busy(&self) -> Option<&Busy> {
+        None
+    }
     /// Where this directory is now.
     fn location(&self) -> Location {
         Location::AsFound

@@ -4,6 +4,7 @@
 //! lock of this room or of a file system is held while a program's memory is touched, but a file's offset.
 
 mod attributes;
+mod busy;
 mod context;
 mod fd_table;
 mod file;
@@ -19,6 +20,7 @@ mod walk;
 mod xattr;
 
 pub use attributes::{Access, Attributes, FileKind, Identity, SystemAttributes};
+pub use busy::{Busy, Occupied};
 pub use context::{FsContext, OpenRequest};
 pub use fd_table::{CloseOnExec, DESCRIPTORS_MAX, FdTable};
 pub use file::{Block, Entry, File, IoctlContext, UserMemory};

@@ -6,6 +6,7 @@ use kernel_abi::flags::{OpenFlags, Whence};
 use ostd::sync::{Mutex, SpinLock};
 
 use super::attributes::Attributes;
+use super::busy::Occupied;
 use super::file::{Block, Entry, File};
 use super::locks::{FileLocks, Hold, LockTable, Owner, Record};
 use super::path::Path;
@@ -21,6 +22,8 @@ pub struct OpenFile {
     path: Option<Path>,
     /// Where it holds locks of its own.
     locks: SpinLock<Option<Arc<FileLocks>>>,
+    /// Its hold on what it writes.
+    _occupied: Option<Occupied>,
     /// Its right to be.
     _share: Share,
 }
@@ -41,19 +44,36 @@ const AT_OPEN: OpenFlags = OpenFlags::O_CREAT
 impl OpenFile {
     /// Something without a path.
     pub fn new(share: Share, file: Arc<dyn File>, flags: OpenFlags) -> Arc<Self> {
-        Self::build(share, file, flags, None)
+        Self::build(share, file, flags, None, None)
     }
 
     /// What a path led to: a file of any size, as openat(2) says on 64 bits.
-    pub fn at(share: Share, path: Path, file: Arc<dyn File>, mut flags: OpenFlags) -> Arc<Self> {
-        flags.set(OpenFlags::O_LARGEFILE, !flags.contains(OpenFlags::O_PATH));
-        Self::build(share, file, flags, Some(path))
+    pub fn at(share: Share, path: Path, file: Arc<dyn File>, flags: OpenFlags) -> Arc<Self> {
+        Self::occupying(share, path, file, flags, None)
     }
 
-    fn build(_share: Share, file: Arc<dyn File>, flags: OpenFlags, path: Option<Path>) -> Arc<Self> {
+    /// As [`at`](Self::at), with a hold on what it writes.
+    pub(super) fn occupying(
+        share: Share,
+        path: Path,
+        file: Arc<dyn File>,
+        mut flags: OpenFlags,
+        occupied: Option<Occupied>,
+    ) -> Arc<Self> {
+        flags.set(OpenFlags::O_LARGEFILE, !flags.contains(OpenFlags::O_PATH));
+        Self::build(share, file, flags, Some(path), occupied)
+    }
+
+    fn build(
+        _share: Share,
+        file: Arc<dyn File>,
+        flags: OpenFlags,
+        path: Option<Path>,
+        _occupied: Option<Occupied>,
+    ) -> Arc<Self> {
         let flags = Mutex::ranked(super::LAST, flags.difference(AT_OPEN));
         let (offset, locks) = (Mutex::ranked(super::OFFSET, 0), SpinLock::new(None));
-        Arc::new(Self { file, flags, offset, path, locks, _share })
+        Arc::new(Self { file, flags, offset, path, locks, _occupied, _share })
     }
 
     /// What is open.

@@ -3,8 +3,12 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use kernel_abi::flags::OpenFlags;
+
+use super::busy::Occupied;
 use super::inode::{Inode, Location};
 use super::mount::Mount;
+use crate::error::Result;
 
 /// An inode and how it was found. Cloning is cheap.
 #[derive(Clone)]
@@ -36,6 +40,11 @@ impl Path {
     /// A place that no name leads to.
     pub fn nameless(mount: &Arc<Mount>, inode: Arc<dyn Inode>) -> Self {
         Self { mount: Arc::clone(mount), inode, found: None }
+    }
+
+    /// A hold on it for somebody who writes it; ETXTBSY.
+    pub fn occupy(&self) -> Result<Option<Occupied>> {
+        Occupied::writing(&self.inode, OpenFlags::O_WRONLY)
     }
 
     /// Whether both are the same file by the same mount.

@@ -19,7 +19,7 @@ use super::pages::{Pages, full, time};
 use super::through::version;
 use super::xattr::Kept;
 use crate::error::{Errno, Result};
-use crate::vfs::{Attributes, Change, File, FileKind, Inode, Location, Make, Names, Share};
+use crate::vfs::{Attributes, Busy, Change, File, FileKind, Inode, Location, Make, Names, Share};
 
 /// A file in the tree.
 pub(super) struct Node {
@@ -31,6 +31,7 @@ pub(super) struct Node {
     pub(super) lower: Option<Lower>,
     pub(super) meta: Mutex<Meta>,
     pub(super) body: Body,
+    busy: Busy,
     _presence: Presence,
     /// Its right to be; what is below needs none.
     _share: Option<Share>,
@@ -171,7 +172,7 @@ impl Node {
         let (tree, meta) = (Arc::clone(tree), Mutex::ranked(super::META, meta));
         let this = |this: &Weak<Self>| {
             let this = this.clone();
-            Self { tree, this, ino, kind, rdev, lower, meta, body, _presence, _share }
+            Self { tree, this, ino, kind, rdev, lower, meta, body, busy: Busy::default(), _presence, _share }
         };
         Arc::new_cyclic(this)
     }
@@ -429,6 +430,10 @@ impl Inode for Node {
 
     fn is_outside(&self) -> bool {
         self.lower.is_some() && !self.tree.writes_through
+    }
+
+    fn busy(&self) -> Option<&Busy> {
+        Some(&self.busy)
     }
 
     fn location(&self) -> Location {

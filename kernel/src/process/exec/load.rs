@@ -21,7 +21,7 @@ use crate::mm::{AddressSpace, Label, MapRequest, MemoryLimits, Place, Prot};
 use crate::process::deliver::trampoline;
 use crate::process::{ExecInfo, Processes};
 use crate::signal::frame::riscv64::TRAMPOLINE;
-use crate::vfs::{Access, FileKind, FsContext, Identity, OpenFile, OpenRequest, Path, SliceSink};
+use crate::vfs::{Access, FileKind, FsContext, Identity, Occupied, OpenFile, OpenRequest, Path, SliceSink};
 
 /// What a stack has from the start, below its strings.
 const STACK_LEN: usize = 128 << 10;
@@ -60,7 +60,7 @@ impl Image {
 }
 
 /// Opens a file to be executed.
-fn open(fs: &FsContext, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<Arc<OpenFile>> {
+fn open(fs: &FsContext, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<(Arc<OpenFile>, Option<Occupied>)> {
     let request = OpenRequest { flags: OpenFlags::from_bits_retain(0), mode: 0 };
     // An interpreter without a name is the working directory, to Linux: no regular file.
     if path.is_empty() {
@@ -73,7 +73,8 @@ fn open(fs: &FsContext, at: Option<&Path>, path: &[u8], who: &Identity) -> Resul
         return Err(Errno::EACCES);
     }
     place.inode.attributes()?.permit(who, Access::EXECUTE)?;
-    fs.open_place(&place, request.flags, &reader)
+    let file = fs.open_place(&place, request.flags, &reader)?;
+    Ok((file, Occupied::running(&place.inode)?))
 }
 
 fn read_at(file: &OpenFile, at: u64, into: &mut [u8]) -> Result<usize> {
@@ -95,6 +96,7 @@ fn read_at(file: &OpenFile, at: u64, into: &mut [u8]) -> Result<usize> {
 /// What starts: a file and the arguments that scripts made of the caller's.
 struct Chosen {
     file: Arc<OpenFile>,
+    occupied: Option<Occupied>,
     beginning: [u8; script::BEGINNING_LEN],
     argv: Vec<Vec<u8>>,
 }
@@ -102,19 +104,18 @@ struct Chosen {
 /// Follows `#!` lines from the file `first`, called `name`, to a file that is no script.
 fn choose(
     fs: &FsContext,
-    first: Arc<OpenFile>,
+    (mut file, mut occupied): (Arc<OpenFile>, Option<Occupied>),
     name: &[u8],
     who: &Identity,
     mut argv: Vec<Vec<u8>>,
     budget: &mut Budget,
 ) -> Result<Chosen> {
-    let mut file = first;
     let mut name = name.to_vec();
     for _ in 0..=script::DEPTH_MAX {
         let mut beginning = [0; script::BEGINNING_LEN];
         read_at(&file, 0, &mut beginning)?;
         let Some((interpreter, argument)) = script::parse(&beginning)? else {
-            return Ok(Chosen { file, beginning, argv });
+            return Ok(Chosen { file, occupied, beginning, argv });
         };
         // The script's own name takes the place of its first argument.
         let mut new: Vec<Vec<u8>> = vec![interpreter.to_vec()];
@@ -125,7 +126,7 @@ fn choose(
         new.extend(argv.into_iter().skip(1));
         argv = new;
         name = interpreter.to_vec();
-        file = open(fs, None, &name, who)?;
+        (file, occupied) = open(fs, None, &name, who)?;
     }
     Err(Errno::ELOOP)
 }
@@ -157,7 +158,7 @@ impl Failure {
 
 /// A file to be executed, and what it was called.
 pub struct Executable {
-    file: Arc<OpenFile>,
+    file: (Arc<OpenFile>, Option<Occupied>),
     path: Vec<u8>,
 }
 
@@ -205,7 +206,7 @@ pub fn load(
         argv.push(Vec::new());
         budget.take(b"")?;
     }
-    let Chosen { file, beginning, argv } = choose(fs, file, &path, &who, argv, &mut budget)?;
+    let Chosen { file, occupied, beginning, argv } = choose(fs, file, &path, &who, argv, &mut budget)?;
     let program = read_object(file, &beginning)?;
     if program.header.kind == Kind::Other {
         return Err(Errno::ENOEXEC.into());
@@ -218,6 +219,9 @@ pub fn load(
     let relief: Weak<Processes> = Arc::downgrade(processes);
     space.set_relief(relief);
     space.set_limits(limits);
+    if let Some(occupied) = occupied {
+        space.keep(Arc::new(occupied));
+    }
     let words = Strings { argv: &argv, envp: &envp, path: &path };
     let mapped = map(&space, credentials, &program, interpreter.as_ref(), &words).map_err(Failure::Fatal)?;
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(&path).to_vec();
@@ -327,7 +331,8 @@ fn read_interpreter(fs: &FsContext, who: &Identity, program: &OpenFile, offset: 
         return Err(Errno::ENOEXEC);
     }
     let end = name.iter().position(|byte| *byte == 0).unwrap_or(len);
-    let file = open(fs, None, &name[..end], who)?;
+    // It is held only while it is read.
+    let (file, _) = open(fs, None, &name[..end], who)?;
     let mut beginning = [0; elf::HEADER_LEN];
     if read_at(&file, 0, &mut beginning)? < beginning.len() {
         return Err(Errno::EIO);

@@ -58,6 +58,7 @@ macro_rules! cases {
 
 mod asked;
 mod attribute;
+mod busy;
 mod child;
 mod descriptor;
 mod device;
@@ -81,6 +82,7 @@ mod memory;
 mod mount;
 mod name;
 mod nameless;
+mod number;
 mod path;
 mod pidfd;
 mod pipe;
@@ -148,6 +150,8 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         privilege::CASES,
         kept::CASES,
         walk::CASES,
+        busy::CASES,
+        number::CASES,
         right::CASES,
     ];
     families.into_iter().flatten()
