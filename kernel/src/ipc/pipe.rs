@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 use core::any::Any;
 
 use ostd::Machine;
+use ostd::sync::atomic::AtomicBool;
 use ostd::sync::{Mutex, Rank, Sleep, WaitQueue};
 
-use super::ring::Ring;
-use crate::abi::flags::IoctlCommand;
+use super::ring::{Ring, Unit};
+use crate::abi::flags::{IoctlCommand, OpenFlags};
 use crate::error::{Errno, Result};
 use crate::vfs::{Attributes, Block, File, IoctlContext, PollEvents, Sink, Source};
 
@@ -62,6 +63,8 @@ pub struct PipeEnd {
     pipe: Arc<Pipe>,
     direction: Direction,
     attributes: Attributes,
+    /// Whether what is written here stays in packets: O_DIRECT.
+    has_packets: AtomicBool,
     /// Ends for writing there had been when this was opened: before the next one, no one hung up.
     writings: u64,
 }
@@ -103,7 +106,16 @@ impl Pipe {
         drop(state);
         self.readers.wake_all();
         self.writers.wake_all();
-        (Arc::new(PipeEnd { pipe: Arc::clone(self), direction, attributes, writings }), alone)
+        (
+            Arc::new(PipeEnd {
+                pipe: Arc::clone(self),
+                direction,
+                attributes,
+                has_packets: AtomicBool::new(false),
+                writings,
+            }),
+            alone,
+        )
     }
 
     /// An end of a FIFO: waits for the other side as fifo(7) says. ENXIO for a writer that would not wait.
@@ -130,9 +142,9 @@ impl PipeEnd {
         self.pipe.state.lock().ring.size()
     }
 
-    /// F_SETPIPE_SZ.
-    pub fn set_size(&self, size: usize) -> Result {
-        let result = self.pipe.state.lock().ring.set_size(size);
+    /// F_SETPIPE_SZ, where pipes grow no further than `grown_max` bytes.
+    pub fn set_size(&self, size: usize, grown_max: usize) -> Result {
+        let result = self.pipe.state.lock().ring.set_size(size, grown_max);
         self.pipe.writers.wake_all();
         result
     }
@@ -156,8 +168,9 @@ impl PipeEnd {
             return Err(Errno::EPIPE);
         }
         let want = from.remaining();
+        let unit = if self.has_packets.load() { Unit::Packet } else { Unit::Bytes };
         let mut take = |frame: &ostd::frame::Frame, offset: usize, len: usize| from.take_into_frame(frame, offset, len);
-        let written = state.ring.write(&self.pipe.machine, want, &mut take)?;
+        let written = state.ring.write(&self.pipe.machine, want, unit, &mut take)?;
         drop(state);
         if written > 0 {
             self.pipe.readers.wake_all();
@@ -232,6 +245,11 @@ impl File for PipeEnd {
             }
         }
         events
+    }
+
+    fn flags_changed(&self, flags: OpenFlags) -> Result<()> {
+        self.has_packets.store(flags.contains(OpenFlags::O_DIRECT));
+        Ok(())
     }
 
     fn queues(&self) -> Vec<&WaitQueue> {

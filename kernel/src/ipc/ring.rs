@@ -13,6 +13,9 @@ pub const SLOTS_DEFAULT: usize = 16;
 /// Bytes of the largest pipe: `/proc/sys/fs/pipe-max-size`.
 pub const SIZE_MAX: usize = 1 << 20;
 
+/// Bytes of the largest that anybody may have.
+pub const SIZE_LAST: usize = 1 << 31;
+
 /// One frame in so many is not for pipes.
 const RESERVE: usize = 16;
 
@@ -26,6 +29,16 @@ struct Slot {
     frame: Frame,
     offset: usize,
     len: usize,
+    unit: Unit,
+}
+
+/// What a write puts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes, which join those before them.
+    Bytes,
+    /// Packets of up to a page (O_DIRECT): a read takes one of them, and what it has no room for is lost.
+    Packet,
 }
 
 impl Default for Ring {
@@ -56,13 +69,13 @@ impl Ring {
     }
 
     /// F_SETPIPE_SZ: rounds up to a power of two pages. EINVAL when no pipe can be so large, EPERM when this program's
-    /// must not, EBUSY when what it holds does not fit.
-    pub fn set_size(&mut self, size: usize) -> Result {
-        if size > 1 << 31 {
+    /// must not grow past `grown_max` bytes, EBUSY when what it holds does not fit.
+    pub fn set_size(&mut self, size: usize, grown_max: usize) -> Result {
+        if size > SIZE_LAST {
             return Err(Errno::EINVAL);
         }
         let slots = size.max(PAGE_SIZE).div_ceil(PAGE_SIZE).next_power_of_two();
-        if slots > self.slots_max && slots * PAGE_SIZE > SIZE_MAX {
+        if slots > self.slots_max && slots * PAGE_SIZE > grown_max {
             return Err(Errno::EPERM);
         }
         if slots < self.slots.len() {
@@ -88,8 +101,12 @@ impl Ring {
             slot.offset += asked;
             slot.len -= asked;
             read += asked;
-            if slot.len == 0 {
+            let is_packet = slot.unit == Unit::Packet;
+            if slot.len == 0 || is_packet {
                 self.slots.pop_front();
+            }
+            if is_packet {
+                break;
             }
         }
         Ok(read)
@@ -102,12 +119,14 @@ impl Ring {
         &mut self,
         machine: &Machine,
         want: usize,
+        unit: Unit,
         take: &mut dyn FnMut(&Frame, usize, usize) -> Result,
     ) -> Result {
         let mut written = 0;
         let rest = want % PAGE_SIZE;
         if rest > 0
-            && let Some(last) = self.slots.back_mut()
+            && unit == Unit::Bytes
+            && let Some(last) = self.slots.back_mut().filter(|last| last.unit == Unit::Bytes)
             && last.offset + last.len + rest <= PAGE_SIZE
         {
             take(&last.frame, last.offset + last.len, rest).and_then(|taken| whole(taken, rest))?;
@@ -129,7 +148,7 @@ impl Ring {
                 Err(_) if written > 0 => break,
                 Err(errno) => return Err(errno),
             };
-            self.slots.push_back(Slot { frame, offset: 0, len: asked });
+            self.slots.push_back(Slot { frame, offset: 0, len: asked, unit });
             written += asked;
         }
         Ok(written)
@@ -160,7 +179,7 @@ mod tests {
             at += len;
             Ok(len)
         };
-        ring.write(machine, bytes.len(), &mut take).expect("there is memory")
+        ring.write(machine, bytes.len(), Unit::Bytes, &mut take).expect("there is memory")
     }
 
     fn read(ring: &mut Ring, want: usize) -> Vec<u8> {
@@ -203,7 +222,7 @@ mod tests {
     fn what_fits_a_page_is_never_split() {
         let machine = machine();
         let mut ring = Ring::default();
-        ring.set_size(PAGE_SIZE).expect("it is empty");
+        ring.set_size(PAGE_SIZE, SIZE_MAX).expect("it is empty");
         assert_eq!(write(&mut ring, &machine, &[1; 4000]), 4000);
         assert_eq!(write(&mut ring, &machine, &[2; 97]), 0);
         assert_eq!(write(&mut ring, &machine, &[2; 96]), 96);
@@ -215,22 +234,23 @@ mod tests {
         let machine = machine();
         let mut ring = Ring::default();
         assert_eq!(write(&mut ring, &machine, &[0; 100_000]), 65_536);
-        assert_eq!(ring.set_size(4096), Err(Errno::EBUSY));
-        assert_eq!(ring.set_size(65_537), Ok(131_072));
-        assert_eq!(ring.set_size((1 << 20) + 1), Err(Errno::EPERM));
-        assert_eq!(ring.set_size(usize::MAX), Err(Errno::EINVAL));
+        assert_eq!(ring.set_size(4096, SIZE_MAX), Err(Errno::EBUSY));
+        assert_eq!(ring.set_size(65_537, SIZE_MAX), Ok(131_072));
+        assert_eq!(ring.set_size((1 << 20) + 1, SIZE_MAX), Err(Errno::EPERM));
+        assert_eq!(ring.set_size((1 << 20) + 1, SIZE_LAST), Ok(2 << 20));
+        assert_eq!(ring.set_size(usize::MAX, SIZE_LAST), Err(Errno::EINVAL));
     }
 
     #[test]
     fn a_copy_that_fails_in_part_takes_nothing() {
         let machine = machine();
         let mut ring = Ring::default();
-        assert_eq!(ring.write(&machine, 5, &mut |_, _, _| Err(Errno::EFAULT)), Err(Errno::EFAULT));
+        assert_eq!(ring.write(&machine, 5, Unit::Bytes, &mut |_, _, _| Err(Errno::EFAULT)), Err(Errno::EFAULT));
         assert!(ring.is_empty());
         write(&mut ring, &machine, b"hello");
         assert_eq!(ring.read(5, &mut |_, _, _| Err(Errno::EFAULT)), Err(Errno::EFAULT));
         assert_eq!(ring.read(5, &mut |_, _, _| Ok(2)), Err(Errno::EFAULT));
-        assert_eq!(ring.write(&machine, 5, &mut |_, _, _| Ok(3)), Err(Errno::EFAULT));
+        assert_eq!(ring.write(&machine, 5, Unit::Bytes, &mut |_, _, _| Ok(3)), Err(Errno::EFAULT));
         assert_eq!(read(&mut ring, 5), b"hello");
     }
 }

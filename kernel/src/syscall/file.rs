@@ -6,13 +6,14 @@ use alloc::vec::Vec;
 use crate::abi::Signal;
 use crate::abi::arg::{Fd, Hex, UserIn, UserIovecsIn, UserIovecsOut, UserOut};
 use crate::abi::flags::{
-    CAP_FSETID, CloseRangeFlags, DupFlags, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE,
-    Fadvice, FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, RLIM_INFINITY, Resource, RwFlags, S_ISGID,
-    S_ISUID, SI_USER, SyncRangeFlags, Whence,
+    CAP_FSETID, CAP_SYS_RESOURCE, CloseRangeFlags, DupFlags, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL,
+    F_SEAL_SHRINK, F_SEAL_WRITE, Fadvice, FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, RLIM_INFINITY,
+    Resource, RwFlags, S_ISGID, S_ISUID, SI_USER, SyncRangeFlags, Whence,
 };
 use crate::abi::structs::{Iovec, Siginfo};
 use crate::error::{Errno, Result};
 use crate::ipc::PipeEnd;
+use crate::ipc::ring::{SIZE_LAST, SIZE_MAX};
 use crate::mm::{AddressSpace, PAGE_SIZE};
 use crate::syscall::Context;
 use crate::vfs::{
@@ -506,7 +507,8 @@ pub(super) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: FcntlCommand, argumen
             if command == FcntlCommand::F_GETPIPE_SZ {
                 Ok(pipe.size())
             } else {
-                pipe.set_size(argument.0 as u32 as usize)
+                let grown_max = if cx.credentials().can(CAP_SYS_RESOURCE) { SIZE_LAST } else { SIZE_MAX };
+                pipe.set_size(argument.0 as u32 as usize, grown_max)
             }
         }
         _ => Err(Errno::EINVAL),

@@ -6,15 +6,14 @@ use crate::error::{Errno, Result};
 use crate::ipc::Pipe;
 use crate::ipc::pipe::Direction;
 use crate::syscall::Context;
-use crate::vfs::{Attributes, CloseOnExec, FileKind, OpenFile};
+use crate::vfs::{Attributes, CloseOnExec, File as _, FileKind, OpenFile};
 
 pub(super) fn pipe(cx: &mut Context<'_>, ends: UserMut<Fd>) -> Result {
     pipe2(cx, ends, PipeFlags::empty())
 }
 
 pub(super) fn pipe2(cx: &mut Context<'_>, ends: UserMut<Fd>, flags: PipeFlags) -> Result {
-    // O_DIRECT asks for packets, which are not here: told as a kernel without them tells.
-    if flags.unknown() != 0 || flags.contains(PipeFlags::O_DIRECT) {
+    if flags.unknown() != 0 {
         return Err(Errno::EINVAL);
     }
     let mounts = cx.kernel.mounts();
@@ -27,7 +26,9 @@ pub(super) fn pipe2(cx: &mut Context<'_>, ends: UserMut<Fd>, flags: PipeFlags) -
     let limit = cx.process().limit(Resource::RLIMIT_NOFILE);
     let files = cx.files();
     let read = files.insert(0, OpenFile::new(shares.0, read, waits), close, limit)?;
-    let write = OpenFile::new(shares.1, write, waits | OpenFlags::O_WRONLY);
+    let packets = if flags.contains(PipeFlags::O_DIRECT) { OpenFlags::O_DIRECT } else { OpenFlags::empty() };
+    write.flags_changed(packets)?;
+    let write = OpenFile::new(shares.1, write, waits | packets | OpenFlags::O_WRONLY);
     let given = files.insert(0, write, close, limit).and_then(|write| {
         let written = cx.space().write_value(ends.addr, &[read, write]);
         written.inspect_err(|_| {

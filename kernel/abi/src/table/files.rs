@@ -73,7 +73,7 @@ macro_rules! rows_of_files {
             /// Make a pipe.
             pipe                   [  22    -] = pipe::pipe(ends: UserMut<Fd>);
             /// Make a pipe with flags.
-            pipe2                  [ 293   59] = pipe::pipe2(ends: UserMut<Fd>, flags: PipeFlags) without "O_DIRECT";
+            pipe2                  [ 293   59] = pipe::pipe2(ends: UserMut<Fd>, flags: PipeFlags);
             /// Make a counter that can be polled.
             eventfd                [ 284    -] = event::eventfd(count: u32);
             /// Make a counter that can be polled, with flags.

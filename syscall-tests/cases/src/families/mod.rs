@@ -58,6 +58,7 @@ macro_rules! cases {
 
 mod asked;
 mod attribute;
+mod brim;
 mod busy;
 mod child;
 mod descriptor;
@@ -150,6 +151,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         privilege::CASES,
         kept::CASES,
         walk::CASES,
+        brim::CASES,
         busy::CASES,
         number::CASES,
         right::CASES,
