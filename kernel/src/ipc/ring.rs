@@ -165,7 +165,7 @@ mod tests {
     use ostd::hosted::{Hosted, HostedConfig};
     use ostd::{Machine, MachineConfig, PAGE_SIZE};
 
-    use super::Ring;
+    use super::{Ring, SIZE_LAST, SIZE_MAX, Unit};
     use crate::error::Errno;
 
     fn machine() -> Machine {

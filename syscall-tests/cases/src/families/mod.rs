@@ -94,6 +94,7 @@ mod queue;
 mod remap;
 mod right;
 mod sched;
+mod share;
 mod signal;
 mod spent;
 mod thread;
@@ -151,6 +152,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         privilege::CASES,
         kept::CASES,
         walk::CASES,
+        share::CASES,
         brim::CASES,
         busy::CASES,
         number::CASES,
