@@ -4,10 +4,12 @@
 //! - [`scripted`]: kernels whose programs are Rust functions.
 //! - [`elf`]: kernels whose programs are ELF files in stub processes, beside the same programs on the host's kernel.
 //! - [`floor`]: what tracing a call costs with nobody who answers it.
+//! - [`generated`]: generated programs, many in one kernel and each in a fresh one.
 //! - [`guest`]: what those ELF programs do; it times itself.
 
 pub mod elf;
 pub mod floor;
+pub mod generated;
 pub mod guest;
 pub mod scripted;
 
@@ -35,6 +37,7 @@ pub fn all(program: &Path) -> Vec<Figure> {
     let mut figures = Vec::new();
     for checks in [false, true] {
         figures.extend(scripted::figures(checks));
+        figures.extend(generated::figures(checks));
     }
     figures.extend(elf::figures(program));
     figures.push(floor::figure(program));

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ostd::MachineConfig;
 use ostd::hosted::HostedConfig;
 use programs::stage::{Conditions, PATIENCE_NS};
 use programs::{Program, Stage, Transcript};
@@ -25,8 +26,8 @@ pub fn alone(program: &Program, seed: u64) -> Result<Transcript, String> {
 }
 
 /// Runs a program in a fresh kernel on this thread, for as long as it takes.
-pub fn here(program: &Program, config: &HostedConfig) -> Result<Transcript, String> {
-    machine::here(|seat| run(program, config, seat))
+pub fn alone_on(program: &Program, config: &HostedConfig, machine: MachineConfig) -> Result<Transcript, String> {
+    machine::here(&machine, |seat| run(program, config, seat))
 }
 
 fn run(program: &Program, config: &HostedConfig, seat: &Seat) -> Result<Transcript, String> {
@@ -48,8 +49,12 @@ pub fn together(programs: &[Program], seed: u64) -> Result<Vec<Transcript>, Stri
 }
 
 /// Runs programs one after the other in one kernel on this thread, for as long as it takes.
-pub fn together_here(programs: Arc<Vec<Program>>, config: &HostedConfig) -> Result<Vec<Transcript>, String> {
-    machine::here(|seat| in_one_kernel(programs, config, seat, &Arc::default()))
+pub fn together_on(
+    programs: Arc<Vec<Program>>,
+    config: &HostedConfig,
+    machine: MachineConfig,
+) -> Result<Vec<Transcript>, String> {
+    machine::here(&machine, |seat| in_one_kernel(programs, config, seat, &Arc::default()))
 }
 
 fn in_one_kernel(

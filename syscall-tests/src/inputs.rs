@@ -9,6 +9,7 @@ use kernel::kernel::{Boot, Kernel, Root};
 use kernel::process::First;
 use kernel_abi::flags::{AtFlags, OpenFlags, RenameFlags};
 use kernel_abi::{Calls as _, Fd, Mode, Pid, Sys};
+use ostd::MachineConfig;
 use ostd::device::Devices;
 use ostd::hosted::{Engine, HostedConfig};
 use programs::Program;
@@ -46,7 +47,9 @@ pub fn syscalls(bytes: &[u8]) -> Result<(), String> {
     if program.is_empty() {
         return Ok(());
     }
-    generated::here(&program, &machine::config(0)).map(drop).map_err(|problem| format!("{problem}\n{program}"))
+    generated::alone_on(&program, &machine::config(0), MachineConfig::default())
+        .map(drop)
+        .map_err(|problem| format!("{problem}\n{program}"))
 }
 
 /// Bytes as a file that is executed.
@@ -81,7 +84,7 @@ pub fn elf(bytes: &[u8]) -> Result<(), String> {
 /// Bytes as the archive that a kernel boots from.
 pub fn cpio(bytes: &[u8]) -> Result<(), String> {
     let Ok(archive) = Archive::read(bytes.to_vec(), ARCHIVE_MAX) else { return Ok(()) };
-    machine::here(|seat| {
+    machine::here(&MachineConfig::default(), |seat| {
         let machine = seat.take(&HostedConfig { engine: Engine::Scripted, ..machine::config(0) })?;
         let (stdio, _) = machine::stdio();
         let root = Root::Archive(archive);
@@ -153,7 +156,7 @@ fn visit(sys: &dyn Sys, what: u8, old: usize, new: usize) -> kernel_abi::Result 
 }
 
 fn in_a_kernel(work: Work) -> Result<(), String> {
-    machine::here(|seat| scripted::run_on(&machine::config(0), &work, seat).map(drop))
+    machine::here(&MachineConfig::default(), |seat| scripted::run_on(&machine::config(0), &work, seat).map(drop))
 }
 
 /// Feeds an input of a fuzz target, and ends the process with a panic at a finding.

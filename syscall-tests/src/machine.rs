@@ -38,12 +38,13 @@ pub struct Seat {
     machine: Mutex<Option<Machine>>,
     log: Arc<Mutex<Vec<u8>>>,
     sink: Log,
+    checks: bool,
 }
 
 impl Seat {
-    fn new() -> Self {
+    fn new(checks: bool) -> Self {
         let (sink, log) = Log::captured();
-        Self { machine: Mutex::new(None), log, sink }
+        Self { machine: Mutex::new(None), log, sink, checks }
     }
 
     /// A machine as `config` says.
@@ -55,7 +56,7 @@ impl Seat {
     pub fn take_with(&self, config: &HostedConfig, faults: FaultPlan) -> Result<Machine, String> {
         let config = HostedConfig { log: self.sink.clone(), ..config.clone() };
         let backend = Hosted::new(&config).map_err(|problem| format!("there is no machine: {problem}"))?;
-        let machine = Machine::new(backend, MachineConfig { checks: true, faults });
+        let machine = Machine::new(backend, MachineConfig { checks: self.checks, faults });
         *self.machine.lock().unwrap_or_else(PoisonError::into_inner) = Some(machine.clone());
         Ok(machine)
     }
@@ -154,7 +155,7 @@ pub fn within<T: Send + 'static>(
     work: impl FnOnce(&Seat) -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {
     collect_panics();
-    let seat = Arc::new(Seat::new());
+    let seat = Arc::new(Seat::new(true));
     let (tell, told) = mpsc::channel();
     let theirs = Arc::clone(&seat);
     let run = move || {
@@ -180,9 +181,9 @@ pub fn within<T: Send + 'static>(
 
 /// Runs `work` on this thread, for as long as it takes. What panicked meanwhile and what the machine logged are part of
 /// the text of a failure.
-pub fn here<T>(work: impl FnOnce(&Seat) -> Result<T, String>) -> Result<T, String> {
+pub fn here<T>(rules: &MachineConfig, work: impl FnOnce(&Seat) -> Result<T, String>) -> Result<T, String> {
     collect_panics();
-    guarded(&Seat::new(), work)
+    guarded(&Seat::new(rules.checks), work)
 }
 
 fn guarded<T>(seat: &Seat, work: impl FnOnce(&Seat) -> Result<T, String>) -> Result<T, String> {
