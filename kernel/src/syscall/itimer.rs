@@ -17,7 +17,8 @@ pub(super) fn alarm(cx: &mut Context<'_>, seconds: u32) -> Result {
     // Rounded, but what is armed is never shown as nothing: alarm(2) of Linux.
     let left = old.left_ns(now);
     let rounded = left.saturating_add(NS_PER_SEC / 2) / NS_PER_SEC;
-    Ok(if left > 0 { rounded.max(1) } else { 0 } as usize)
+    // An unsigned int, however long setitimer made it.
+    Ok(if left > 0 { rounded.max(1) } else { 0 } as u32 as usize)
 }
 
 /// Which CPU time a timer counts, and how much of it there is; `None` is real time.

@@ -14,6 +14,7 @@ cases! { "time":
     a_sleep_takes_no_time_of_a_cpu, setting_a_clock_is_refused, a_sleep_to_a_time, a_time_that_has_been_is_no_sleep, what_a_sleep_refuses,
     a_signal_leaves_the_rest_of_a_sleep, a_stop_does_not_shorten_a_sleep, an_alarm_rings_once,
     an_alarm_is_taken_back needs alarm,
+    an_alarm_takes_back_a_timer_without_end needs alarm,
     an_interval_rings_again, what_a_timer_refuses, a_timer_that_is_replaced_tells_what_was_left,
     a_child_has_no_timers, the_days_microseconds, ticks_are_counted,
 }
@@ -245,6 +246,16 @@ fn an_alarm_is_taken_back(sys: &dyn Sys) -> Outcome {
     sys.rt_sigpending(sys.page(), 8)?;
     assert_eq!(seconds, usize::from(sys.load::<SigSet>(sys.page()) == SigSet::EMPTY));
     assert_eq!(left(sys)?, Itimerval::default());
+    Ok(())
+}
+
+/// Found by generated programs: rounding what was left overflowed.
+fn an_alarm_takes_back_a_timer_without_end(sys: &dyn Sys) -> Outcome {
+    let never = Itimerval { it_interval: Timeval::default(), it_value: Timeval { tv_sec: i64::MAX, tv_usec: 0 } };
+    sys.setitimer(ItimerKind::ITIMER_REAL, sys.store(sys.page() + 64, &never), 0)?;
+    let seconds = sys.alarm(0)?;
+    assert!(seconds > 0 && u32::try_from(seconds).is_ok(), "{seconds}");
+    assert_eq!(sys.alarm(0)?, 0);
     Ok(())
 }
 
