@@ -1,14 +1,18 @@
 //! Kernel contexts: fibers with stacks of their own.
-#![expect(unsafe_code, reason = "fibers move between the threads of a machine's CPUs")]
+//!
+//! How deep a stack was ever used is asked of the host, which knows the pages that were touched: a new mark is a page
+//! below the old one.
+#![expect(unsafe_code, reason = "fibers move between the threads of a machine's CPUs; asks about their stacks' pages")]
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
-use corosensei::stack::DefaultStack;
+use corosensei::stack::{DefaultStack, Stack, StackPointer};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
-use ostd_hal::hal::Resumed;
+use ostd_hal::PAGE_SIZE;
+use ostd_hal::hal::{Resumed, StackUse};
 
 /// Bytes of a kernel stack; touched pages only cost memory. Debug builds use several times what release builds do.
 pub(crate) const STACK_BYTES: usize = 512 << 10;
@@ -22,12 +26,76 @@ enum Why {
     Interleaved,
 }
 
-type Fiber = Coroutine<(), Why, (), DefaultStack>;
+type Fiber = Coroutine<(), Why, (), MarkedStack>;
+
+/// A kernel context's stack, and how deep it was ever used, as far as anybody asked.
+struct MarkedStack {
+    stack: DefaultStack,
+    used: usize,
+}
+
+// SAFETY: another stack's answers, which keeps the promises.
+unsafe impl Stack for MarkedStack {
+    fn base(&self) -> StackPointer {
+        self.stack.base()
+    }
+
+    fn limit(&self) -> StackPointer {
+        self.stack.limit()
+    }
+}
+
+impl MarkedStack {
+    /// A stack of [`STACK_BYTES`].
+    fn take() -> Option<Self> {
+        let pooled = MARKED.try_with(|stacks| stacks.borrow_mut().pop()).ok().flatten();
+        pooled.or_else(|| DefaultStack::new(STACK_BYTES).ok().map(|stack| Self { stack, used: 0 }))
+    }
+
+    /// Keeps the stack for the thread's next context.
+    fn give(self) {
+        let _ = MARKED.try_with(|stacks| {
+            let mut stacks = stacks.borrow_mut();
+            if stacks.len() < POOLED_MAX {
+                stacks.push(self);
+            }
+        });
+    }
+
+    /// The addresses that can be used; the page below them is a guard.
+    fn range(&self) -> std::ops::Range<usize> {
+        let base = self.stack.base().get();
+        base.saturating_sub(STACK_BYTES).max(self.stack.limit().get() + PAGE_SIZE).next_multiple_of(PAGE_SIZE)..base
+    }
+
+    /// How deep it was ever used. A stack that was used deeply is given back to the host: who has it next is not to blame.
+    fn measure(&mut self) -> StackUse {
+        let range = self.range();
+        let untouched = range.start..(range.end - self.used) / PAGE_SIZE * PAGE_SIZE;
+        let mut pages = [0_u8; STACK_BYTES / PAGE_SIZE + 1];
+        let len = untouched.len();
+        // SAFETY: the pages are mapped, being the stack's; there is a byte for each.
+        let asked = unsafe { libc::mincore(untouched.start as *mut _, len, pages.as_mut_ptr()) };
+        let deepest = pages[..len / PAGE_SIZE].iter().position(|page| page & 1 != 0).filter(|_| asked == 0);
+        if let Some(page) = deepest {
+            self.used = range.end - (untouched.start + page * PAGE_SIZE);
+        }
+        let told = StackUse { used: self.used, size: range.len() };
+        if told.is_deep() {
+            // SAFETY: nothing is on the stack any more; its pages come back as zeros.
+            unsafe { libc::madvise(range.start as *mut _, range.len() / PAGE_SIZE * PAGE_SIZE, libc::MADV_DONTNEED) };
+            self.used = 0;
+        }
+        told
+    }
+}
 
 /// A suspended kernel context.
 pub struct Context {
     /// `None` once finished.
     fiber: Option<Fiber>,
+    /// What it ran on, once finished.
+    stack: Option<MarkedStack>,
     /// Where the fiber keeps its end of the line; set when it first runs.
     yielder: Box<Cell<*const Yielder<(), Why>>>,
 }
@@ -39,6 +107,7 @@ unsafe impl Send for Context {}
 thread_local! {
     /// The yielder of the fiber that runs on this thread; null outside fibers.
     static RUNNING: Cell<*const Yielder<(), Why>> = const { Cell::new(ptr::null()) };
+    static MARKED: RefCell<Vec<MarkedStack>> = const { RefCell::new(Vec::new()) };
     static STACKS: RefCell<Vec<DefaultStack>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -52,7 +121,7 @@ fn set_running(yielder: *const Yielder<(), Why>) -> *const Yielder<(), Why> {
     RUNNING.replace(yielder)
 }
 
-/// A stack of [`STACK_BYTES`] for a fiber of either kind: a kernel context or a scripted program.
+/// A stack of [`STACK_BYTES`] for a scripted program.
 pub(crate) fn take_stack() -> Option<DefaultStack> {
     let pooled = STACKS.try_with(|stacks| stacks.borrow_mut().pop()).ok().flatten();
     pooled.or_else(|| DefaultStack::new(STACK_BYTES).ok())
@@ -72,13 +141,13 @@ impl Context {
     pub(crate) fn new(entry: Box<dyn FnOnce() + Send>) -> Option<Self> {
         let yielder = Box::new(Cell::new(ptr::null()));
         let place: *const Cell<*const Yielder<(), Why>> = &raw const *yielder;
-        let fiber = Coroutine::with_stack(take_stack()?, move |yielder: &Yielder<(), Why>, ()| {
+        let fiber = Coroutine::with_stack(MarkedStack::take()?, move |yielder: &Yielder<(), Why>, ()| {
             // SAFETY: the box lives as long as the `Context`, which outlives its fiber's frames.
             unsafe { &*place }.set(yielder);
             set_running(yielder);
             entry();
         });
-        Some(Self { fiber: Some(fiber), yielder })
+        Some(Self { fiber: Some(fiber), stack: None, yielder })
     }
 
     pub(crate) fn resume(&mut self) -> Resumed {
@@ -105,20 +174,28 @@ impl Context {
         if let Some(fiber) = self.fiber.take()
             && fiber.done()
         {
-            give_stack(fiber.into_stack());
+            self.stack = Some(fiber.into_stack());
         }
+    }
+
+    /// How deep its stack was ever used; `None` while it may go on.
+    pub(crate) fn stack_use(&mut self) -> Option<StackUse> {
+        self.stack.as_mut().map(MarkedStack::measure)
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
+        if let Some(stack) = self.stack.take() {
+            stack.give();
+        }
         // A fiber that is not done is unwound: its frames' destructors run here, outside any CPU's turn.
         if let Some(mut fiber) = self.fiber.take() {
             let outer = set_running(ptr::null());
             let unwound: Result<(), Box<dyn Any + Send>> = catch_unwind(AssertUnwindSafe(|| fiber.force_unwind()));
             set_running(outer);
             if unwound.is_ok() && fiber.done() {
-                give_stack(fiber.into_stack());
+                fiber.into_stack().give();
             }
         }
     }

@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ostd_hal::device::OutsideEvent;
-use ostd_hal::hal::{Client, CopyFault, Resumed, RunError, SafePoint};
+use ostd_hal::hal::{Client, CopyFault, Resumed, RunError, SafePoint, StackUse};
 use ostd_hal::user::{Access, PageFault, Trap, UserState, x86_64::Regs};
 use ostd_hal::{CpuId, Hal, Interrupt, OutsideUse, PAGE_SIZE, Paddr, Vaddr, paging};
 
@@ -298,6 +298,10 @@ unsafe impl Hal for Hosted {
 
     fn context_resume(&self, context: &mut Context) -> Resumed {
         context.resume()
+    }
+
+    fn context_stack(&self, context: &mut Context) -> Option<StackUse> {
+        context.stack_use()
     }
 
     fn context_suspend(&self) {

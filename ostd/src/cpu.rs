@@ -1,8 +1,10 @@
 //! Per-CPU data and the loop that runs tasks on a CPU.
 #![expect(unsafe_code, reason = "per-CPU cells are reached through the CPU-local pointer")]
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::cell::{Cell, UnsafeCell};
+use core::panic::Location;
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
@@ -10,6 +12,7 @@ use ostd_hal::hal::Resumed;
 use ostd_hal::{CpuId, Hal, Interrupt, SafePoint, Step};
 
 use crate::Backend;
+use crate::check::Atomic;
 use crate::machine::Core;
 use crate::sched::{Enqueue, Scheduler};
 use crate::sync::HeldLocks;
@@ -24,6 +27,8 @@ pub(crate) struct Cpu {
     current: UnsafeCell<Option<Arc<Task>>>,
     scheduler: UnsafeCell<Option<Arc<dyn Scheduler>>>,
     off_depth: Cell<u32>,
+    /// Where interrupts were first kept away.
+    off_since: Cell<Option<&'static Location<'static>>>,
     /// Spin locks held.
     spins: Cell<u32>,
     /// Calls of `PerCpu::here` that have not returned.
@@ -111,7 +116,7 @@ impl CurrentCpu {
     }
 
     /// Whether sleeping is allowed here; the reason why not.
-    pub(crate) fn atomic_context() -> Option<&'static str> {
+    pub(crate) fn atomic_context() -> Option<Atomic> {
         Self::with(Cpu::atomic_context).unwrap_or(None)
     }
 }
@@ -125,6 +130,7 @@ impl Cpu {
             current: UnsafeCell::new(None),
             scheduler: UnsafeCell::new(None),
             off_depth: Cell::new(0),
+            off_since: Cell::new(None),
             spins: Cell::new(0),
             pins: Cell::new(0),
             in_interrupt: Cell::new(false),
@@ -167,16 +173,17 @@ impl Cpu {
         unsafe { &*self.scheduler.get() }.as_deref()
     }
 
-    pub(crate) fn interrupts_off(&self) {
+    pub(crate) fn interrupts_off(&self, place: &'static Location<'static>) {
         if self.off_depth.get() == 0 {
+            self.off_since.set(Some(place));
             self.core().backend.interrupts_disable();
         }
         self.off_depth.set(self.off_depth.get() + 1);
     }
 
     /// Before a spin lock is taken: keeps interrupts away.
-    pub(crate) fn begin_spin(&self) {
-        self.interrupts_off();
+    pub(crate) fn begin_spin(&self, place: &'static Location<'static>) {
+        self.interrupts_off(place);
         self.spins.set(self.spins.get() + 1);
     }
 
@@ -251,18 +258,20 @@ impl Cpu {
     }
 
     /// Whether sleeping is allowed here; the reason why not.
-    pub(crate) fn atomic_context(&self) -> Option<&'static str> {
-        if self.in_interrupt.get() {
-            Some("in an interrupt handler")
+    pub(crate) fn atomic_context(&self) -> Option<Atomic> {
+        let since = self.off_since.get().filter(|_| self.off_depth.get() > 0);
+        let why = if self.in_interrupt.get() {
+            "in an interrupt handler"
         } else if self.spins.get() > 0 {
-            Some("with a spin lock held")
+            "with a spin lock held"
         } else if self.pins.get() > 0 {
-            Some("while it used its CPU's own data")
+            "while it used its CPU's own data"
         } else if self.off_depth.get() > 0 {
-            Some("with interrupts off")
+            "with interrupts off"
         } else {
-            None
-        }
+            return None;
+        };
+        Some(Atomic { why, since })
     }
 
     /// Whether the current task has been asked to give way.
@@ -335,9 +344,13 @@ impl Cpu {
                     }
                 }
             },
-            Resumed::Finished => task.finished(),
+            Resumed::Finished => {
+                if let Some(report) = task.finished() {
+                    core.poison(Box::new(report));
+                }
+            }
             Resumed::Panicked(payload) => {
-                task.finished();
+                let _ = task.finished();
                 core.poison(payload);
             }
         }

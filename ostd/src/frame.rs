@@ -18,6 +18,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use buddy_system_allocator::FrameAllocator as Buddy;
 use ostd_hal::{Hal, PAGE_SHIFT, PAGE_SIZE, Paddr};
 
+use crate::check::Culprit;
 use crate::machine::{Core, Machine};
 use crate::sync::SpinLock;
 use crate::{Backend, Error};
@@ -38,6 +39,18 @@ impl Kind {
     const TABLE: u32 = 2;
 }
 
+/// What a frame is used for, in words.
+fn kind_name(kind: u32) -> &'static str {
+    match kind {
+        Kind::FREE => "free",
+        Kind::TABLE => "page table",
+        _ => "memory",
+    }
+}
+
+/// In the place of a frame's writer: it may have several.
+const SHARED: usize = usize::MAX;
+
 /// One frame's metadata, or a chunk's head.
 #[repr(C, align(32))]
 struct Slot {
@@ -45,7 +58,8 @@ struct Slot {
     kind: AtomicU32,
     /// In a chunk's head: the machine. In a frame's slot: unused.
     core: AtomicPtr<Core>,
-    /// In a chunk's head: the index of the frame of its second slot.
+    /// In a chunk's head: the index of the frame of its second slot. In a frame's slot, on a machine with checkers: who may
+    /// write to it (see [`Frame::given_to`]).
     first_frame: AtomicUsize,
     /// In a frame's slot, on a machine with checkers: who asked for it.
     place: AtomicPtr<Location<'static>>,
@@ -141,6 +155,43 @@ impl Frame {
     pub(crate) fn window(&self, offset: usize, len: usize) -> *mut u8 {
         assert!(offset.checked_add(len).is_some_and(|end| end <= PAGE_SIZE), "{offset}+{len} leaves the frame");
         self.core().backend.phys_to_virt(self.paddr() + offset)
+    }
+
+    /// Says that several address spaces may be given this frame to write to, as shared memory is. Otherwise a machine with
+    /// checkers panics at the second.
+    pub fn share(&self) {
+        if self.core().checks {
+            self.slot().first_frame.store(SHARED, Ordering::Relaxed);
+        }
+    }
+
+    /// Checks that the page table under `root` may map the frame, and to write to if `writable`: it is no frame of the
+    /// kernel's own, and no other space writes to it.
+    #[track_caller]
+    pub(crate) fn given_to(&self, root: Paddr, writable: bool) {
+        let slot = self.slot();
+        let kind = slot.kind.load(Ordering::Relaxed);
+        assert!(kind == Kind::UNTYPED, "{self:?}, {}, was given to a program, {Culprit}", kind_name(kind));
+        let (writer, mine) = (slot.first_frame.load(Ordering::Relaxed), root.as_usize() + 1);
+        if !writable || writer == SHARED {
+            return;
+        }
+        if writer != 0 && writer != mine {
+            // SAFETY: only ever null or a `&'static Location`, on a machine with checkers.
+            let place = unsafe { slot.place.load(Ordering::Relaxed).as_ref() };
+            let asked = place.map_or_else(String::new, |place| format!(", asked for at {place},"));
+            panic!(
+                "{self:?}{asked} was mapped to be written by two address spaces, at {}, {Culprit}",
+                Location::caller()
+            );
+        }
+        slot.first_frame.store(mine, Ordering::Relaxed);
+    }
+
+    /// The page table under `root` does not let programs write to it any more.
+    pub(crate) fn taken_from(&self, root: Paddr) {
+        let mine = root.as_usize() + 1;
+        let _ = self.slot().first_frame.compare_exchange(mine, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     pub(crate) fn belongs_to(&self, core: &Core) -> bool {
@@ -396,6 +447,7 @@ impl FramePool {
         slot.kind.store(kind, Ordering::Relaxed);
         slot.refs.store(1, Ordering::Relaxed);
         if self.checks {
+            slot.first_frame.store(0, Ordering::Relaxed);
             slot.place.store(ptr::from_ref(place).cast_mut(), Ordering::Relaxed);
         }
         pointer
@@ -408,8 +460,7 @@ impl FramePool {
             let slot = unsafe { self.slot(Paddr::new(index << PAGE_SHIFT)).as_ref() };
             let kind = match slot.kind.load(Ordering::Relaxed) {
                 Kind::FREE => continue,
-                Kind::TABLE => "page table",
-                _ => "memory",
+                kind => kind_name(kind),
             };
             if found.len() == limit {
                 found.push(String::from("..."));
@@ -454,5 +505,23 @@ impl Machine {
     #[track_caller]
     pub fn frame(&self) -> Result<Frame, Error> {
         self.frames().alloc()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::hosted::{Hosted, HostedConfig};
+    use crate::vm::{PageFlags, VmSpace};
+    use crate::{Machine, MachineConfig, PAGE_SIZE, Vaddr};
+
+    #[test]
+    #[should_panic(expected = "page table, was given to a program")]
+    fn a_node_of_a_page_table_is_not_given_to_programs() {
+        let backend = Hosted::new(&HostedConfig::default()).expect("the host has memory");
+        let machine = Machine::new(backend, MachineConfig::default());
+        let space = VmSpace::new(&machine).expect("memory");
+        let table = machine.0.alloc_table().expect("memory");
+        let page = Vaddr::new(0x1000);
+        let _ = space.cursor(page..page + PAGE_SIZE).map(table.0, PageFlags::empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use core::panic::Location;
 
 use crate::cpu::CurrentCpu;
 use crate::sync::SpinLock;
@@ -15,8 +16,10 @@ pub struct InterruptsOff {
 
 impl InterruptsOff {
     /// Keeps interrupts away. Nests.
+    #[track_caller]
     pub fn new() -> Self {
-        CurrentCpu::with(|cpu| cpu.interrupts_off());
+        let place = Location::caller();
+        CurrentCpu::with(|cpu| cpu.interrupts_off(place));
         Self { _not_send: core::marker::PhantomData }
     }
 }

@@ -46,6 +46,7 @@ pub use ostd_hosted as hosted;
 pub use ostd_baremetal as baremetal;
 
 pub mod census;
+mod check;
 mod cpu;
 pub mod error;
 pub mod faults;

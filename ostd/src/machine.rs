@@ -8,7 +8,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 use core::fmt::Write as _;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use ostd_hal::{Client, CpuId, Hal, Interrupt, RunError, Step};
 
@@ -76,6 +76,8 @@ pub(crate) struct Core {
     pub(crate) checks: bool,
     pub(crate) census: Census,
     pub(crate) faults: Faults,
+    /// The most that any finished task used of its stack, in bytes, as far as checkers looked.
+    pub(crate) stack_max: AtomicUsize,
     scheduler: SpinLock<Option<Arc<dyn Scheduler>>>,
     tasks: SpinLock<BTreeMap<u64, Weak<Task>>>,
     next_task: AtomicU64,
@@ -101,6 +103,7 @@ impl Machine {
             checks,
             census: Census::default(),
             faults: Faults::new(config.faults),
+            stack_max: AtomicUsize::new(0),
             scheduler: SpinLock::new(None),
             tasks: SpinLock::new(BTreeMap::new()),
             next_task: AtomicU64::new(1),
@@ -248,6 +251,12 @@ impl Machine {
         self.0.checks
     }
 
+    /// The kernel-stack high-water mark: bytes, in whole pages, of the stack that any finished task used most of. Without
+    /// checkers, 0.
+    pub fn stack_high_water(&self) -> usize {
+        self.0.stack_max.load(Ordering::Relaxed)
+    }
+
     /// Tasks that exist, running or not.
     pub fn task_count(&self) -> usize {
         self.0.tasks.lock().len()
@@ -294,8 +303,8 @@ impl core::fmt::Debug for Machine {
 /// A task and where it waits.
 fn line_of(task: &Arc<Task>) -> String {
     match task.waits_at() {
-        Some(place) => format!("task {} `{}` waits at {place}", task.id(), task.name()),
-        None => format!("task {} `{}` does not wait", task.id(), task.name()),
+        Some(place) => format!("{task:?} waits at {place}, spawned at {}", task.spawned_at()),
+        None => format!("{task:?} does not wait, spawned at {}", task.spawned_at()),
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "a task's context is used only by the CPU that runs the task")]
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::any::Any;
@@ -13,6 +14,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize
 use ostd_hal::hal::Resumed;
 use ostd_hal::{CpuId, Hal};
 
+use crate::check::Culprit;
 use crate::cpu::{CurrentCpu, make_runnable};
 use crate::sched::Enqueue;
 use crate::sync::raw::Parker;
@@ -41,6 +43,7 @@ pub struct Task {
     interrupted: AtomicBool,
     cpu: AtomicUsize,
     waits_at: AtomicPtr<Location<'static>>,
+    spawned_at: &'static Location<'static>,
     /// Time on CPUs up to when it last left one.
     ran_ns: AtomicU64,
     /// Since when it runs; `u64::MAX` while it does not.
@@ -70,7 +73,8 @@ impl Task {
             entry();
             lock_order::expect_none("a task ended");
         };
-        machine.0.faults.allocation(Location::caller())?;
+        let spawned_at = Location::caller();
+        machine.0.faults.allocation(spawned_at)?;
         let context = machine.0.backend.context_new(Box::new(entry)).ok_or(Error::NoMemory)?;
         let task = machine.0.enlist(|id| {
             Arc::new(Self {
@@ -84,6 +88,7 @@ impl Task {
                 interrupted: AtomicBool::new(false),
                 cpu: AtomicUsize::new(0),
                 waits_at: AtomicPtr::new(ptr::null_mut()),
+                spawned_at,
                 ran_ns: AtomicU64::new(0),
                 since_ns: AtomicU64::new(u64::MAX),
                 held: UnsafeCell::new(HeldLocks::new()),
@@ -102,6 +107,7 @@ impl Task {
     /// Gives the CPU to another runnable task, if there is one.
     ///
     /// Panics in atomic context.
+    #[track_caller]
     pub fn yield_now() {
         Self::switch_away(SwitchReason::Yield);
     }
@@ -163,6 +169,11 @@ impl Task {
         unsafe { self.waits_at.load(Ordering::Relaxed).as_ref() }
     }
 
+    /// Where it was spawned, in source.
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.spawned_at
+    }
+
     pub(crate) fn set_waits_at(&self, place: Option<&'static Location<'static>>) {
         let pointer = place.map_or(ptr::null(), ptr::from_ref);
         self.waits_at.store(pointer.cast_mut(), Ordering::Relaxed);
@@ -196,9 +207,10 @@ impl Task {
         }
     }
 
+    #[track_caller]
     pub(crate) fn switch_away(reason: SwitchReason) {
         if let Some(why) = CurrentCpu::atomic_context() {
-            panic!("a task gave way {why}");
+            panic!("a task gave way {why}, at {}, {Culprit}", Location::caller());
         }
         let task = Self::current().expect("only tasks can give way");
         task.reason.store(reason as u8, Ordering::Relaxed);
@@ -246,12 +258,21 @@ impl Task {
         self.machine.0.strike(self.id);
     }
 
-    /// Frees the stack of a task whose entry has returned.
-    pub(crate) fn finished(&self) {
+    /// Frees the stack of a task whose entry has returned. With checkers, says what is wrong with how it was used.
+    pub(crate) fn finished(&self) -> Option<String> {
         // SAFETY: as in `resume`; the context is not running any more.
         let context = unsafe { &mut *self.context.get() }.take();
-        drop(context);
-        self.machine.0.strike(self.id);
+        let core = &self.machine.0;
+        let checked = context.filter(|_| core.checks_now());
+        let stack = checked.and_then(|mut context| core.backend.context_stack(&mut context));
+        core.strike(self.id);
+        let stack = stack?;
+        core.stack_max.fetch_max(stack.used, Ordering::Relaxed);
+        let said = || {
+            let (used, size) = (stack.used >> 10, stack.size >> 10);
+            format!("{self:?}, spawned at {}, used {used} KiB of its stack of {size} KiB", self.spawned_at)
+        };
+        stack.is_deep().then(said)
     }
 }
 

@@ -1,6 +1,7 @@
 //! User mode: the registers of a program, and running it.
 
 use alloc::vec::Vec;
+use core::panic::Location;
 
 use ostd_hal::Hal;
 use ostd_hal::user::UserState;
@@ -9,6 +10,7 @@ pub use ostd_hal::user::{
     Access, Arch, Exception, PageFault, Registers, RegistersMut, RegistersRef, SyscallFrame, Trap, riscv64, x86_64,
 };
 
+use crate::check::Culprit;
 use crate::cpu::{Cpu, CurrentCpu};
 use crate::sync::lock_order;
 use crate::task::Task;
@@ -37,6 +39,7 @@ impl UserContext {
     /// entered.
     ///
     /// Panics in atomic context.
+    #[track_caller]
     pub fn execute(&mut self, space: &VmSpace) -> Trap {
         let about_to_enter = |cpu: &Cpu| {
             let atomic = cpu.atomic_context();
@@ -44,7 +47,7 @@ impl UserContext {
             atomic
         };
         if let Some(why) = CurrentCpu::with(about_to_enter).flatten() {
-            panic!("a program was entered {why}");
+            panic!("a program was entered {why}, at {}, {Culprit}", Location::caller());
         }
         if self.machine.0.checks {
             lock_order::expect_none("a program was entered");

@@ -13,6 +13,8 @@ use ostd::{Machine, MachineConfig, PAGE_SIZE, Vaddr};
 
 const OUTER: Rank = Rank::new("outer", 1);
 const INNER: Rank = Rank::new("inner", 2);
+/// Who makes the mistakes.
+const TASK: &str = "in task 1 `mistaken`";
 
 /// Runs `mistake` in a task; the kernel's panic, if there was one.
 fn panic_of(checks: bool, mistake: impl FnOnce(&Machine) + Send + 'static) -> Option<String> {
@@ -47,7 +49,10 @@ fn locks_taken_out_of_order_are_named_with_their_places() {
         let _inner = inner.lock();
         let _outer = outer.lock();
     };
-    is_found(backwards, &["locks out of order: `outer` (rank 1), at ostd/tests/checkers.rs", "while holding `inner`"]);
+    is_found(
+        backwards,
+        &["locks out of order: `outer` (rank 1), at ostd/tests/checkers.rs", "while holding `inner`", TASK],
+    );
 }
 
 #[test]
@@ -92,7 +97,7 @@ fn a_task_that_ends_with_a_lock_is_named() {
         let lock = Box::leak(Box::new(Mutex::ranked(OUTER, ())));
         std::mem::forget(lock.lock());
     };
-    is_found(forgetful, &["a task ended while holding `outer`", "checkers.rs"]);
+    is_found(forgetful, &["a task ended while holding `outer`", "checkers.rs", TASK]);
 }
 
 #[test]
@@ -102,7 +107,7 @@ fn a_program_is_not_entered_with_a_lock_held() {
         let _held = lock.lock();
         UserContext::new(machine, Regs::default()).execute(&space);
     };
-    is_found(hasty, &["a program was entered while holding `outer`"]);
+    is_found(hasty, &["a program was entered while holding `outer` (rank 1), at ostd/tests/checkers.rs", TASK]);
 }
 
 /// What goes wrong on any machine is found on any: an interrupt that never comes again, a sleep under a spin lock.
@@ -115,14 +120,16 @@ fn giving_way_in_atomic_context_is_found_with_checkers_or_without() {
             UserContext::new(machine, Regs::default()).execute(&space);
         };
         let said = panic_of(checks, unbalanced).expect("it is found");
-        assert!(said.contains("a program was entered with interrupts off"), "{said}");
+        assert!(said.contains("a program was entered with interrupts off (since ostd/tests/checkers.rs"), "{said}");
+        assert!(said.contains(TASK), "{said}");
         let sleepy = |_: &Machine| {
             let lock = SpinLock::new(());
             let _held = lock.lock();
             let _ = WaitQueue::new().wait_until(Sleep::uninterruptible(), || None::<()>);
         };
         let said = panic_of(checks, sleepy).expect("it is found");
-        assert!(said.contains("went to sleep with a spin lock held, at ostd/tests/checkers.rs"), "{said}");
+        assert!(said.contains("went to sleep with a spin lock held (since ostd/tests/checkers.rs"), "{said}");
+        assert!(said.contains("), at ostd/tests/checkers.rs") && said.contains(TASK), "{said}");
     }
 }
 
@@ -134,7 +141,10 @@ fn copying_user_memory_in_atomic_context_is_found() {
         let _held = lock.lock();
         let _ = space.read(Vaddr::new(0x1000), &mut [0; 4]);
     };
-    is_found(copying, &["user memory was copied with a spin lock held"]);
+    is_found(
+        copying,
+        &["user memory was copied with a spin lock held (since ostd/tests/checkers.rs", ", at ostd/tests", TASK],
+    );
 }
 
 #[test]
@@ -146,5 +156,99 @@ fn a_forgotten_flush_is_found() {
         let flush = space.cursor(page..page + PAGE_SIZE).unmap(PAGE_SIZE);
         drop(flush);
     };
-    is_found(forgetful, &["a flush of", "was forgotten"]);
+    is_found(forgetful, &["a flush of", "was forgotten, due since ostd/tests/checkers.rs", TASK]);
+}
+
+#[test]
+fn a_frame_that_two_address_spaces_write_to_is_found_unless_it_is_shared() {
+    let mapped_twice = |shared: bool| {
+        move |machine: &Machine| {
+            let spaces = [VmSpace::new(machine).expect("memory"), VmSpace::new(machine).expect("memory")];
+            let (page, frame) = (Vaddr::new(0x1000), machine.frame().expect("memory"));
+            if shared {
+                frame.share();
+            }
+            for space in &spaces {
+                space.cursor(page..page + PAGE_SIZE).map(frame.clone(), PageFlags::WRITE).expect("memory");
+            }
+        }
+    };
+    let parts = [", asked for at ostd/tests/checkers.rs", "to be written by two address spaces, at ostd/tests", TASK];
+    is_found(mapped_twice(false), &parts);
+    assert_eq!(panic_of(true, mapped_twice(true)), None);
+}
+
+#[test]
+fn a_frame_that_is_handed_on_is_no_mistake() {
+    let handed_on = |machine: &Machine| {
+        let spaces = [VmSpace::new(machine).expect("memory"), VmSpace::new(machine).expect("memory")];
+        let (page, frame) = (Vaddr::new(0x1000), machine.frame().expect("memory"));
+        let range = page..page + PAGE_SIZE;
+        // Written here, then only read by both, as fork(2) leaves it; then written there alone.
+        spaces[0].cursor(range.clone()).map(frame.clone(), PageFlags::WRITE).expect("memory");
+        spaces[0].cursor(range.clone()).protect(PAGE_SIZE, |flags| flags - PageFlags::WRITE).now();
+        spaces[1].cursor(range.clone()).map(frame, PageFlags::empty()).expect("memory");
+        spaces[0].cursor(range.clone()).unmap(PAGE_SIZE).now();
+        spaces[1].cursor(range).protect(PAGE_SIZE, |flags| flags | PageFlags::WRITE).now();
+    };
+    assert_eq!(panic_of(true, handed_on), None);
+}
+
+/// Uses `kib` of the stack, and a little more.
+fn use_stack(kib: usize) {
+    fn below(top: usize, bytes: usize) {
+        let block = std::hint::black_box([0_u8; 1024]);
+        if top - block.as_ptr().addr() < bytes {
+            below(top, bytes);
+        }
+        std::hint::black_box(block);
+    }
+    let top = 0_u8;
+    below((&raw const top).addr(), kib << 10);
+}
+
+#[test]
+fn a_task_that_leaves_little_of_its_stack_is_named() {
+    is_found(
+        |_: &Machine| use_stack(400),
+        &["task 1 `mistaken`, spawned at ostd/tests/checkers.rs", "KiB of its stack of"],
+    );
+}
+
+#[test]
+fn the_high_water_mark_is_that_of_the_deepest_task() {
+    let marks = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = Arc::clone(&marks);
+    let measured = move |machine: &Machine| {
+        for kib in [20, 120, 60] {
+            Task::spawn(machine, "deep", Box::new(()), move || use_stack(kib)).expect("a stack");
+            while machine.task_count() > 1 {
+                Task::yield_now();
+            }
+            told.lock().expect("nobody panicked").push(machine.stack_high_water() >> 10);
+        }
+    };
+    assert_eq!(panic_of(true, measured), None);
+    let marks = marks.lock().expect("nobody panicked");
+    assert!(marks[0] >= 20 && marks[1] >= 120 && marks[1] < 400 && marks[2] == marks[1], "{marks:?}");
+}
+
+#[test]
+fn what_is_left_says_where_it_came_from() {
+    let machine = Machine::new(Hosted::new(&HostedConfig::default()).expect("memory"), MachineConfig::default());
+    machine.set_scheduler(Arc::new(Fifo::default()));
+    let frame = machine.frame().expect("memory");
+    let present = ostd::census::Presence::new(&machine, "pipe", 7);
+    Task::spawn(&machine, "left", Box::new(()), || ()).expect("a stack");
+    let here = " at ostd/tests/checkers.rs";
+    assert!(
+        machine.wait_report().contains(&format!("`left` does not wait, spawned{here}")),
+        "{}",
+        machine.wait_report()
+    );
+    assert!(machine.frames().users(1)[0].contains(&format!("asked for{here}")));
+    assert!(machine.present(1).1[0].contains(&format!("pipe 7, made{here}")));
+    drop((frame, present));
+    machine.end_tasks();
+    machine.detach();
 }

@@ -97,6 +97,7 @@ impl AddressSpace {
             match &area.source {
                 Source::Backed(backing, _) if !area.is_private() => {
                     backing.note_write(area.page_index(page.as_usize()));
+                    mapped.frame.share();
                 }
                 _ if !sole => {
                     let copy = self.copy_of(&mapped.frame)?;
@@ -131,6 +132,7 @@ impl AddressSpace {
         let frame = if write && area.is_private() { self.copy_of(&frame)? } else { frame };
         if write && !area.is_private() {
             backing.note_write(index);
+            frame.share();
         }
         let state = self.state.lock();
         if state.generation != generation || self.vm.cursor(page..page + PAGE_SIZE).query().is_some() {

@@ -97,6 +97,22 @@ pub struct CopyFault {
     pub fault: PageFault,
 }
 
+/// How much of a kernel stack was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StackUse {
+    /// Bytes from its base to the deepest page that was touched.
+    pub used: usize,
+    /// Bytes it has.
+    pub size: usize,
+}
+
+impl StackUse {
+    /// Whether less than a quarter was left.
+    pub fn is_deep(self) -> bool {
+        self.used > self.size / 4 * 3
+    }
+}
+
 /// What of a machine's surroundings is held on behalf of its programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct OutsideUse {
@@ -240,6 +256,11 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
     fn context_new(&self, entry: Box<dyn FnOnce() + Send>) -> Option<Self::Context>;
     /// Runs a context on this CPU until it gives way. Called with interrupts kept away, and returns so.
     fn context_resume(&self, context: &mut Self::Context) -> Resumed;
+    /// How deep the stack of a finished context was ever used, by it or by one that had it before; `None` where nobody
+    /// knows.
+    fn context_stack(&self, _context: &mut Self::Context) -> Option<StackUse> {
+        None
+    }
     /// Gives the CPU back to whoever resumed the running context. Interrupts are let through, before and after.
     ///
     /// Panics outside a context.

@@ -11,6 +11,7 @@
 use core::fmt;
 use core::panic::Location;
 
+use crate::check::Culprit;
 use crate::cpu::CurrentCpu;
 
 /// How many ranked locks a task may hold at once; one more is a violation of its own.
@@ -196,7 +197,7 @@ pub(crate) fn given_back(rank: Option<&Rank>) {
 pub(crate) fn expect_none(what: &str) {
     CurrentCpu::with_held(|held| {
         if let Some(taken) = held.last() {
-            panic!("{what} while holding {taken}");
+            panic!("{what} while holding {taken}, {Culprit}");
         }
     });
 }
@@ -204,7 +205,7 @@ pub(crate) fn expect_none(what: &str) {
 fn note(change: impl FnOnce(&mut HeldLocks) -> Result<(), Violation>) {
     CurrentCpu::with_held(|held| {
         if let Err(violation) = change(held) {
-            panic!("{violation}");
+            panic!("{violation}, {Culprit}");
         }
     });
 }

@@ -50,7 +50,8 @@ impl<T: ?Sized> SpinLock<T> {
     pub fn lock(&self) -> SpinLockGuard<'_, T> {
         CurrentCpu::safe_point(SafePoint::LockAcquire);
         lock_order::about_to_wait(self.rank.as_ref(), Location::caller());
-        CurrentCpu::with(Cpu::begin_spin);
+        let place = Location::caller();
+        CurrentCpu::with(|cpu| cpu.begin_spin(place));
         self.raw.lock(relax);
         SpinLockGuard { lock: self, _not_send: PhantomData }
     }
@@ -58,7 +59,8 @@ impl<T: ?Sized> SpinLock<T> {
     /// Takes the lock if it is free.
     #[track_caller]
     pub fn try_lock(&self) -> Option<SpinLockGuard<'_, T>> {
-        CurrentCpu::with(Cpu::begin_spin);
+        let place = Location::caller();
+        CurrentCpu::with(|cpu| cpu.begin_spin(place));
         if self.raw.try_lock() {
             lock_order::found_free(self.rank.as_ref(), Location::caller());
             return Some(SpinLockGuard { lock: self, _not_send: PhantomData });

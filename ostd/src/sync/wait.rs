@@ -10,6 +10,7 @@ use ostd_hal::SafePoint;
 
 use super::raw::{GiveUp, Headcount, Place, wake_next};
 use super::spin::SpinLock;
+use crate::check::Culprit;
 use crate::cpu::CurrentCpu;
 use crate::faults::FaultKind;
 use crate::task::Task;
@@ -333,7 +334,7 @@ impl Drop for Listening<'_> {
 
 fn sleeping_task(place: &'static Location<'static>) -> Arc<Task> {
     if let Some(why) = CurrentCpu::atomic_context() {
-        panic!("a task went to sleep {why}, at {place}");
+        panic!("a task went to sleep {why}, at {place}, {Culprit}");
     }
     let task = Task::current().unwrap_or_else(|| panic!("something that is no task went to sleep, at {place}"));
     task.set_waits_at(Some(place));

@@ -92,7 +92,9 @@ impl<'a> Cursor<'a> {
         assert!(frame.belongs_to(self.space.core()), "a frame of another machine was mapped");
         let slot = self.space.leaf(self.at, true)?.expect("made on the way");
         assert!(!self.space.load(slot).is_present(), "{} is mapped already", self.at);
-        self.space.store(slot, user_page(frame.into_raw(), flags));
+        let entry = user_page(frame.into_raw(), flags);
+        self.space.store(slot, entry);
+        self.space.note(Entry::ABSENT, entry);
         self.at = self.at + PAGE_SIZE;
         Ok(())
     }
@@ -100,12 +102,15 @@ impl<'a> Cursor<'a> {
     /// Puts `frame` in the place of whatever is mapped at the page it stands at, and goes one page on.
     ///
     /// Panics if nothing is mapped there.
+    #[track_caller]
     pub fn replace(&mut self, frame: Frame, flags: PageFlags) -> Flush<'a> {
         assert!(frame.belongs_to(self.space.core()), "a frame of another machine was mapped");
         let slot = self.space.leaf(self.at, false).ok().flatten().expect("the page is mapped");
         let old = self.space.load(slot);
         assert!(old.is_present(), "{} is not mapped", self.at);
-        self.space.store(slot, user_page(frame.into_raw(), flags));
+        let entry = user_page(frame.into_raw(), flags);
+        self.space.store(slot, entry);
+        self.space.note(Entry::ABSENT, entry);
         let mut flush = Flush::new(self.space);
         flush.add(self.at, Some(self.space.unmapped(old)));
         self.at = self.at + PAGE_SIZE;
@@ -113,6 +118,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Unmaps every page of the next `len` bytes and goes behind them. The frames live until the token is flushed.
+    #[track_caller]
     pub fn unmap(&mut self, len: usize) -> Flush<'a> {
         let mut flush = Flush::new(self.space);
         let end = self.end_of(len);
@@ -128,6 +134,7 @@ impl<'a> Cursor<'a> {
 
     /// Gives every mapped page of the next `len` bytes the flags that `change` makes of its old ones, and goes behind
     /// them.
+    #[track_caller]
     pub fn protect(&mut self, len: usize, mut change: impl FnMut(PageFlags) -> PageFlags) -> Flush<'a> {
         let mut flush = Flush::new(self.space);
         let end = self.end_of(len);
@@ -136,6 +143,7 @@ impl<'a> Cursor<'a> {
             let new = user_page(entry.paddr(), change(entry.flags()));
             if new != entry {
                 self.space.store(slot, new);
+                self.space.note(entry, new);
                 flush.add(at, None);
             }
             self.at = at + PAGE_SIZE;

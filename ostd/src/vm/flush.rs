@@ -2,9 +2,11 @@
 
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::panic::Location;
 
 use ostd_hal::{Hal, PAGE_SIZE, Vaddr};
 
+use crate::check::Culprit;
 use crate::frame::Frame;
 use crate::vm::VmSpace;
 
@@ -17,11 +19,14 @@ pub struct Flush<'a> {
     space: &'a VmSpace,
     range: Option<Range<Vaddr>>,
     frames: Vec<Frame>,
+    /// What made it due.
+    due: &'static Location<'static>,
 }
 
 impl<'a> Flush<'a> {
+    #[track_caller]
     pub(super) fn new(space: &'a VmSpace) -> Self {
-        Self { space, range: None, frames: Vec::new() }
+        Self { space, range: None, frames: Vec::new(), due: Location::caller() }
     }
 
     pub(super) fn add(&mut self, at: Vaddr, frame: Option<Frame>) {
@@ -70,7 +75,7 @@ impl Drop for Flush<'_> {
             let range = self.range.clone();
             // Flushed even so: the report is about the caller, not a reason to corrupt memory.
             self.flush();
-            assert!(!checks, "a flush of {range:?} was forgotten");
+            assert!(!checks, "a flush of {range:?} was forgotten, due since {}, {Culprit}", self.due);
         }
     }
 }

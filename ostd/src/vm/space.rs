@@ -138,13 +138,34 @@ impl VmSpace {
     ///
     /// The entry must already be gone from the tree, and this called once for it.
     pub(super) fn unmapped(&self, entry: Entry) -> Frame {
-        // SAFETY: `Cursor::map` put the frame's count there by `into_raw`; removed entries are handed here once.
+        if self.core().checks && entry.flags().contains(PageFlags::WRITE) {
+            self.mapped(entry).taken_from(self.root);
+        }
+        self.frame_of(entry)
+    }
+
+    fn frame_of(&self, entry: Entry) -> Frame {
+        // SAFETY: `Cursor::map` put the frame's count there by `into_raw`; removed entries are handed to `unmapped` once,
+        // and `mapped` gives the count back.
         unsafe { Frame::from_raw(self.core(), entry.paddr()) }
+    }
+
+    /// What a leaf entry becomes, or came to be: checkers see whether the frame may be mapped so.
+    #[track_caller]
+    pub(super) fn note(&self, old: Entry, new: Entry) {
+        if self.core().checks {
+            let frame = self.mapped(new);
+            let writable = new.flags().contains(PageFlags::WRITE);
+            if old.is_present() && old.flags().contains(PageFlags::WRITE) && !writable {
+                frame.taken_from(self.root);
+            }
+            frame.given_to(self.root, writable);
+        }
     }
 
     /// Another count of the frame that a leaf entry maps.
     pub(super) fn mapped(&self, entry: Entry) -> Frame {
-        let held = core::mem::ManuallyDrop::new(self.unmapped(entry));
+        let held = core::mem::ManuallyDrop::new(self.frame_of(entry));
         Frame::clone(&held)
     }
 
@@ -166,6 +187,7 @@ impl VmSpace {
     }
 
     /// Unmaps everything.
+    #[track_caller]
     pub fn clear(&self) -> Flush<'_> {
         let end = self.machine.0.backend.user_end();
         let mut cursor = self.cursor(Vaddr::new(0)..end.page_floor());
