@@ -1,4 +1,5 @@
-//! Programs for what no shell does: a fault and a loop without a system call, in one or two instructions, and threads.
+//! Programs for what no shell does: a fault and a loop without a system call, in one or two instructions,
+//! threads, and what no program should do.
 
 use std::fs;
 use std::path::Path;
@@ -15,16 +16,23 @@ const BASE: u64 = 0x40_0000;
 const HEADERS_LEN: u64 = 64 + 56;
 
 /// Name and whole executable of each; `root` is the workspace.
-pub(super) fn programs(root: &Path, arch: Arch) -> Result<[(&'static str, Vec<u8>); 4]> {
+pub(super) fn programs(root: &Path, arch: Arch) -> Result<[(&'static str, Vec<u8>); 5]> {
     let (store, illegal, jump): (&[u8], &[u8], &[u8]) = match arch {
         // xor %eax,%eax; movl $0,(%rax) - ud2 - jmp .
         Arch::X86_64 => (&[0x31, 0xc0, 0xc7, 0, 0, 0, 0, 0], &[0x0f, 0x0b], &[0xeb, 0xfe]),
         // sw zero,0(zero) - the instruction of zeros - j .
         Arch::Riscv64 => (&[0x23, 0x20, 0, 0], &[0, 0, 0, 0], &[0x6f, 0, 0, 0]),
     };
-    let threads = fs::read(baremetal::build_guest_example(root, arch.target(), "threads")?)?;
+    let example = |name| anyhow::Ok(fs::read(baremetal::build_guest_example(root, arch.target(), name)?)?);
+    let (threads, hostile) = (example("threads")?, example("hostile")?);
     let small = |code| executable(arch, code);
-    Ok([("store", small(store)), ("illegal", small(illegal)), ("loop", small(jump)), ("threads", threads)])
+    Ok([
+        ("store", small(store)),
+        ("illegal", small(illegal)),
+        ("loop", small(jump)),
+        ("threads", threads),
+        ("hostile", hostile),
+    ])
 }
 
 fn executable(arch: Arch, code: &[u8]) -> Vec<u8> {

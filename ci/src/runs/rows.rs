@@ -9,6 +9,7 @@ const PLAIN: Batch = Batch { name: "", rows: &[], memory: "256M", packages: &[],
 pub(super) const BATCHES: &[Batch] = &[
     Batch { name: "shells", rows: shells::ROWS, everywhere: true, ..PLAIN },
     Batch { name: "loads", rows: LOADS, everywhere: true, ..PLAIN },
+    Batch { name: "hostile", rows: HOSTILE, everywhere: true, ..PLAIN },
     Batch { name: "memory", rows: MEMORY, memory: "128M", ..PLAIN },
     Batch { name: "devices", rows: DEVICES, devices: true, ..PLAIN },
     Batch { name: "packages", rows: PACKAGES, memory: "512M", packages: &["python3", "sqlite3"], ..PLAIN },
@@ -72,6 +73,13 @@ kill $all; for one in $all; do wait $one; echo $?; done",
         status: 0,
     },
 ];
+
+const HOSTILE: &[Row] = &[Row {
+    name: "nothing_a_program_does_harms_the_kernel",
+    script: "$FOLDER/hostile >out; echo $?; grep -v attempts out; sed -n 's/, 0 unexpected$//p' out | { read -r who many what && [ $many -ge 1500 ] && echo $what; }; echo x | cat",
+    output: "0\nattempts\nx\n",
+    status: 0,
+}];
 
 const MEMORY: &[Row] = &[
     Row {

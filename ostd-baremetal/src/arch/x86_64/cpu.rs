@@ -143,8 +143,11 @@ pub(super) unsafe fn load(cpu: *mut PerCpu) {
             "mov ss, {data:e}",
             "mov ds, {data:e}",
             "mov es, {data:e}",
+            // Reset leaves a table at address zero, where programs could put segments and gates of their own.
+            "lldt {none:x}",
             "ltr {task:x}",
             pointer = in(reg) &raw const pointer,
+            none = in(reg) 0,
             code = const KERNEL_CODE as u64,
             there = out(reg) _,
             data = in(reg) u64::from(KERNEL_DATA),
