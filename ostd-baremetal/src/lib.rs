@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod acpi;
+pub mod clock;
 pub mod exit;
 pub mod layout;
 pub mod pci;

@@ -1,4 +1,5 @@
-//! Time: the time-stamp counter, whose speed the CPU tells, or is measured against the local APIC's timer; the battery clock; random numbers.
+//! Time: the time-stamp counter, whose speed the CPU tells, or the old interval timer measures, or the local APIC's; the
+//! battery clock; random numbers.
 #![expect(unsafe_code, reason = "reads counters")]
 
 use core::arch::asm;
@@ -6,20 +7,33 @@ use core::arch::x86_64::{__cpuid, _rdtsc};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::{apic, port_in, port_out, wrmsr};
+use crate::clock::{self, Ratio, Told};
 use crate::random::Seed;
 use crate::wall::Civil;
 
-/// How long the counter and the APIC's timer are measured against each other. Where the CPU does not tell the counter's
-/// speed, the timer is taken to tick every nanosecond, as QEMU's and KVM's do.
+/// How long the counter is measured against another clock. Where neither the CPU tells the counter's speed nor the
+/// interval timer is there, the APIC's timer is taken to tick every nanosecond, as QEMU's and KVM's do.
 const MEASURED_NS: u64 = 10_000_000;
 /// The counter's value at which the timer rings; zero for never.
 const DEADLINE: u32 = 0x6e0;
+/// The old interval timer (8254): its third channel, its modes; the port of that channel's gate and end, and of the
+/// speaker.
+const INTERVAL_COUNT: u16 = 0x42;
+const INTERVAL_MODE: u16 = 0x43;
+const SPEAKER: u16 = 0x61;
+const INTERVAL_RUNS: u8 = 1;
+const SPEAKER_ON: u8 = 1 << 1;
+const INTERVAL_OVER: u8 = 1 << 5;
+/// A port answers in no less than some nanoseconds: so many looks are long enough.
+const LOOKS_MAX: u32 = 10_000_000;
+/// The least that a timer which counts down is given.
+const DELAY_MIN_NS: u64 = 1000;
 
 /// The counter at boot, nanoseconds per tick times 2^32, and ticks of the APIC's timer per nanosecond times 2^32: found
 /// out once.
 static START: AtomicU64 = AtomicU64::new(0);
-static SCALE: AtomicU64 = AtomicU64::new(1 << 32);
-static TIMER_SCALE: AtomicU64 = AtomicU64::new(1 << 32);
+static TICK: AtomicU64 = AtomicU64::new(Ratio::EVEN.0);
+static TIMER: AtomicU64 = AtomicU64::new(Ratio::EVEN.0);
 /// Whether the timer rings by the counter; found out once.
 static DEADLINES: AtomicBool = AtomicBool::new(false);
 
@@ -39,48 +53,72 @@ fn pair() -> (u32, u64) {
     (count, at)
 }
 
-/// The counter's ticks per second, where the CPU (Intel SDM volume 3, chapter 18.7.3) or what runs it (VMware's leaf,
-/// which others have taken over) says so.
-fn told_frequency() -> Option<u64> {
+/// What the CPU, or what runs it, says of the counter.
+fn told() -> Told {
     let leaf = |at: u32, first: u32| (__cpuid(first).eax >= at).then(|| __cpuid(at));
-    let crystal = leaf(0x15, 0).filter(|found| found.eax != 0 && found.ebx != 0 && found.ecx != 0);
-    let by_crystal = crystal.map(|found| u64::from(found.ecx) * u64::from(found.ebx) / u64::from(found.eax));
     let is_guest = __cpuid(1).ecx & 1 << 31 != 0;
-    let by_host = || leaf(0x4000_0010, 0x4000_0000).filter(|_| is_guest).map(|found| u64::from(found.eax) * 1000);
-    let by_base = || leaf(0x16, 0).map(|found| u64::from(found.eax & 0xffff) * 1_000_000);
-    let known = |frequency: &u64| *frequency != 0;
-    by_crystal.or_else(|| by_host().filter(known)).or_else(|| by_base().filter(known))
+    let crystal = leaf(0x15, 0);
+    Told {
+        denominator: crystal.map_or(0, |found| found.eax),
+        numerator: crystal.map_or(0, |found| found.ebx),
+        crystal_hz: crystal.map_or(0, |found| found.ecx),
+        host_khz: leaf(0x4000_0010, 0x4000_0000).filter(|_| is_guest).map_or(0, |found| found.eax),
+        base_mhz: leaf(0x16, 0).map_or(0, |found| found.eax as u16),
+    }
 }
 
-/// `a / b` times 2^32.
-fn ratio(a: u64, b: u64) -> u64 {
-    u64::try_from((u128::from(a) << 32) / u128::from(b.max(1))).unwrap_or(u64::MAX)
-}
-
-/// `value` times a [`ratio`].
-fn scaled(value: u64, ratio: u64) -> u64 {
-    u64::try_from(u128::from(value) * u128::from(ratio) >> 32).unwrap_or(u64::MAX)
+/// Nanoseconds per tick by the old interval timer, where there is one.
+fn measured() -> Option<Ratio> {
+    let count = clock::interval_count(MEASURED_NS);
+    // The speaker's channel, with the speaker off: its end can be read without an interrupt.
+    let before = port_in(SPEAKER);
+    port_out(SPEAKER, before & !SPEAKER_ON | INTERVAL_RUNS);
+    let attempt = || {
+        // Down to zero once: the line goes low with the mode, and up at the end.
+        port_out(INTERVAL_MODE, 0b1011_0000);
+        let [low, high] = count.to_le_bytes();
+        port_out(INTERVAL_COUNT, low);
+        port_out(INTERVAL_COUNT, high);
+        let from = ticks();
+        // Where there is no timer, nobody pulls the line down.
+        let mut looked = 0;
+        while port_in(SPEAKER) & INTERVAL_OVER == 0 {
+            looked += 1;
+            if looked == LOOKS_MAX {
+                return None;
+            }
+        }
+        (looked > 1).then(|| ticks() - from)
+    };
+    let passed: Option<[u64; 3]> = (|| Some([attempt()?, attempt()?, attempt()?]))();
+    port_out(SPEAKER, before);
+    clock::by_interval_timer(count, &passed?)
 }
 
 /// Finds out how fast the counter and the timer are, and how the timer is told when to ring.
 pub(super) fn start() {
-    let told = told_frequency().map(|frequency| ratio(1_000_000_000, frequency));
+    let known = told().frequency().map(Ratio::of_frequency).or_else(measured);
     apic::count_down(u32::MAX);
     let (from, start) = pair();
     let (count, passed) = loop {
         let (to, end) = pair();
         let (count, passed) = (u64::from(from - to), end - start);
-        if told.map_or(count, |scale| scaled(passed, scale)) >= MEASURED_NS {
+        if known.map_or(count, |tick| tick.times(passed)) >= MEASURED_NS {
             break (count, passed);
         }
     };
     apic::count_down(0);
-    let scale = told.unwrap_or_else(|| ratio(count, passed));
-    SCALE.store(scale, Ordering::Relaxed);
-    TIMER_SCALE.store(told.map_or(1 << 32, |scale| ratio(count, scaled(passed, scale))), Ordering::Relaxed);
+    let tick = known.unwrap_or_else(|| Ratio::of(count, passed));
+    TICK.store(tick.0, Ordering::Relaxed);
+    let timer = known.map_or(Ratio::EVEN, |tick| Ratio::of(count, tick.times(passed)));
+    TIMER.store(timer.0, Ordering::Relaxed);
     START.store(start, Ordering::Relaxed);
     DEADLINES.store(__cpuid(1).ecx & 1 << 24 != 0, Ordering::Relaxed);
     apic::start_timer();
+}
+
+fn tick() -> Ratio {
+    Ratio(TICK.load(Ordering::Relaxed))
 }
 
 /// Whether timers ring by the counter.
@@ -90,22 +128,19 @@ pub(super) fn has_deadlines() -> bool {
 
 /// Nanoseconds since boot.
 pub(crate) fn monotonic_ns() -> u64 {
-    let passed = ticks().wrapping_sub(START.load(Ordering::Relaxed));
-    ((u128::from(passed) * u128::from(SCALE.load(Ordering::Relaxed))) >> 32) as u64
+    tick().times(ticks().wrapping_sub(START.load(Ordering::Relaxed)))
 }
 
 /// An interrupt after `delay_ns`, or as late as the timer can; none for `None`.
 pub(crate) fn timer_arm(delay_ns: Option<u64>) {
     if has_deadlines() {
-        let ticks_of = |delay| ratio(delay, SCALE.load(Ordering::Relaxed));
-        let at = delay_ns.map_or(0, |delay| ticks().saturating_add(ticks_of(delay)).max(1));
+        let at = delay_ns.map_or(0, |delay| clock::deadline(ticks(), delay, tick()));
         // SAFETY: the CPU has the register, which raises an interrupt and nothing else.
         unsafe { wrmsr(DEADLINE, at) };
         return;
     }
-    // Never zero, which would turn it off.
-    let count_of = |delay: u64| scaled(delay.max(1000), TIMER_SCALE.load(Ordering::Relaxed)).max(1);
-    apic::timer(delay_ns.map_or(0, |delay| u32::try_from(count_of(delay)).unwrap_or(u32::MAX)));
+    let timer = Ratio(TIMER.load(Ordering::Relaxed));
+    apic::timer(delay_ns.map_or(0, |delay| clock::count_down(delay.max(DELAY_MIN_NS), timer)));
 }
 
 /// Nanoseconds since 1970, now; zero without a battery clock.
