@@ -4,6 +4,14 @@
 
 use crate::arch;
 
+/// Says, in assembly, where to go on when the instruction at a label is refused.
+macro_rules! fixup {
+    ($from:literal, $to:literal) => {
+        concat!(".pushsection .fixups, \"a\"; .quad ", $from, ", ", $to, "; .popsection")
+    };
+}
+pub(crate) use fixup;
+
 /// One pair, as assembly writes it.
 #[repr(C)]
 struct Fixup {

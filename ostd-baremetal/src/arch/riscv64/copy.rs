@@ -6,6 +6,8 @@
 
 use core::arch::naked_asm;
 
+use crate::fixup::fixup;
+
 /// Supervisor user memory access, in `sstatus`.
 const SUM: usize = 1 << 18;
 
@@ -20,13 +22,6 @@ macro_rules! user_begin {
 macro_rules! user_end {
     () => {
         "li t0, {sum}; csrc sstatus, t0"
-    };
-}
-
-/// Says where to go on when the instruction at a label is refused.
-macro_rules! fixup {
-    ($from:literal, $to:literal) => {
-        concat!(".pushsection .fixups, \"a\"; .quad ", $from, ", ", $to, "; .popsection")
     };
 }
 

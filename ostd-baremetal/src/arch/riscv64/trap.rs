@@ -18,6 +18,8 @@ const TIMER: usize = 5;
 const EXTERNAL: usize = 9;
 const LOAD_PAGE_FAULT: usize = 13;
 const STORE_PAGE_FAULT: usize = 15;
+/// `scounteren`: cycles, time, instructions.
+const COUNTERS: usize = 0b111;
 /// `sie`: all three kinds.
 const ALL_KINDS: usize = 1 << SOFTWARE | 1 << TIMER | 1 << EXTERNAL;
 
@@ -31,6 +33,8 @@ pub(super) fn start() {
     let vector = (&raw const trap_vector) as usize;
     // SAFETY: the vector is aligned to 4 and handles every trap; `sstatus` keeps interrupts away for now.
     unsafe { asm!("csrw stvec, {}", "csrw sie, {}", in(reg) vector, in(reg) ALL_KINDS, options(nostack)) };
+    // SAFETY: programs may read the counters, of which the firmware has the last word.
+    unsafe { asm!("csrw scounteren, {}", in(reg) COUNTERS, options(nostack)) };
 }
 
 /// Whether `cause` is an interrupt; if so, it is delivered. Called with interrupts kept away.

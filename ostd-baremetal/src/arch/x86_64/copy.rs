@@ -7,6 +7,8 @@
 use core::arch::naked_asm;
 use core::sync::atomic::AtomicBool;
 
+use crate::fixup::fixup;
+
 /// Whether the CPU has SMAP; found out at boot.
 pub(super) static GUARDED: AtomicBool = AtomicBool::new(false);
 
@@ -21,13 +23,6 @@ macro_rules! user_begin {
 macro_rules! user_end {
     () => {
         "cmp byte ptr [rip + {guarded}], 0; je 78f; clac; 78:"
-    };
-}
-
-/// Says where to go on when the instruction at a label is refused.
-macro_rules! fixup {
-    ($from:literal, $to:literal) => {
-        concat!(".pushsection .fixups, \"a\"; .quad ", $from, ", ", $to, "; .popsection")
     };
 }
 

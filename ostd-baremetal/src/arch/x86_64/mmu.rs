@@ -19,6 +19,8 @@ const NO_EXECUTE: u64 = 1 << 63;
 const GIB: usize = 1 << 30;
 /// Bytes of a large page.
 const LARGE: usize = 2 << 20;
+/// CR0: the flag AC means something.
+const ALIGNMENT_MASK: u64 = 1 << 18;
 /// Entries: present and writable, and a large page.
 const NODE: u64 = 3;
 const LARGE_LEAF: u64 = 0x83;
@@ -56,6 +58,8 @@ fn protect() {
     GUARDED.store(features & 1 << 20 != 0, Ordering::Relaxed);
     // SAFETY: the CPU has what is turned on (SMEP, SMAP); what uses user memory knows of the latter.
     unsafe { asm!("mov {t}, cr4", "or {t}, {bits}", "mov cr4, {t}", t = out(reg) _, bits = in(reg) protections) };
+    // SAFETY: programs may ask for an exception where they are not aligned; the kernel never gets one.
+    unsafe { asm!("mov {t}, cr0", "or {t}, {bits}", "mov cr0, {t}", t = out(reg) _, bits = in(reg) ALIGNMENT_MASK) };
 }
 
 /// Puts what RAM there is behind the boot code's map in the window on physical memory.
