@@ -107,7 +107,7 @@ impl Qemu {
     }
 
     fn command(&self, run: &Run) -> Result<Command> {
-        let mut command = Command::new(self.program);
+        let mut command = ending_with_us(self.program);
         let machine = match self.machine.as_str() {
             "microvm" => "microvm,acpi=off,isa-serial=on,pic=off,pit=off,rtc=on",
             other => other,
@@ -139,6 +139,18 @@ impl Qemu {
         let gdb = if native { "gdb" } else { "gdb-multiarch" };
         format!("{gdb} {} -ex 'target remote localhost:{port}'", image.display())
     }
+}
+
+/// A command whose process is killed when this one ends, however that is: by util-linux' setpriv, where there is one.
+fn ending_with_us(program: &str) -> Command {
+    const SETPRIV: &[&str] = &["--pdeathsig", "KILL", "--"];
+    let there = Command::new("setpriv").args(SETPRIV).arg("true").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !there.is_ok_and(|status| status.success()) {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(SETPRIV).arg(program);
+    command
 }
 
 /// Takes what comes down the line until the machine ends, or stops it when its time is up.
