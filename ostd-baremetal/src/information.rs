@@ -12,6 +12,8 @@ use crate::random::Seed;
 pub(crate) struct Information {
     /// Free memory, the image not taken off.
     pub(crate) ram: Vec<Range<usize>>,
+    /// What of it is somebody else's: the firmware's, a device's.
+    pub(crate) reserved: Vec<Range<usize>>,
     /// The hardware's numbers of the processors, the running one among them.
     pub(crate) processors: Vec<usize>,
     /// Where the archive of the initial file system lies.

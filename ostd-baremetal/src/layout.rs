@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 pub const STACK_LEN: usize = 32 << 10;
 /// Distance of two kernel stacks in the window they are seen through; what lies between them is not mapped.
 pub const STACK_STRIDE: usize = 64 << 10;
+/// Slots of the window that the first CPU's boot stack takes, a hole included.
+pub const FIRST_SLOTS: usize = 2;
 const PAGE: usize = 4096;
 /// Alignment of frame metadata, and bytes of a chunk of it: 32 for itself, and 32 for each frame.
 const CHUNK: usize = 2 << 20;
@@ -73,7 +75,7 @@ impl Layout {
         let count = (len / 16 / STACK_LEN).clamp(16, 4096);
         let stacks = heap.end..heap.end + count * STACK_LEN;
         // A node per 2 MiB of window, and the three levels above.
-        let nodes = (count * STACK_STRIDE).div_ceil(2 << 20) + 4;
+        let nodes = ((count + FIRST_SLOTS) * STACK_STRIDE).div_ceil(2 << 20) + 4;
         let tables = stacks.end..stacks.end + nodes * PAGE;
         let parts = worthwhile(free, largest);
         let span = parts.last()?.end - parts.first()?.start;

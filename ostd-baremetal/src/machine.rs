@@ -45,8 +45,8 @@ impl Baremetal {
             let inside = found.ram.iter().any(is_around) && archive.end <= arch::DIRECT_MAP_LEN;
             inside.then_some(()).ok_or("the initial file system is not in this machine's memory")?;
         }
-        let mut taken = [arch::image(), 0..0];
-        taken[1] = archive.clone().unwrap_or(0..0);
+        let mut taken = found.reserved.clone();
+        taken.extend([arch::image(), archive.clone().unwrap_or(0..0)]);
         let within = |part: &Range<usize>| part.start..part.end.min(arch::DIRECT_MAP_LEN);
         let ram: Vec<_> = found.ram.iter().map(within).collect();
         let layout = Layout::divide(&free_parts(&ram, &taken)).ok_or("this machine has too little memory")?;
@@ -105,7 +105,10 @@ pub(crate) fn stack_is_full(pc: usize) -> ! {
     let local = arch::local();
     // SAFETY: as in `interrupted`.
     let task = local.client.get().and_then(|client| unsafe { (*client).task_name(local.id) });
-    halt::stop(format_args!("kernel stack overflow in task {}, at {pc:#x}", task.unwrap_or("(none)")))
+    match task {
+        Some(task) => halt::stop(format_args!("kernel stack overflow in task {task}, at {pc:#x}")),
+        None => halt::stop(format_args!("kernel stack overflow in the loop of CPU {}, at {pc:#x}", local.id.0)),
+    }
 }
 
 // SAFETY: 1. and 2. the layout divides memory that the loader calls free, without what the image and the archive take;

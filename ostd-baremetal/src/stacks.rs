@@ -3,16 +3,21 @@
 
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use ostd_hal::paging::{PageEntry as _, index};
 use ostd_hal::{PAGE_SIZE, Paddr, PageFlags, Vaddr};
 
 use crate::arch::{self, Entry};
-use crate::layout::{Layout, STACK_LEN, STACK_STRIDE};
+use crate::image::{BOOT_STACK, BOOT_STACK_LEN};
+use crate::layout::{FIRST_SLOTS, Layout, STACK_LEN, STACK_STRIDE};
 use crate::lock::Lock;
 
 /// Free slots. Contexts are dropped anywhere, so this is one of the image's few statics.
 static FREE: Lock<Vec<usize>> = Lock::new(Vec::new());
+
+/// How many slots there are; behind them, the first CPU's boot stack. Found out once.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// One stack, ours until dropped.
 pub(crate) struct Stack(usize);
@@ -37,6 +42,8 @@ impl Drop for Stack {
     }
 }
 
+const _: () = assert!(BOOT_STACK_LEN <= (FIRST_SLOTS - 1) * STACK_STRIDE);
+
 fn word(at: Paddr) -> *mut u64 {
     (arch::DIRECT_MAP + at.as_usize()) as *mut u64
 }
@@ -54,6 +61,16 @@ pub(crate) fn map(layout: &Layout) {
         }
     }
     *FREE.lock() = (0..count).rev().collect();
+    COUNT.store(count, Ordering::Relaxed);
+    let boot = (&raw const BOOT_STACK).addr() - arch::KERNEL_OFFSET;
+    for offset in (0..BOOT_STACK_LEN).step_by(PAGE_SIZE) {
+        map_page(Vaddr::new(first_end() - BOOT_STACK_LEN + offset), Paddr::new(boot + offset), &mut nodes);
+    }
+}
+
+/// The end of the boot stack, seen with a hole below it: a slot of nothing lies between it and the others.
+pub(crate) fn first_end() -> usize {
+    arch::STACK_WINDOW + (COUNT.load(Ordering::Relaxed) + FIRST_SLOTS) * STACK_STRIDE
 }
 
 fn map_page(at: Vaddr, frame: Paddr, nodes: &mut core::iter::StepBy<Range<usize>>) {

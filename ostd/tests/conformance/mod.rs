@@ -44,6 +44,13 @@ macro_rules! checks {
         impl<S: Subject + 'static> Checks<S> {
             /// Every check and its name.
             pub(crate) const ALL: &[(&'static str, fn(&S))] = &[$($((stringify!($check), $room::$check::<S>)),*),*];
+
+            /// Whether a check needs a machine of two CPUs.
+            #[allow(dead_code, reason = "hosted machines under test have two")]
+            pub(crate) fn needs_two_cpus(name: &str) -> bool {
+                [$((stringify!($room), &[$(stringify!($check)),*][..])),*]
+                    .iter().any(|(room, checks)| *room == "several" && checks.contains(&name))
+            }
         }
     };
 }

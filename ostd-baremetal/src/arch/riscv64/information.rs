@@ -20,6 +20,12 @@ pub(crate) fn information(at: usize) -> Option<Information> {
         Some(start..start + region.size?)
     });
     let ram: Vec<_> = ram.collect();
+    // What the tree lists, and what it has nodes for.
+    let listed = tree.memory_reservations().map(|part| (part.address() as usize, part.size()));
+    let nodes = tree.find_node("/reserved-memory").into_iter().flat_map(|node| node.children());
+    let described = nodes.filter_map(|node| node.reg()).flatten();
+    let described = described.filter_map(|region| Some((region.starting_address as usize, region.size?)));
+    let reserved = listed.chain(described).map(|(start, len)| start..start.saturating_add(len)).collect();
     let chosen = tree.find_node("/chosen");
     let number = |name| chosen.and_then(|node| node.property(name)?.as_usize());
     let archive = number("linux,initrd-start").zip(number("linux,initrd-end")).map(|(start, end)| start..end);
@@ -32,5 +38,5 @@ pub(crate) fn information(at: usize) -> Option<Information> {
     time::start(frequency? as u64);
     let command_line = tree.chosen().bootargs().unwrap_or_default().as_bytes().to_vec();
     let places = places::of_tree(&tree);
-    Some(Information { ram, processors, archive, command_line, places, seed })
+    Some(Information { ram, reserved, processors, archive, command_line, places, seed })
 }

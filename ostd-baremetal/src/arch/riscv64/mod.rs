@@ -33,7 +33,7 @@ pub(crate) use pci::{has_pci, message, pci_read, pci_write};
 pub(crate) use plic::{LINES_MAX, LINES_OF_PINS, UART_LINE, line_enable};
 pub(crate) use smp::{ring, start_secondary, stop};
 pub(crate) use time::{boot_realtime_ns, counter, hardware_seed, monotonic_ns, timer_arm};
-pub(crate) use user::{prepare_stack, switch_stack, user_run};
+pub(crate) use user::{call_on, prepare_stack, switch_stack, user_run};
 
 /// The serial line's chip.
 const UART: usize = 0x1000_0000;

@@ -240,6 +240,15 @@ pub(crate) unsafe extern "C" fn switch_stack(from: *mut usize, to: usize) {
     )
 }
 
+/// Calls `run(arg)` on the stack that ends at `top`.
+///
+/// # Safety
+/// 1. The stack is ours; what it holds, and what the one in use holds, is nobody's any more.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn call_on(top: usize, run: extern "C" fn(usize) -> !, arg: usize) -> ! {
+    naked_asm!("mv sp, a0", "li s0, 0", "li ra, 0", "mv a0, a2", "jr a1")
+}
+
 /// Makes a fresh stack that ends at `top` look as if it had been left by `switch_stack` just before `entry`.
 ///
 /// # Safety

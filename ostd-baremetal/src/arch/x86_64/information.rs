@@ -52,5 +52,5 @@ pub(crate) fn information(at: usize) -> Option<Information> {
     let command_line = text[..len].to_vec();
     let places = places::of_command_line(&command_line);
     let processors = smp::processors(info.firmware_at, bytes);
-    Some(Information { ram, processors, archive, command_line, places, seed: None })
+    Some(Information { ram, reserved: Vec::new(), processors, archive, command_line, places, seed: None })
 }

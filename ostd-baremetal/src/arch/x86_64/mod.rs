@@ -32,7 +32,7 @@ pub(crate) use ostd_hal::user::x86_64::Regs;
 pub(crate) use pci::{has_pci, pci_read, pci_write};
 pub(crate) use smp::{hardware_id, start_secondary};
 pub(crate) use time::{boot_realtime_ns, counter, hardware_seed, monotonic_ns, timer_arm};
-pub(crate) use user::{prepare_stack, switch_stack, user_run};
+pub(crate) use user::{call_on, prepare_stack, switch_stack, user_run};
 
 /// The first serial port.
 const COM1: u16 = 0x3f8;

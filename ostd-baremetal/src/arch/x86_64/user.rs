@@ -314,6 +314,15 @@ pub(crate) unsafe extern "C" fn switch_stack(from: *mut usize, to: usize) {
     )
 }
 
+/// Calls `run(arg)` on the stack that ends at `top`.
+///
+/// # Safety
+/// 1. The stack is ours; what it holds, and what the one in use holds, is nobody's any more.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn call_on(top: usize, run: extern "C" fn(usize) -> !, arg: usize) -> ! {
+    naked_asm!("mov rsp, rdi", "xor ebp, ebp", "mov rdi, rdx", "call rsi", "ud2")
+}
+
 /// Makes a fresh stack that ends at `top` look as if it had been left by `switch_stack` just before `entry`.
 ///
 /// # Safety
