@@ -50,7 +50,7 @@ impl Ratio {
 
     /// How many of one there are for `value` of the other; as many as there can be, when they are more.
     pub fn times(self, value: u64) -> u64 {
-        u64::try_from(u128::from(value) * u128::from(self.0) >> 32).unwrap_or(u64::MAX)
+        u64::try_from((u128::from(value) * u128::from(self.0)) >> 32).unwrap_or(u64::MAX)
     }
 
     /// The other way round: of the second for `value` of the first, rounded up, so that nothing is early.
