@@ -72,17 +72,16 @@ pub fn count_down(delay_ns: u64, timer: Ratio) -> u32 {
     u32::try_from(timer.times(delay_ns).max(1)).unwrap_or(u32::MAX)
 }
 
-/// What the old interval timer counts down from for about `ns`; it holds 16 bits.
+/// Counts of the old interval timer in `ns`, which holds 16 bits of them.
 pub fn interval_count(ns: u64) -> u16 {
     u16::try_from(ns * INTERVAL_TIMER_HZ / NS_PER_SECOND).unwrap_or(u16::MAX).max(1)
 }
 
-/// Nanoseconds per tick of a counter, by how many ticks passed while the interval timer counted down from `count`, in
-/// several attempts: what kept the processor from looking only ever made it more. Nothing if there was no counting.
-pub fn by_interval_timer(count: u16, passed: &[u64]) -> Option<Ratio> {
-    let least = passed.iter().copied().min().filter(|ticks| *ticks != 0)?;
-    let ns = u64::from(count) * NS_PER_SECOND / INTERVAL_TIMER_HZ;
-    Some(Ratio::of(ns, least))
+/// Nanoseconds per tick of a counter, of which `passed` ticks went by while the interval timer counted from `from` down to
+/// `to`. Nothing if either stood still.
+pub fn by_interval_timer(from: u16, to: u16, passed: u64) -> Option<Ratio> {
+    let count = u64::from(from.checked_sub(to)?);
+    (count != 0 && passed != 0).then(|| Ratio::of(count * NS_PER_SECOND / INTERVAL_TIMER_HZ, passed))
 }
 
 #[cfg(test)]
@@ -124,12 +123,12 @@ mod tests {
     fn the_interval_timer_measures_a_counter() {
         let count = interval_count(10_000_000);
         assert_eq!(count, 11_931);
-        // 2 GHz, seen late twice.
+        // 2 GHz.
         let passed = 2 * (u64::from(count) * 1_000_000_000 / 1_193_182);
-        let tick = by_interval_timer(count, &[passed + 90_000, passed, passed + 7]).expect("it counted");
-        assert_eq!(tick, Ratio::of_frequency(2_000_000_000));
-        assert_eq!(by_interval_timer(count, &[]), None);
-        assert_eq!(by_interval_timer(count, &[0]), None);
+        assert_eq!(by_interval_timer(60_000, 60_000 - count, passed), Some(Ratio::of_frequency(2_000_000_000)));
+        assert_eq!(by_interval_timer(5, 5, passed), None);
+        assert_eq!(by_interval_timer(4, 5, passed), None);
+        assert_eq!(by_interval_timer(5, 4, 0), None);
         assert_eq!(interval_count(1 << 40), u16::MAX);
     }
 }

@@ -20,12 +20,17 @@ const DEADLINE: u32 = 0x6e0;
 /// speaker.
 const INTERVAL_COUNT: u16 = 0x42;
 const INTERVAL_MODE: u16 = 0x43;
+/// Modes: the third channel counts down to zero once; its count is kept for reading.
+const INTERVAL_ONCE: u8 = 0b1011_0000;
+const INTERVAL_LATCH: u8 = 0b1000_0000;
 const SPEAKER: u16 = 0x61;
 const INTERVAL_RUNS: u8 = 1;
 const SPEAKER_ON: u8 = 1 << 1;
 const INTERVAL_OVER: u8 = 1 << 5;
 /// A port answers in no less than some nanoseconds: so many looks are long enough.
-const LOOKS_MAX: u32 = 10_000_000;
+const LOOKS_MAX: u32 = 1_000_000;
+/// How often it is tried to measure.
+const ATTEMPTS: u32 = 5;
 /// The least that a timer which counts down is given.
 const DELAY_MIN_NS: u64 = 1000;
 
@@ -67,32 +72,46 @@ fn told() -> Told {
     }
 }
 
+/// The interval timer's count and the counter, as [`pair`] reads those of the other timer.
+fn interval_pair() -> (u16, u64) {
+    let read = || {
+        let before = ticks();
+        port_out(INTERVAL_MODE, INTERVAL_LATCH);
+        let count = u16::from_le_bytes([port_in(INTERVAL_COUNT), port_in(INTERVAL_COUNT)]);
+        (ticks() - before, count, before)
+    };
+    let (_, count, at) = (0..8).map(|_| read()).min().unwrap_or_default();
+    (count, at)
+}
+
 /// Nanoseconds per tick by the old interval timer, where there is one.
 fn measured() -> Option<Ratio> {
-    let count = clock::interval_count(MEASURED_NS);
-    // The speaker's channel, with the speaker off: its end can be read without an interrupt.
+    // The speaker's channel, with the speaker off: its end can be seen without an interrupt.
     let before = port_in(SPEAKER);
     port_out(SPEAKER, before & !SPEAKER_ON | INTERVAL_RUNS);
-    let attempt = || {
-        // Down to zero once: the line goes low with the mode, and up at the end.
-        port_out(INTERVAL_MODE, 0b1011_0000);
-        let [low, high] = count.to_le_bytes();
-        port_out(INTERVAL_COUNT, low);
-        port_out(INTERVAL_COUNT, high);
-        let from = ticks();
-        // Where there is no timer, nobody pulls the line down.
-        let mut looked = 0;
-        while port_in(SPEAKER) & INTERVAL_OVER == 0 {
-            looked += 1;
-            if looked == LOOKS_MAX {
-                return None;
-            }
-        }
-        (looked > 1).then(|| ticks() - from)
-    };
-    let passed: Option<[u64; 3]> = (|| Some([attempt()?, attempt()?, attempt()?]))();
+    let tick = (0..ATTEMPTS).find_map(|_| measured_once());
     port_out(SPEAKER, before);
-    clock::by_interval_timer(count, &passed?)
+    tick
+}
+
+fn measured_once() -> Option<Ratio> {
+    // Where there is no timer, nobody pulls the line down; else it goes up when the count is at its end, which is too
+    // late: somebody kept the CPU for longer than the count lasts.
+    let is_over = || port_in(SPEAKER) & INTERVAL_OVER != 0;
+    port_out(INTERVAL_MODE, INTERVAL_ONCE);
+    port_out(INTERVAL_COUNT, 0xff);
+    port_out(INTERVAL_COUNT, 0xff);
+    let (from, start) = interval_pair();
+    for _ in 0..LOOKS_MAX {
+        let (to, end) = interval_pair();
+        if is_over() {
+            return None;
+        }
+        if from.saturating_sub(to) >= clock::interval_count(MEASURED_NS) {
+            return clock::by_interval_timer(from, to, end - start);
+        }
+    }
+    None
 }
 
 /// Finds out how fast the counter and the timer are, and how the timer is told when to ring.
