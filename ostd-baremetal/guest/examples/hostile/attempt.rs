@@ -22,7 +22,6 @@ pub(crate) const GOES_ON: Ends = &[0];
 pub(crate) const SEGV: Ends = &[11];
 pub(crate) const ILL: Ends = &[4];
 pub(crate) const TRAP: Ends = &[5];
-pub(crate) const FPE: Ends = &[8];
 pub(crate) const SEGV_OR_BUS: Ends = &[11, 7];
 pub(crate) const GOES_ON_OR_BUS: Ends = &[0, 7];
 pub(crate) const ANY: Ends = &[];

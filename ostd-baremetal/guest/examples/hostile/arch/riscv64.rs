@@ -171,6 +171,9 @@ fn addresses(all: &mut Vec<Attempt>) {
     for (name, bytes, ends) in last {
         add(all, format!("{name} at the end"), Act::AtTheEnd(bytes.clone()), ends);
     }
+    // Low memory is as good as any.
+    let there = code(&[&load(T0, 0x8000), &words(&[0x67 | T0 << 15])]);
+    add(all, String::from("a low page"), Act::Mapped(0x8000, words(&[EBREAK]), there), TRAP);
     // An odd address is one below, and half an instruction another one: both go on.
     add(
         all,

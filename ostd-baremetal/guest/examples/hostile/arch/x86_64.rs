@@ -9,9 +9,7 @@ use core::arch::asm;
 
 use kernel_abi::structs::UcontextX86;
 
-use crate::attempt::{
-    ANY, Act, Attempt, Ends, FPE, GOES_ON, GOES_ON_OR_BUS, ILL, OR_LOOPS, SEGV, SEGV_OR_BUS, TRAP, Where,
-};
+use crate::attempt::{ANY, Act, Attempt, Ends, GOES_ON, GOES_ON_OR_BUS, ILL, OR_LOOPS, SEGV, SEGV_OR_BUS, TRAP, Where};
 use crate::values::{Chance, VALUES};
 
 /// `mov edi, 42; mov eax, 231; syscall; ud2`: exit_group(2), from any registers.
@@ -81,6 +79,7 @@ const ARCH_PRCTL: u32 = 158;
 const UD2: &[u8] = &[0x0f, 0x0b];
 const INT3: &[u8] = &[0xcc];
 
+const FPE: Ends = &[8];
 /// QEMU lets programs do some of what processors refuse, and does no harm by it.
 const SEGV_OR_QEMU: Ends = &[11, 0];
 
