@@ -3,6 +3,7 @@
 //!
 //! - [`scripted`]: kernels whose programs are Rust functions.
 //! - [`elf`]: kernels whose programs are ELF files in stub processes, beside the same programs on the host's kernel.
+//! - [`many`]: many kernels side by side, and one after another as tests.
 //! - [`floor`]: what tracing a call costs with nobody who answers it.
 //! - [`generated`]: generated programs, many in one kernel and each in a fresh one.
 //! - [`guest`]: what those ELF programs do; it times itself.
@@ -11,6 +12,7 @@ pub mod elf;
 pub mod floor;
 pub mod generated;
 pub mod guest;
+pub mod many;
 pub mod scripted;
 
 use std::path::Path;

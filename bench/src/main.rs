@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bench::{Figure, guest};
+use bench::{Figure, guest, many};
 
 /// Samples for one median.
 const SAMPLES: usize = 9;
@@ -10,8 +10,15 @@ const SAMPLES: usize = 9;
 fn main() -> io::Result<()> {
     let program = std::env::current_exe()?;
     let arguments: Vec<String> = std::env::args().collect();
-    if let [name, "guest", what, count] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        return guest::main(name, what, count.parse().map_err(io::Error::other)?);
+    let number = |text: &str| text.parse::<usize>().map_err(io::Error::other);
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [name, "guest", what, count] => return guest::main(name, what, count.parse().map_err(io::Error::other)?),
+        [_, "live", ref count @ ..] => return many::live(count.first().map(|count| number(count)).transpose()?),
+        [_, "tests", ref count @ ..] => {
+            many::tests(count.first().map(|count| number(count)).transpose()?);
+            return Ok(());
+        }
+        _ => {}
     }
     let wanted = arguments.get(1).map_or("", String::as_str);
     println!("{:<46}{:>10}{:>14}{:>14}{:>10}", "", "checkers", "median", "best", "× native");

@@ -11,6 +11,7 @@ use ostd::hosted::scripted::{Guest, Token, image};
 use ostd::hosted::stdio::Captured;
 use ostd::hosted::watch::Watch;
 use ostd::hosted::{Hosted, HostedConfig};
+use ostd::machine::RunEnd;
 use ostd::{Machine, MachineConfig};
 
 use crate::Figure;
@@ -55,13 +56,26 @@ pub(crate) fn figures(checks: bool) -> [Figure; 2] {
 /// A kernel with root, `/dev` and `/proc` mounted, 64 MiB, one CPU, on which `main` is the program `/program`.
 fn boot(checks: bool, main: impl Fn(&mut Guest) + Send + Sync + 'static) -> Booted {
     let watch = Watch::new();
-    let config = HostedConfig { watch: Some(Arc::clone(&watch)), ..HostedConfig::default() };
+    boot_with(checks, HostedConfig { watch: Some(Arc::clone(&watch)), ..HostedConfig::default() }, &watch, main)
+}
+
+/// The same with nobody outside who could ring: when all of its processes wait, [`attempt`] ends.
+pub(crate) fn boot_alone(checks: bool, main: impl Fn(&mut Guest) + Send + Sync + 'static) -> Booted {
+    boot_with(checks, HostedConfig::default(), &Watch::new(), main)
+}
+
+fn boot_with(
+    checks: bool,
+    config: HostedConfig,
+    watch: &Arc<Watch>,
+    main: impl Fn(&mut Guest) + Send + Sync + 'static,
+) -> Booted {
     let machine = Machine::new(
         Hosted::new(&config).expect("the host has memory"),
         MachineConfig { checks, ..MachineConfig::default() },
     );
     let streams = Captured::new(b"");
-    let stdio: [Arc<dyn ByteChannel>; 3] = [1, 2, 3].map(|line| streams.channel(&watch, line));
+    let stdio: [Arc<dyn ByteChannel>; 3] = [1, 2, 3].map(|line| streams.channel(watch, line));
     let entry = machine.backend().scripted().register(move |guest, _| main(guest));
     let kernel = Kernel::boot(
         machine,
@@ -73,11 +87,16 @@ fn boot(checks: bool, main: impl Fn(&mut Guest) + Send + Sync + 'static) -> Boot
 }
 
 /// Runs the program to its end, which is to be code 0, and ends the kernel.
-fn run(kernel: Booted) {
+pub(crate) fn run(kernel: Booted) {
+    assert_eq!(attempt(&kernel).expect("no deadlock"), Ending::Exited(0));
+    kernel.shutdown().expect("nothing is left");
+}
+
+/// Runs the program until it ends, or until nothing can go on.
+pub(crate) fn attempt(kernel: &Booted) -> Result<Ending, RunEnd> {
     let arguments = vec![b"/program".to_vec()];
     let program = Program { arguments, environment: Vec::new(), directory: b"/".to_vec(), ignored: SigSet::EMPTY };
-    assert_eq!(kernel.run(&program).expect("no deadlock"), Ending::Exited(0));
-    kernel.shutdown().expect("nothing is left");
+    kernel.run(&program)
 }
 
 fn life(checks: bool) {
