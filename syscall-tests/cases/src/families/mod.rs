@@ -97,6 +97,7 @@ mod sched;
 mod share;
 mod signal;
 mod spent;
+mod stray;
 mod thread;
 mod time;
 mod timer;
@@ -152,6 +153,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         privilege::CASES,
         kept::CASES,
         walk::CASES,
+        stray::CASES,
         share::CASES,
         brim::CASES,
         busy::CASES,
