@@ -309,6 +309,7 @@ impl FsContext {
     pub fn unlink(&self, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<()> {
         let (dir, last) = self.parent_of(at, path, who)?;
         let Last::Name(name, is_slashed) = last else { return Err(Errno::EISDIR) };
+        dir.mount.permit_write()?;
         let found = dir.child(&name, dir.inode.lookup(&name)?);
         let is_directory = found.inode.kind() == FileKind::Directory;
         if is_slashed {
@@ -333,6 +334,7 @@ impl FsContext {
             Last::DotDot => return Err(Errno::ENOTEMPTY),
             Last::Root => return Err(Errno::EBUSY),
         };
+        dir.mount.permit_write()?;
         let found = dir.child(&name, dir.inode.lookup(&name)?);
         permit_removal(&dir, &found, who)?;
         if found.inode.kind() != FileKind::Directory {

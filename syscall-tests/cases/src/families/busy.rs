@@ -1,7 +1,7 @@
 //! Files that are run or written, never both; files that are open while their names change.
 
 use kernel_abi::flags::{AtFlags, MapFlags, OpenFlags, ProtFlags, RenameFlags, Whence};
-use kernel_abi::structs::{Stat, status_exited};
+use kernel_abi::structs::{OpenHow, Stat, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Mode, Result, Sys};
 
 use super::Outcome;
@@ -48,13 +48,17 @@ fn all(sys: &dyn Sys, file: Fd) -> Result<alloc::vec::Vec<u8>> {
 fn a_program_that_runs_is_not_written(sys: &dyn Sys) -> Outcome {
     let program = "/proc/self/exe";
     let size = about(sys, open(sys, program, OpenFlags::O_RDONLY)?)?.size;
+    let flags = u64::from(OpenFlags::O_RDWR.bits());
+    let how = sys.store(sys.page() + 0x1000, &OpenHow { flags, ..OpenHow::default() });
     let tried = [
         open(sys, program, OpenFlags::O_WRONLY).map(|_| 0),
         open(sys, program, OpenFlags::O_RDWR).map(|_| 0),
         sys.truncate(path(sys, program), size),
+        sys.open(path(sys, program), OpenFlags::O_WRONLY, 0),
+        sys.openat2(Fd::CWD, path(sys, program), how, size_of::<OpenHow>()),
     ];
     // Who may not write it anyway is told that.
-    assert!(tried == [Err(Errno::ETXTBSY); 3] || tried == [Err(Errno::EACCES); 3], "{tried:?}");
+    assert!(tried == [Err(Errno::ETXTBSY); 5] || tried == [Err(Errno::EACCES); 5], "{tried:?}");
     Ok(())
 }
 

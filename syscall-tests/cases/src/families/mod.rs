@@ -72,6 +72,7 @@ mod futex;
 mod group;
 mod growth;
 mod handler;
+mod hole;
 mod id;
 mod interrupt;
 mod kept;
@@ -153,6 +154,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         privilege::CASES,
         kept::CASES,
         walk::CASES,
+        hole::CASES,
         stray::CASES,
         share::CASES,
         brim::CASES,

@@ -148,6 +148,11 @@ fn what_is_somebody_elses_stays_so(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.fchmod(file, Mode(0o777)), Err(Errno::EPERM));
     assert_eq!(sys.fchown(file, me, SAME), Err(Errno::EPERM));
     assert_eq!(open(sys, theirs, OpenFlags::O_RDONLY | OpenFlags::O_NOATIME), Err(Errno::EPERM));
+    let flags = OpenFlags::O_RDONLY | OpenFlags::O_NOATIME;
+    assert_eq!(sys.open(path(sys, theirs), flags, 0), Err(Errno::EPERM));
+    let how = kernel_abi::structs::OpenHow { flags: u64::from(flags.bits()), ..Default::default() };
+    let how = sys.store(sys.page() + 0x1000, &how);
+    assert_eq!(sys.openat2(Fd::CWD, path(sys, theirs), how, 24), Err(Errno::EPERM));
     assert_eq!(sys.fcntl(file, kernel_abi::flags::FcntlCommand::F_SETFL, OpenFlags::O_NOATIME), Err(Errno::EPERM));
     Ok(())
 }
