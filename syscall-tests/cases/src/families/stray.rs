@@ -29,6 +29,9 @@ cases! { "stray":
     a_wait_on_a_set_is_interrupted, special_files_refused_by_every_call,
 }
 
+/// A call that moves a name.
+type Move = fn(&dyn Sys, usize, usize) -> Result;
+
 const HERE: Fd = Fd::CWD;
 const SAME: u32 = u32::MAX;
 
@@ -186,7 +189,7 @@ fn what_renaming_refuses_by_every_call(sys: &dyn Sys) -> Outcome {
     mkdir(sys, "dir")?;
     mkdir(sys, "full")?;
     create(sys, "full/file")?;
-    let calls: [fn(&dyn Sys, usize, usize) -> Result; 3] = [
+    let calls: [Move; 3] = [
         |sys, old, new| sys.rename(old, new),
         |sys, old, new| sys.renameat(HERE, old, HERE, new),
         |sys, old, new| sys.renameat2(HERE, old, HERE, new, RenameFlags::empty()),
