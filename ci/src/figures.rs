@@ -11,6 +11,7 @@ use crate::check::{CRATES, conditions};
 use crate::source::{Source, past_closing, words};
 use crate::tree::Tree;
 
+pub(crate) mod edit;
 mod metal;
 
 /// Lines of code: neither blank nor comment.

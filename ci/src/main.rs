@@ -63,6 +63,9 @@ enum Errand {
         /// About the images instead: sizes, what is trusted, and times in QEMU beside those of Debian's Linux
         #[arg(long, conflicts_with = "ranking")]
         metal: bool,
+        /// How long a changed function in the kernel takes to a test's verdict; it is put back afterwards
+        #[arg(long, conflicts_with_all = ["ranking", "metal"])]
+        edit: bool,
         /// One processor instead of both
         #[arg(long, value_enum, requires = "metal")]
         arch: Option<boot::Arch>,
@@ -97,6 +100,7 @@ fn run() -> Result<ExitCode> {
         Errand::Boot(boot) => return boot::run(&tree.root, &boot),
         Errand::Test(test) => return metal::run(&tree.root, &test),
         Errand::Figures { metal: true, arch, boots, .. } => figures::print_metal(&tree, arch, boots)?,
+        Errand::Figures { edit: true, .. } => figures::edit::print(&tree.root)?,
         Errand::Figures { ranking, .. } => figures::print(&tree, ranking.as_deref())?,
         Errand::Diff(diff) => return diff::run(&tree.root, &diff),
         Errand::Runs(list) => return runs::run(&tree.root, &list),
