@@ -143,6 +143,11 @@ impl Credentials {
         self.can(CAP_KILL) || [ours.effective, ours.real].iter().any(|&id| id == theirs.real || id == theirs.saved)
     }
 
+    /// Whether it uses the rights of nobody but whose process it is.
+    pub fn acts_for_itself(&self) -> bool {
+        self.user.effective == self.user.real && self.group.effective == self.group.real
+    }
+
     /// Whether its rights on files and processes are others than `old` had, or more.
     pub fn acts_for_others_than(&self, old: &Self) -> bool {
         let of = |ids: &Ids| (ids.effective, ids.fs);
@@ -227,16 +232,27 @@ impl Credentials {
         new
     }
 
-    /// What a program starts with after execve(2) of a file without set-id bits or file capabilities.
-    pub fn for_exec(&self) -> Self {
+    /// What a program starts with after execve(2) of a file without file capabilities; `lent` are the user and the group
+    /// that its set-id bits lend.
+    pub fn for_exec(&self, lent: [Option<u32>; 2]) -> Self {
         let mut new = self.clone();
         new.keep_caps = false;
+        if !self.no_new_privs {
+            for (ids, id) in [&mut new.user, &mut new.group].into_iter().zip(lent) {
+                ids.effective = id.unwrap_or(ids.effective);
+                ids.fs = id.unwrap_or(ids.fs);
+            }
+        }
         new.user.saved = new.user.effective;
         new.group.saved = new.group.effective;
+        let user = new.user;
         let caps = &mut new.caps;
-        if self.user.effective == 0 || self.user.real == 0 {
+        if new.group.effective != self.group.effective || user.effective != self.user.effective {
+            caps.ambient = 0;
+        }
+        if user.effective == 0 || user.real == 0 {
             caps.permitted = caps.inheritable | caps.bounding;
-            caps.effective = if self.user.effective == 0 { caps.permitted } else { caps.ambient };
+            caps.effective = if user.effective == 0 { caps.permitted } else { caps.ambient };
             caps.ambient = 0;
         } else {
             caps.permitted = caps.ambient;

@@ -36,8 +36,14 @@ const UNSUPPORTED: CloneFlags = CloneFlags::CLONE_NEWTIME
     .union(CloneFlags::CLONE_NEWUSER)
     .union(CloneFlags::CLONE_NEWPID)
     .union(CloneFlags::CLONE_NEWNET)
-    .union(CloneFlags::CLONE_PIDFD)
     .union(CloneFlags::CLONE_INTO_CGROUP);
+
+/// What has no descriptor: single threads.
+const NO_PIDFD: CloneFlags = CloneFlags::CLONE_THREAD.union(CloneFlags::CLONE_DETACHED);
+
+/// Gives a new process a descriptor in the caller's table and says where it is told: `CLONE_PIDFD`. The left rooms know
+/// no such files.
+pub type Announce<'a> = &'a dyn Fn(&Arc<Process>) -> Result<i32>;
 
 impl CloneRequest {
     /// fork(2).
@@ -55,6 +61,7 @@ impl CloneRequest {
         let refused = (has(CloneFlags::CLONE_THREAD) && !has(CloneFlags::CLONE_SIGHAND))
             || (has(CloneFlags::CLONE_SIGHAND) && !has(CloneFlags::CLONE_VM))
             || has(CloneFlags::CLONE_SIGHAND | CloneFlags::CLONE_CLEAR_SIGHAND)
+            || (has(CloneFlags::CLONE_PIDFD) && self.flags.intersects(NO_PIDFD))
             || self.flags.intersects(UNSUPPORTED);
         if refused { Err(Errno::EINVAL) } else { Ok(()) }
     }
@@ -62,7 +69,12 @@ impl CloneRequest {
 
 impl Thread {
     /// Makes a thread or process that goes on from here; returns its number.
-    pub fn clone_as(self: &Arc<Self>, request: &CloneRequest, user: &mut UserContext) -> Result {
+    pub fn clone_as(
+        self: &Arc<Self>,
+        request: &CloneRequest,
+        user: &mut UserContext,
+        announce: Announce<'_>,
+    ) -> Result {
         request.check()?;
         let flags = request.flags;
         let processes = self.process.processes().ok_or(Errno::EAGAIN)?;
@@ -113,6 +125,7 @@ impl Thread {
         if shares(CloneFlags::CLONE_PARENT_SETTID) {
             let _ = self.space().write_value(request.parent_tid, &tid);
         }
+        let pidfd = if shares(CloneFlags::CLONE_PIDFD) { Some(announce(&process)?) } else { None };
         if is_process {
             *process.credentials.lock() = credentials;
             let mut parent = self.process.pid();
@@ -140,6 +153,7 @@ impl Thread {
             if is_process {
                 let gone = processes.tree.lock().reap(tid);
                 drop(gone);
+                drop(pidfd.map(|fd| self.files().close(fd)));
             }
             return Err(errno);
         }

@@ -30,7 +30,7 @@ mod timers;
 mod tree;
 mod wait;
 
-pub use clone::CloneRequest;
+pub use clone::{Announce, CloneRequest};
 pub use limits::{Limits, PROCESSES_MAX};
 pub use names::{HOST_NAME_MAX, Names};
 pub use process::{ExecInfo, Process};

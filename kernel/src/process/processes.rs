@@ -18,7 +18,7 @@ use crate::abi::{SigSet, Signal};
 use crate::credentials::Credentials;
 use crate::error::{Errno, Result};
 use crate::mm::{AddressSpace, MemoryLimits, Relief};
-use crate::vfs::{FdTable, FsContext};
+use crate::vfs::{FdTable, Follow, FsContext};
 
 /// The tree of processes.
 const TREE: Rank = Rank::new("process tree", 100);
@@ -127,7 +127,7 @@ impl Processes {
         let Program { path, argv, envp, files, fs, credentials, ignored, terminal } = program;
         let limits = MemoryLimits::default();
         let words = Words::new(argv, envp, &path, limits.stack)?;
-        let executable = Executable::open(&fs, &credentials, None, &path)?;
+        let executable = Executable::open(&fs, &credentials, None, &path, Follow::Yes)?;
         let image = super::exec::load(self, &fs, &credentials, executable, words, limits).map_err(Failure::errno)?;
         let open_regs = image.regs();
         let pid = self.program_pid();
@@ -195,6 +195,13 @@ impl Processes {
     /// A process, zombies included.
     pub fn find(&self, pid: i32) -> Option<Arc<Process>> {
         self.tree.lock().get(pid)
+    }
+
+    /// Whether another thread, of whatever process, uses the same memory.
+    pub(super) fn share_memory_with(&self, thread: &Thread) -> bool {
+        let others: Vec<_> = self.threads.lock().values().filter_map(Weak::upgrade).collect();
+        let space = thread.space();
+        others.iter().any(|other| other.tid() != thread.tid() && Arc::ptr_eq(&other.space(), &space))
     }
 
     /// A living thread.
@@ -283,20 +290,21 @@ impl Processes {
         threads.is_empty()
     }
 
+    /// Threads whose real user is `user`; zombies count.
+    pub fn count_of(&self, user: u32) -> u64 {
+        let all = self.all();
+        let owned = all.iter().filter(|process| process.credentials().user.real == user);
+        owned.map(|process| process.threads().len().max(1) as u64).sum()
+    }
+
     /// A free number, and whether the caller's user may have one more.
     pub(super) fn next_pid(&self, who: &Credentials, limit: u64) -> Result<i32> {
         let taken: Vec<i32> = self.threads.lock().keys().copied().collect();
         if taken.len() >= PROCESSES_MAX {
             return Err(Errno::EAGAIN);
         }
-        if who.user.real != 0 {
-            let all = self.all();
-            let owned = all.iter().filter(|process| process.credentials().user.real == who.user.real);
-            // Threads count, and so do zombies.
-            let count: usize = owned.map(|process| process.threads().len().max(1)).sum();
-            if count as u64 >= limit {
-                return Err(Errno::EAGAIN);
-            }
+        if who.user.real != 0 && self.count_of(who.user.real) >= limit {
+            return Err(Errno::EAGAIN);
         }
         Ok(self.tree.lock().next_pid(|pid| taken.binary_search(&pid).is_ok()))
     }

@@ -60,6 +60,8 @@ pub struct Thread {
     /// Where its number is written before it begins; 0 is nowhere.
     pub(super) set_child_tid: AtomicUsize,
     pub(super) leaving: AtomicBool,
+    /// Whether it became a user with too many processes, and has executed nothing since.
+    became_too_many: AtomicBool,
     /// How often in a row there was no memory for it.
     pub(super) hungry: AtomicU32,
     pub(super) status: SpinLock<i32>,
@@ -97,6 +99,7 @@ impl Thread {
             robust_list: AtomicUsize::new(0),
             set_child_tid: AtomicUsize::new(0),
             leaving: AtomicBool::new(false),
+            became_too_many: AtomicBool::new(false),
             hungry: AtomicU32::new(0),
             status: SpinLock::new(0),
             meter: Meter::default(),
@@ -154,6 +157,16 @@ impl Thread {
         drop(old);
         let old = core::mem::replace(&mut *self.process.credentials.lock(), new);
         drop(old);
+    }
+
+    /// Whether it became a user with too many processes, and has executed nothing since.
+    pub fn became_too_many(&self) -> bool {
+        self.became_too_many.load()
+    }
+
+    /// Says whether it has.
+    pub fn set_became_too_many(&self, too_many: bool) {
+        self.became_too_many.store(too_many);
     }
 
     /// Gives it descriptors of its own, unshare(2).

@@ -3,7 +3,9 @@
 use zerocopy::IntoBytes as _;
 
 use super::Context;
-use crate::abi::flags::{_LINUX_CAPABILITY_VERSION_1, _LINUX_CAPABILITY_VERSION_2, _LINUX_CAPABILITY_VERSION_3};
+use crate::abi::flags::{
+    _LINUX_CAPABILITY_VERSION_1, _LINUX_CAPABILITY_VERSION_2, _LINUX_CAPABILITY_VERSION_3, Resource,
+};
 use crate::abi::types::{CapData, CapHeader, UserInOut, UserMut, UserPtr};
 use crate::abi::{Gid, Uid};
 use crate::credentials::{Credentials, GROUPS_MAX, Ids};
@@ -30,8 +32,20 @@ pub(super) fn getegid(cx: &mut Context<'_>) -> Result {
     Ok(cx.credentials().group.effective as usize)
 }
 
+/// As [`change`]. A user with too many processes is become all the same, and told when executing something: execve(2).
+fn change_user(cx: &Context<'_>, new: Result<Credentials>) -> Result {
+    let new = new?;
+    let user = new.user.real;
+    if user != cx.credentials().user.real {
+        let processes = cx.process().processes().ok_or(Errno::ESRCH)?;
+        let limit = cx.process().limit(Resource::RLIMIT_NPROC);
+        cx.thread.set_became_too_many(user != 0 && processes.count_of(user) > limit);
+    }
+    change(cx, Ok(new))
+}
+
 pub(super) fn setuid(cx: &mut Context<'_>, user: Uid) -> Result {
-    change(cx, cx.credentials().set_user(user.0))
+    change_user(cx, cx.credentials().set_user(user.0))
 }
 
 pub(super) fn setgid(cx: &mut Context<'_>, group: Gid) -> Result {
@@ -39,7 +53,7 @@ pub(super) fn setgid(cx: &mut Context<'_>, group: Gid) -> Result {
 }
 
 pub(super) fn setreuid(cx: &mut Context<'_>, real: Uid, effective: Uid) -> Result {
-    change(cx, cx.credentials().set_users(real.0, effective.0))
+    change_user(cx, cx.credentials().set_users(real.0, effective.0))
 }
 
 pub(super) fn setregid(cx: &mut Context<'_>, real: Gid, effective: Gid) -> Result {
@@ -47,7 +61,7 @@ pub(super) fn setregid(cx: &mut Context<'_>, real: Gid, effective: Gid) -> Resul
 }
 
 pub(super) fn setresuid(cx: &mut Context<'_>, real: Uid, effective: Uid, saved: Uid) -> Result {
-    change(cx, cx.credentials().set_all_users([real.0, effective.0, saved.0]))
+    change_user(cx, cx.credentials().set_all_users([real.0, effective.0, saved.0]))
 }
 
 pub(super) fn setresgid(cx: &mut Context<'_>, real: Gid, effective: Gid, saved: Gid) -> Result {

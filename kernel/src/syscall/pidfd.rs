@@ -1,5 +1,7 @@
 //! Processes by descriptor.
 
+use alloc::sync::Arc;
+
 use super::Context;
 use super::signal::{info_from, may_signal, own_info, signal_of};
 use crate::abi::arg::{Fd, Pid, SignalNumber, UserPtr};
@@ -7,6 +9,8 @@ use crate::abi::flags::{OpenFlags, PidfdFlags, Resource, SI_USER};
 use crate::abi::structs::Siginfo;
 use crate::error::{Errno, Result};
 use crate::ipc::PidFd;
+use crate::kernel::Kernel;
+use crate::process::{Process, Thread};
 use crate::vfs::{Attributes, CloseOnExec, FileKind, OpenFile};
 
 pub(super) fn pidfd_open(cx: &mut Context<'_>, who: Pid, flags: PidfdFlags) -> Result {
@@ -20,12 +24,16 @@ pub(super) fn pidfd_open(cx: &mut Context<'_>, who: Pid, flags: PidfdFlags) -> R
         None if processes.find_thread(who.0).is_some() => return Err(Errno::ENOENT),
         None => return Err(Errno::ESRCH),
     };
-    let attributes = Attributes::anonymous(FileKind::Regular, 0o600, cx.kernel.next_anonymous_inode());
     let mut how = OpenFlags::O_RDWR;
     how.set(OpenFlags::O_NONBLOCK, flags.contains(PidfdFlags::PIDFD_NONBLOCK));
-    let file = OpenFile::new(cx.kernel.mounts().admit()?, PidFd::new(&process, attributes), how);
-    let fd = cx.files().insert(0, file, CloseOnExec::Yes, cx.process().limit(Resource::RLIMIT_NOFILE))?;
-    Ok(fd.cast_unsigned() as usize)
+    Ok(describe(cx.kernel, cx.thread, &process, how)?.cast_unsigned() as usize)
+}
+
+/// A new descriptor of the thread's, which stands for `process`.
+pub(super) fn describe(kernel: &Kernel, thread: &Thread, process: &Arc<Process>, how: OpenFlags) -> Result<i32> {
+    let attributes = Attributes::anonymous(FileKind::Regular, 0o600, kernel.next_anonymous_inode());
+    let file = OpenFile::new(kernel.mounts().admit()?, PidFd::new(process, attributes), how);
+    thread.files().insert(0, file, CloseOnExec::Yes, thread.process().limit(Resource::RLIMIT_NOFILE))
 }
 
 pub(super) fn pidfd_send_signal(

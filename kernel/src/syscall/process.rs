@@ -8,7 +8,7 @@ use ostd::user::{Registers as _, RegistersMut};
 use super::Context;
 use crate::abi::arg::{Hex, UserAddr, UserPath, UserStrings};
 use crate::abi::flags::{
-    ArchPrctlCode, AtFlags, CAP_SETPCAP, CloneFlags, Personality, PrctlOption, WaitId, WaitOptions,
+    ArchPrctlCode, AtFlags, CAP_SETPCAP, CloneFlags, OpenFlags, Personality, PrctlOption, Resource, WaitId, WaitOptions,
 };
 use crate::abi::structs::{CloneArgs, STATUS_CONTINUED};
 use crate::abi::types::{ChildChange, Rusage, Siginfo, UserMut, UserPtr};
@@ -18,6 +18,7 @@ use crate::ipc::PidFd;
 use crate::process::exec::stack::{Budget, POINTERS_MAX, STRING_LEN_MAX};
 use crate::process::exec::{Executable, Words};
 use crate::process::{CloneRequest, Found, Process, Processes, Who, ticks};
+use crate::vfs::Follow;
 
 /// The low byte of clone's flags.
 const EXIT_SIGNAL: u64 = 0xff;
@@ -37,6 +38,10 @@ fn clone_from_registers(
     tls: usize,
 ) -> Result {
     let bits = flags.bits() & u64::from(u32::MAX);
+    // The older calls tell a descriptor where they tell a number.
+    if flags.contains(CloneFlags::CLONE_PIDFD | CloneFlags::CLONE_PARENT_SETTID) {
+        return Err(Errno::EINVAL);
+    }
     let request = CloneRequest {
         flags: CloneFlags::from_bits_retain(bits & !EXIT_SIGNAL),
         exit_signal: (bits & EXIT_SIGNAL) as i32,
@@ -45,7 +50,19 @@ fn clone_from_registers(
         child_tid,
         tls,
     };
-    cx.thread.clone_as(&request, cx.user)
+    make(cx, request, parent_tid)
+}
+
+/// Makes a thread or process, with a descriptor whose number is stored at `pidfd_at` if that is asked for.
+fn make(cx: &mut Context<'_>, request: CloneRequest, pidfd_at: usize) -> Result {
+    let (kernel, thread) = (cx.kernel, cx.thread);
+    let announce = |process: &Arc<Process>| {
+        let fd = super::pidfd::describe(kernel, thread, process, OpenFlags::O_RDWR)?;
+        let told = thread.space().write_value(pidfd_at, &fd);
+        told.inspect_err(|_| drop(thread.files().close(fd)))?;
+        Ok(fd)
+    };
+    thread.clone_as(&request, cx.user, &announce)
 }
 
 pub(super) fn clone(
@@ -81,6 +98,7 @@ pub(super) fn clone3(cx: &mut Context<'_>, args: UserPtr<CloneArgs>, size: usize
         || args.exit_signal > Signal::MAX as u64
         || (args.stack == 0) != (args.stack_size == 0)
         || (flags.intersects(CloneFlags::CLONE_THREAD | CloneFlags::CLONE_PARENT) && args.exit_signal != 0)
+        || args.set_tid != 0
         || args.set_tid_size != 0;
     if refused {
         return Err(Errno::EINVAL);
@@ -93,15 +111,20 @@ pub(super) fn clone3(cx: &mut Context<'_>, args: UserPtr<CloneArgs>, size: usize
         child_tid: args.child_tid as usize,
         tls: args.tls as usize,
     };
-    cx.thread.clone_as(&request, cx.user)
+    // One word cannot be both.
+    let both = CloneFlags::CLONE_PIDFD | CloneFlags::CLONE_PARENT_SETTID;
+    if flags.contains(both) && args.pidfd == args.parent_tid {
+        return Err(Errno::EINVAL);
+    }
+    make(cx, request, args.pidfd as usize)
 }
 
 pub(super) fn fork(cx: &mut Context<'_>) -> Result {
-    cx.thread.clone_as(&CloneRequest::fork(), cx.user)
+    make(cx, CloneRequest::fork(), 0)
 }
 
 pub(super) fn vfork(cx: &mut Context<'_>) -> Result {
-    cx.thread.clone_as(&CloneRequest::vfork(), cx.user)
+    make(cx, CloneRequest::vfork(), 0)
 }
 
 /// Reads an array of pointers to strings; a null array is an empty one.
@@ -158,6 +181,11 @@ pub(super) fn execveat(
     if flags.bits() & !(AtFlags::AT_EMPTY_PATH | AtFlags::AT_SYMLINK_NOFOLLOW).bits() != 0 {
         return Err(Errno::EINVAL);
     }
+    let (user, limit) = (cx.credentials().user.real, cx.process().limit(Resource::RLIMIT_NPROC));
+    if cx.thread.became_too_many() && everybody(cx)?.count_of(user) > limit {
+        return Err(Errno::EAGAIN);
+    }
+    cx.thread.set_became_too_many(false);
     let mut at = None;
     if dir != Fd::CWD && !name.starts_with(b"/") {
         at = Some(cx.files().get_place(dir.0)?.path().ok_or(Errno::ENOTDIR)?.clone());
@@ -167,9 +195,10 @@ pub(super) fn execveat(
         // The file itself, by a name that leads to it.
         let place = at.ok_or(Errno::EACCES)?;
         let (name, _) = fs.path_of(&place);
-        (Executable::open(&fs, &credentials, None, &name)?, name)
+        (Executable::open(&fs, &credentials, None, &name, Follow::Yes)?, name)
     } else {
-        (Executable::open(&fs, &credentials, at.as_ref(), &name)?, name)
+        let follow = if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) { Follow::No } else { Follow::Yes };
+        (Executable::open(&fs, &credentials, at.as_ref(), &name, follow)?, name)
     };
     let (argv, envp) = (pointers(cx, argv)?, pointers(cx, envp)?);
     let mut budget = Budget::new(cx.process().memory_limits().stack, argv.len().max(1) + envp.len())?;
@@ -317,9 +346,13 @@ pub(super) fn getpgrp(cx: &mut Context<'_>) -> Result {
     Ok(own_group(cx)? as usize)
 }
 
-/// A process by number; 0 is the caller.
+/// A process by number; 0 is the caller. Any thread's number names its process.
 fn pid_or_own(cx: &Context<'_>, who: Pid) -> i32 {
-    if who.0 == 0 { cx.process().pid() } else { who.0 }
+    if who.0 == 0 {
+        return cx.process().pid();
+    }
+    let thread = cx.process().processes().and_then(|processes| processes.find_thread(who.0));
+    thread.map_or(who.0, |thread| thread.process().pid())
 }
 
 pub(super) fn getpgid(cx: &mut Context<'_>, who: Pid) -> Result {
@@ -333,6 +366,10 @@ pub(super) fn setpgid(cx: &mut Context<'_>, who: Pid, group: Pid) -> Result {
     let pid = pid_or_own(cx, who);
     let group = if group.0 == 0 { pid } else { group.0 };
     if group < 0 {
+        return Err(Errno::EINVAL);
+    }
+    // Only who leads its threads is moved.
+    if who.0 != 0 && pid != who.0 {
         return Err(Errno::EINVAL);
     }
     everybody(cx)?.set_group(cx.process().pid(), pid, group)?;

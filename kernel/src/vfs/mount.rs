@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{ST_NODEV, ST_RDONLY};
+use kernel_abi::flags::{ST_NODEV, ST_NOEXEC, ST_NOSUID, ST_RDONLY};
 use ostd::sync::Mutex;
 
 use super::attributes::FileKind;
@@ -35,6 +35,16 @@ impl Mount {
     /// EROFS where nothing may be written.
     pub fn permit_write(&self) -> Result<()> {
         if self.flags & ST_RDONLY != 0 { Err(Errno::EROFS) } else { Ok(()) }
+    }
+
+    /// Whether files here can be executed.
+    pub(crate) fn has_programs(&self) -> bool {
+        self.flags & ST_NOEXEC == 0
+    }
+
+    /// Whether programs here lend users and groups.
+    pub(crate) fn lends_users(&self) -> bool {
+        self.flags & ST_NOSUID == 0
     }
 
     /// Whether device nodes here are devices.

@@ -52,11 +52,12 @@ impl Thread {
         drop(self.take_restart());
         process.forget_timers();
         self.set_child_tid.store(0);
-        self.set_credentials(credentials.for_exec());
+        // Before a user or a group is lent, which says otherwise.
+        process.set_dumpable(credentials.acts_for_itself());
+        self.set_credentials(image.credentials);
         self.set_name(&image.name);
         let old = core::mem::replace(&mut *process.info.lock(), image.info);
         drop(old);
-        process.set_dumpable(true);
         Ok(0)
     }
 }

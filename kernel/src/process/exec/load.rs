@@ -21,7 +21,7 @@ use crate::mm::{AddressSpace, Label, MapRequest, MemoryLimits, Place, Prot};
 use crate::process::deliver::trampoline;
 use crate::process::{ExecInfo, Processes};
 use crate::signal::frame::riscv64::TRAMPOLINE;
-use crate::vfs::{Access, FileKind, FsContext, Identity, Occupied, OpenFile, OpenRequest, Path, SliceSink};
+use crate::vfs::{Access, FileKind, Follow, FsContext, Identity, Occupied, OpenFile, OpenRequest, Path, SliceSink};
 
 /// What a stack has from the start, below its strings.
 const STACK_LEN: usize = 128 << 10;
@@ -45,6 +45,8 @@ pub struct Image {
     pub info: ExecInfo,
     /// The last component of its path, its first thread's name.
     pub name: Vec<u8>,
+    /// What it may do.
+    pub credentials: Credentials,
     entry: usize,
     sp: usize,
 }
@@ -60,7 +62,13 @@ impl Image {
 }
 
 /// Opens a file to be executed.
-fn open(fs: &FsContext, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<(Arc<OpenFile>, Option<Occupied>)> {
+fn open(
+    fs: &FsContext,
+    at: Option<&Path>,
+    path: &[u8],
+    follow: Follow,
+    who: &Identity,
+) -> Result<(Arc<OpenFile>, Option<Occupied>)> {
     let request = OpenRequest { flags: OpenFlags::from_bits_retain(0), mode: 0 };
     // An interpreter without a name is the working directory, to Linux: no regular file.
     if path.is_empty() {
@@ -68,8 +76,11 @@ fn open(fs: &FsContext, at: Option<&Path>, path: &[u8], who: &Identity) -> Resul
     }
     // Being allowed to execute is enough; to read is not asked for.
     let reader = Identity { may_override: true, ..who.clone() };
-    let place = fs.resolve(at, path, crate::vfs::Follow::Yes, who)?;
-    if place.inode.kind() != FileKind::Regular {
+    let place = fs.resolve(at, path, follow, who)?;
+    if place.inode.kind() == FileKind::Symlink {
+        return Err(Errno::ELOOP);
+    }
+    if place.inode.kind() != FileKind::Regular || !place.mount.has_programs() {
         return Err(Errno::EACCES);
     }
     place.inode.attributes()?.permit(who, Access::EXECUTE)?;
@@ -126,7 +137,7 @@ fn choose(
         new.extend(argv.into_iter().skip(1));
         argv = new;
         name = interpreter.to_vec();
-        (file, occupied) = open(fs, None, &name, who)?;
+        (file, occupied) = open(fs, None, &name, Follow::Yes, who)?;
     }
     Err(Errno::ELOOP)
 }
@@ -164,8 +175,14 @@ pub struct Executable {
 
 impl Executable {
     /// Opens the file at `path`; what cannot be executed is refused, whatever its contents.
-    pub fn open(fs: &FsContext, credentials: &Credentials, at: Option<&Path>, path: &[u8]) -> Result<Self> {
-        let file = open(fs, at, path, &crate::process::identity_of(credentials))?;
+    pub fn open(
+        fs: &FsContext,
+        credentials: &Credentials,
+        at: Option<&Path>,
+        path: &[u8],
+        follow: Follow,
+    ) -> Result<Self> {
+        let file = open(fs, at, path, follow, &crate::process::identity_of(credentials))?;
         Ok(Self { file, path: path.to_vec() })
     }
 }
@@ -223,7 +240,8 @@ pub fn load(
         space.keep(Arc::new(occupied));
     }
     let words = Strings { argv: &argv, envp: &envp, path: &path };
-    let mapped = map(&space, credentials, &program, interpreter.as_ref(), &words).map_err(Failure::Fatal)?;
+    let credentials = credentials.for_exec(lent(&program.file)?);
+    let mapped = map(&space, &credentials, &program, interpreter.as_ref(), &words).map_err(Failure::Fatal)?;
     let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(&path).to_vec();
     let (start, stack) = mapped;
     let info = ExecInfo {
@@ -233,7 +251,21 @@ pub fn load(
         auxv: stack.auxv,
         stack: stack.at,
     };
-    Ok(Image { space, info, name, entry: start, sp: stack.at })
+    Ok(Image { space, info, name, credentials, entry: start, sp: stack.at })
+}
+
+/// The user and the group that a program file lends by its set-id bits.
+fn lent(program: &OpenFile) -> Result<[Option<u32>; 2]> {
+    const SET_USER: u32 = 0o4000;
+    const SET_GROUP: u32 = 0o2000;
+    const GROUP_EXECUTES: u32 = 0o010;
+    if !program.path().is_some_and(|path| path.mount.lends_users()) {
+        return Ok([None; 2]);
+    }
+    let attributes = program.attributes()?;
+    let has = |bits| attributes.mode & bits == bits;
+    // Without execution for the group the bit once meant mandatory locks.
+    Ok([has(SET_USER).then_some(attributes.uid), has(SET_GROUP | GROUP_EXECUTES).then_some(attributes.gid)])
 }
 
 /// What goes onto the stack.
@@ -261,7 +293,7 @@ fn map(
         (AT_EUID, credentials.user.effective as usize),
         (AT_GID, credentials.group.real as usize),
         (AT_EGID, credentials.group.effective as usize),
-        (AT_SECURE, 0),
+        (AT_SECURE, usize::from(!credentials.acts_for_itself())),
         (AT_PHDR, 0),
         (AT_BASE, 0),
         (AT_ENTRY, 0),
@@ -332,7 +364,7 @@ fn read_interpreter(fs: &FsContext, who: &Identity, program: &OpenFile, offset: 
     }
     let end = name.iter().position(|byte| *byte == 0).unwrap_or(len);
     // It is held only while it is read.
-    let (file, _) = open(fs, None, &name[..end], who)?;
+    let (file, _) = open(fs, None, &name[..end], Follow::Yes, who)?;
     let mut beginning = [0; elf::HEADER_LEN];
     if read_at(&file, 0, &mut beginning)? < beginning.len() {
         return Err(Errno::EIO);

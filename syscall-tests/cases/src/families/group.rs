@@ -391,3 +391,13 @@ fn a_hang_up_takes_privilege(sys: &dyn Sys) -> Outcome {
     }
     Ok(())
 }
+
+/// Waits until a process belongs to a user: nobody else of theirs is there.
+pub(super) fn until_user(sys: &dyn Sys, pid: usize, user: kernel_abi::Uid) -> Result<()> {
+    use kernel_abi::flags::PriorityWhich;
+    let _ = pid;
+    while sys.getpriority(PriorityWhich::PRIO_USER, Pid(user.0 as i32)) == Err(Errno::ESRCH) {
+        sys.sched_yield()?;
+    }
+    Ok(())
+}

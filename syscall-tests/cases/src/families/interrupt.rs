@@ -69,7 +69,7 @@ fn ring(sys: &dyn Sys, flags: SaFlags, what: u64, on: usize) -> Result<()> {
 }
 
 /// Expects EINTR of a call that waits for ever.
-fn interrupted(sys: &dyn Sys, call: impl FnOnce() -> Result) -> Outcome {
+pub(super) fn interrupted(sys: &dyn Sys, call: impl FnOnce() -> Result) -> Outcome {
     ring(sys, SaFlags::empty(), NOTHING, 0)?;
     assert_eq!(call(), Err(Errno::EINTR));
     assert_ne!(counted(sys)[0], 0);
@@ -86,7 +86,7 @@ fn goes_on(sys: &dyn Sys, what: u64, on: usize, call: impl FnOnce() -> Result) -
     Ok(answer)
 }
 
-fn fill(sys: &dyn Sys, writer: Fd) -> Result<usize> {
+pub(super) fn fill(sys: &dyn Sys, writer: Fd) -> Result<usize> {
     use kernel_abi::flags::FcntlCommand;
     sys.fcntl(writer, FcntlCommand::F_SETFL, OpenFlags::O_NONBLOCK)?;
     let mut bytes = 0;

@@ -56,11 +56,13 @@ macro_rules! cases {
     (@needs $call:ident) => { Some(kernel_abi::Call::$call) };
 }
 
+mod area;
 mod asked;
 mod attribute;
 mod brim;
 mod busy;
 mod child;
+mod cloned;
 mod descriptor;
 mod device;
 mod directory;
@@ -74,6 +76,7 @@ mod growth;
 mod handler;
 mod hole;
 mod id;
+mod image;
 mod interrupt;
 mod kept;
 mod limit;
@@ -85,6 +88,7 @@ mod mount;
 mod name;
 mod nameless;
 mod number;
+mod nested;
 mod path;
 mod pidfd;
 mod pipe;
@@ -94,9 +98,11 @@ mod process;
 mod queue;
 mod remap;
 mod right;
+mod scarce;
 mod sched;
 mod share;
 mod signal;
+mod sleeper;
 mod spent;
 mod stray;
 mod thread;
@@ -161,6 +167,12 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         busy::CASES,
         number::CASES,
         right::CASES,
+        image::CASES,
+        sleeper::CASES,
+        area::CASES,
+        cloned::CASES,
+        nested::CASES,
+        scarce::CASES,
     ];
     families.into_iter().flatten()
 }
