@@ -26,6 +26,12 @@ impl Process {
         if !self.prepare(signal) {
             return Ok(());
         }
+        let queued = self.queue(signal, push);
+        self.resume_by(signal);
+        queued
+    }
+
+    fn queue(&self, signal: Signal, push: impl FnOnce(&mut Pending, usize) -> Result<()>) -> Result<()> {
         let threads = self.threads();
         let wanted = |thread: &super::thread::Signals| {
             thread.mask.contains(signal) || thread.saved.is_some_and(|mask| mask.contains(signal))
@@ -54,7 +60,6 @@ impl Process {
         }
         if signal == Signal::SIGCONT {
             self.forget(STOPPING);
-            self.resume();
         } else if STOPPING.contains(signal) {
             self.forget(SigSet::of(&[Signal::SIGCONT]));
         }
@@ -90,8 +95,9 @@ impl Process {
         self.tell_parent(Report::Stopped(signal), ChildChange::Stopped(signal));
     }
 
-    fn resume(&self) {
-        if self.stopped.swap(0) != 0 {
+    /// Lets the process go on if that is what the signal does, which it finds waiting by then.
+    fn resume_by(&self, signal: Signal) {
+        if signal == Signal::SIGCONT && self.stopped.swap(0) != 0 {
             self.resumed.wake_all();
             self.tell_parent(Report::Continued, ChildChange::Continued);
         }
@@ -148,6 +154,12 @@ impl Thread {
         if !self.process.prepare(signal) {
             return Ok(());
         }
+        let queued = self.queue(signal, push);
+        self.process.resume_by(signal);
+        queued
+    }
+
+    fn queue(&self, signal: Signal, push: impl FnOnce(&mut Pending, usize) -> Result<()>) -> Result<()> {
         let ignored = self.process.does_nothing_at(signal);
         let limit = self.process.limit(Resource::RLIMIT_SIGPENDING);
         let mut signals = self.signals.lock();

@@ -288,6 +288,7 @@ fn child_for(cx: &Context<'_>, kind: WaitId, who: Pid, options: WaitOptions) -> 
     if options.bits() & !known.bits() != 0 || !options.intersects(wanted) {
         return Err(Errno::EINVAL);
     }
+    let mut patience = options;
     let who = match (kind, who.0) {
         (WaitId::P_ALL, _) => Who::Any,
         (WaitId::P_PID, pid) if pid > 0 => Who::Pid(pid),
@@ -295,11 +296,19 @@ fn child_for(cx: &Context<'_>, kind: WaitId, who: Pid, options: WaitOptions) -> 
         (WaitId::P_PGID, group) if group > 0 => Who::Group(group),
         (WaitId::P_PIDFD, fd) if fd >= 0 => {
             let open = cx.files().get(fd)?;
+            patience.set(
+                WaitOptions::WNOHANG,
+                patience.contains(WaitOptions::WNOHANG) || open.flags().contains(OpenFlags::O_NONBLOCK),
+            );
             Who::Pid(open.file().as_any().downcast_ref::<PidFd>().ok_or(Errno::EBADF)?.process().pid())
         }
         _ => return Err(Errno::EINVAL),
     };
-    cx.thread.wait_for_child(who, options)
+    match cx.thread.wait_for_child(who, patience)? {
+        // The descriptor does not wait, though the call would.
+        None if patience != options => Err(Errno::EAGAIN),
+        found => Ok(found),
+    }
 }
 
 pub(super) fn waitid(

@@ -42,7 +42,7 @@ fn waiting_for_a_lock(sys: &dyn Sys) -> Outcome {
 /// A record that an open file keeps from others, and another open file.
 fn recorded(sys: &dyn Sys) -> Result<Fd> {
     let file = create(sys, "file")?;
-    let at = sys.store(sys.page() + 0x7000, &Flock { l_type: F_WRLCK as i16, ..Flock::default() });
+    let at = sys.store(sys.page() + 0x7000, &Flock { l_type: F_WRLCK, ..Flock::default() });
     sys.fcntl(file, FcntlCommand::F_OFD_SETLK, at)?;
     open(sys, "file", OpenFlags::O_RDWR)
 }
