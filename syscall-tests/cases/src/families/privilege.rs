@@ -52,7 +52,8 @@ fn somebody_else_is_not_scheduled(sys: &dyn Sys) -> Outcome {
     let all = sys.store(sys.page() + 64, &u64::MAX);
     assert_eq!(sys.sched_setaffinity(other, 8, all), Err(Errno::EPERM));
     assert_eq!(sys.setpriority(PriorityWhich::PRIO_PROCESS, other, 19), Err(Errno::EPERM));
-    // What cannot be read is told first, and what cannot be.
+    assert_eq!(sys.sched_setscheduler(Pid(0x40_0001), SchedPolicy::SCHED_BATCH, param), Err(Errno::ESRCH));
+    // What cannot be read is told first.
     assert_eq!(sys.sched_setscheduler(other, SchedPolicy::SCHED_BATCH, 8), Err(Errno::EFAULT));
     assert_eq!(sys.sched_setaffinity(other, 8, 8), Err(Errno::EFAULT));
     Ok(())
