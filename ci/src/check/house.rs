@@ -81,7 +81,7 @@ pub(crate) fn nothing_names_a_registry_or_a_machine(tree: &Tree) -> Vec<Violatio
     let others = tree.text.iter().map(|(path, text)| (path, text));
     let mut found = Vec::new();
     // The lock file is cargo's, and cargo writes its registry's name.
-    for (path, text) in sources.chain(others).filter(|(path, _)| *path != "Cargo.lock") {
+    for (path, text) in sources.chain(others).filter(|(path, _)| !path.ends_with("Cargo.lock")) {
         for (index, line) in text.lines().enumerate() {
             for needle in FOREIGN.iter().map(|(left, right)| [*left, *right].concat()) {
                 if line.contains(&needle) {
