@@ -60,6 +60,7 @@ fn main(backend: Baremetal) -> u8 {
         Ok(Ending::NotStarted(errno)) => (NOT_EXECUTABLE, format!("{name}: {errno}")),
         Ok(Ending::Stopped) => (FAILED, String::from("stopped from outside")),
         Err(RunEnd::Deadlock(report)) => (FAILED, format!("deadlock: nothing can run any more\n{report}")),
+        Err(RunEnd::Paused) => (FAILED, String::from("the machine paused")),
         Err(RunEnd::Panicked(_)) => (FAILED, String::from("the kernel panicked")),
     };
     told(machine.backend(), status, &why)

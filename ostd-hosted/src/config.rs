@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::outside::Outside;
+use crate::schedule::Policy;
+use crate::trace::Trace;
 use crate::watch::Watch;
 
 /// How CPUs run and what time is.
@@ -61,6 +63,10 @@ pub struct HostedConfig {
     pub cpus: usize,
     /// How CPUs run and what time is.
     pub mode: Mode,
+    /// How CPUs of a deterministic machine interleave; parallel machines have no use for it.
+    pub policy: Policy,
+    /// Records the machine's life, or a digest of it.
+    pub trace: Option<Arc<Trace>>,
     /// Who runs user code.
     pub engine: Engine,
     /// Where the kernel log goes.
@@ -74,12 +80,15 @@ pub struct HostedConfig {
 }
 
 impl Default for HostedConfig {
-    /// What most tests want: 64 MiB, one CPU, deterministic with seed 0, scripted programs.
+    /// What most tests want: 64 MiB, one CPU, deterministic, scripted programs; seed 0 and chance, or what the
+    /// environment says (see [`crate::replay`]).
     fn default() -> Self {
         Self {
             memory: 64 << 20,
             cpus: 1,
-            mode: Mode::Deterministic { seed: 0 },
+            mode: Mode::Deterministic { seed: crate::replay::seed().unwrap_or(0) },
+            policy: crate::replay::policy().unwrap_or_default(),
+            trace: None,
             engine: Engine::Scripted,
             log: Log::default(),
             realtime_ns: None,

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ostd_hal::device::OutsideEvent;
 use ostd_hal::hal::{Client, CopyFault, Resumed, RunError, SafePoint, StackUse};
-use ostd_hal::user::{Access, PageFault, Trap, UserState, x86_64::Regs};
-use ostd_hal::{CpuId, Hal, Interrupt, OutsideUse, PAGE_SIZE, Paddr, Vaddr, paging};
+use ostd_hal::user::{Access, PageFault, Registers as _, Trap, UserState, x86_64::Regs};
+use ostd_hal::{CpuId, Hal, Interrupt, OutsideUse, PAGE_SIZE, Paddr, TaskEvent, Vaddr, paging};
 
 use crate::clock::Clock;
 use crate::config::{Engine, HostedConfig, Mode};
@@ -19,6 +19,7 @@ use crate::engine::AnyEngine;
 use crate::ram::Ram;
 use crate::random::Random;
 use crate::run::Runner;
+use crate::schedule::Policy;
 use crate::scripted::Scripted;
 
 /// A hosted machine's guest is x86-64 on every host.
@@ -41,6 +42,7 @@ pub struct Hosted {
     pub(crate) engine: AnyEngine,
     log: crate::config::Log,
     realtime_ns: u64,
+    policy: Policy,
 }
 
 thread_local! {
@@ -100,6 +102,7 @@ impl Hosted {
             runner: Runner::new(config),
             engine,
             log: config.log.clone(),
+            policy: config.policy.clone(),
             realtime_ns: config.realtime_ns.unwrap_or_else(|| Clock::realtime_at_start_ns(config.mode)),
         })
     }
@@ -120,6 +123,12 @@ impl Hosted {
             "{at} is no word of this machine's memory"
         );
         self.phys_to_virt(at).cast()
+    }
+}
+
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        crate::replay::say_at_panic(self.mode, &self.policy);
     }
 }
 
@@ -219,13 +228,25 @@ unsafe impl Hal for Hosted {
         if self.runner.turn_is_over() && context::in_context() {
             context::interleave();
         }
+        if let Some(trace) = self.runner.trace() {
+            trace.entered(self.clock.now_ns(), cpu, state.ret.unwrap_or_else(|| state.regs.syscall_return()));
+        }
         let trap = self.engine.enter(self, cpu, root, state);
         self.clock.spend(match trap {
             Trap::Syscall => TRAP_COST_NS,
             Trap::Interrupt => BURNED_NS,
             _ => FAULT_COST_NS,
         });
+        if let Some(trace) = self.runner.trace() {
+            trace.trapped(self.clock.now_ns(), cpu, &trap, &state.frame);
+            if trace.pause_is_due() && context::in_context() {
+                context::interleave();
+            }
+        }
         self.runner.left_user_mode(cpu, &trap);
+        while self.runner.holds(cpu) && context::in_context() {
+            context::interleave();
+        }
         trap
     }
 
@@ -274,7 +295,7 @@ unsafe impl Hal for Hosted {
 
     #[inline]
     fn safe_point(&self, cpu: CpuId, _kind: SafePoint) {
-        if self.runner.wants_interleaving(cpu) && context::in_context() {
+        if context::in_context() && self.runner.wants_interleaving(cpu, &self.clock) {
             context::interleave();
         }
     }
@@ -292,12 +313,19 @@ unsafe impl Hal for Hosted {
         self.runner.ipi(cpu);
     }
 
+    #[inline]
+    fn note(&self, cpu: Option<CpuId>, task: u64, event: TaskEvent<'_>) {
+        self.runner.note(cpu, task, event, &self.clock);
+    }
+
     fn context_new(&self, entry: Box<dyn FnOnce() + Send>) -> Option<Context> {
         Context::new(entry)
     }
 
     fn context_resume(&self, context: &mut Context) -> Resumed {
-        context.resume()
+        let resumed = context.resume();
+        self.runner.context_left(&resumed);
+        resumed
     }
 
     fn context_stack(&self, context: &mut Context) -> Option<StackUse> {

@@ -4,26 +4,25 @@
 //! code a CPU is left for another. A parallel machine has a thread per CPU, or, where the engine is bound to one
 //! thread, turns as well, but by a real clock.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ostd_hal::device::OutsideEvent;
-use ostd_hal::hal::{Client, RunError};
+use ostd_hal::hal::{Client, Resumed, RunError};
 use ostd_hal::user::Trap;
-use ostd_hal::{CpuId, Interrupt, Step};
+use ostd_hal::{CpuId, Interrupt, Step, TaskEvent};
 
 use crate::clock::Clock;
 use crate::config::Mode;
 use crate::engine::AnyEngine;
 use crate::hosted::Hosted;
-use crate::random::Dice;
+use crate::schedule::{Policy, Schedule, TurnEnd};
+use crate::trace::Trace;
 
 /// The line raised when something happens to the machine from outside.
 pub(crate) const OUTSIDE_LINE: u32 = 0;
 
-/// One safe point in so many gives other CPUs a turn.
-const INTERLEAVE_ODDS: u64 = 8;
 /// How often a busy machine looks outside.
 const LOOK_OUTSIDE_EVERY_NS: u64 = 1_000_000;
 /// A busy machine reads the host's clock only once in so many turns, or entries to user mode, to see whether it is time
@@ -35,6 +34,11 @@ const REST_TURNS: u64 = 256;
 const POLLS_PER_CLOCK: u32 = 8;
 /// The longest a CPU thread sleeps before it looks again by itself.
 const NAP_MAX: Duration = Duration::from_millis(50);
+
+/// How a turn ended: its task went off the CPU, was left at a safe point, or gave way by itself.
+const SWITCHED: u8 = 0;
+const LEFT: u8 = 1;
+const GAVE_WAY: u8 = 2;
 
 /// One CPU's interrupts.
 #[derive(Default)]
@@ -60,7 +64,14 @@ impl Default for AtomicU64Max {
 pub(crate) struct Runner {
     cpus: Box<[CpuState]>,
     mode: Mode,
-    dice: Mutex<Dice>,
+    schedule: Mutex<Schedule>,
+    /// Whether whose turn it is, is left to chance alone.
+    is_random: bool,
+    /// How the last turn ended, as far as the backend knows: a [`TurnEnd`].
+    ended: AtomicU8,
+    trace: Option<std::sync::Arc<Trace>>,
+    /// A program that computes is interrupted by the host's clock.
+    preempts_by_time: bool,
     /// Device lines raised and not yet delivered.
     lines: Mutex<Vec<u32>>,
     lines_pending: AtomicBool,
@@ -83,10 +94,18 @@ impl Runner {
             Mode::Deterministic { seed } => seed,
             Mode::Parallel => 0,
         };
+        let cpus = config.cpus.max(1);
+        if let Some(trace) = &config.trace {
+            trace.begin(cpus);
+        }
         Self {
             cpus: (0..config.cpus.max(1)).map(|_| CpuState::default()).collect(),
             mode: config.mode,
-            dice: Mutex::new(Dice::new(seed)),
+            schedule: Mutex::new(Schedule::new(&config.policy, seed, cpus)),
+            is_random: matches!(config.policy, Policy::Random),
+            ended: AtomicU8::new(SWITCHED),
+            trace: config.trace.clone(),
+            preempts_by_time: config.engine == crate::config::Engine::Ptrace,
             lines: Mutex::new(Vec::new()),
             lines_pending: AtomicBool::new(false),
             bed: Mutex::new(()),
@@ -104,13 +123,66 @@ impl Runner {
         self.cpus.len()
     }
 
-    /// Whether this safe point is one where the CPU is left for another.
+    /// Whether this safe point is one where the CPU is left for another, or for whoever looks at the machine.
     #[inline]
-    pub(crate) fn wants_interleaving(&self, _cpu: CpuId) -> bool {
+    pub(crate) fn wants_interleaving(&self, cpu: CpuId, clock: &Clock) -> bool {
+        if let Some(trace) = &self.trace
+            && trace.pause_is_due()
+        {
+            return true;
+        }
         if self.cpus.len() == 1 || self.mode == Mode::Parallel {
             return false;
         }
-        self.roll(INTERLEAVE_ODDS) == 0
+        let leaves = self.schedule().leaves(cpu.0, &self.pending(clock));
+        if leaves {
+            self.ended.store(LEFT, Ordering::Relaxed);
+        }
+        leaves
+    }
+
+    fn schedule(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a CPU has an interrupt to take.
+    fn pending<'a>(&'a self, clock: &'a Clock) -> impl Fn(usize) -> bool + 'a {
+        |cpu| {
+            let state = &self.cpus[cpu];
+            state.ipi.load(Ordering::Relaxed)
+                || self.lines_pending.load(Ordering::Relaxed)
+                || state.deadline.0.load(Ordering::Relaxed) <= clock.now_ns()
+        }
+    }
+
+    /// How a context gave its CPU back.
+    #[inline]
+    pub(crate) fn context_left(&self, resumed: &Resumed) {
+        if !matches!(resumed, Resumed::Interleaved) {
+            self.ended.store(SWITCHED, Ordering::Relaxed);
+        }
+    }
+
+    /// What became of a task.
+    #[inline]
+    pub(crate) fn note(&self, cpu: Option<CpuId>, task: u64, event: TaskEvent<'_>, clock: &Clock) {
+        if let Some(trace) = &self.trace {
+            trace.task(clock.now_ns(), cpu, task, event);
+        }
+        if self.cpus.len() > 1 && self.mode != Mode::Parallel {
+            self.schedule().note(cpu, task, event);
+        }
+    }
+
+    /// Whether a program that has just trapped waits here for those it is explored with.
+    #[inline]
+    pub(crate) fn holds(&self, cpu: CpuId) -> bool {
+        !self.is_random && self.schedule().holds(cpu.0)
+    }
+
+    #[inline]
+    pub(crate) fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
     }
 
     /// Whether a CPU about to enter user mode is left for another first: where CPUs share a thread, a program that never
@@ -130,6 +202,11 @@ impl Runner {
         let entry = self.entries.load(Ordering::Relaxed);
         self.entries.store(entry.wrapping_add(1), Ordering::Relaxed);
         if *trap == Trap::Interrupt {
+            if let Some(trace) = &self.trace
+                && self.preempts_by_time
+            {
+                trace.doubt_because("a program computed for so long that the host's clock interrupted it");
+            }
             self.turn_is_over.store(true, Ordering::Relaxed);
             let state = &self.cpus[cpu.0];
             state.rest.store(REST_TURNS, Ordering::Relaxed);
@@ -145,17 +222,11 @@ impl Runner {
     fn rests(&self, cpu: usize) -> bool {
         let rest = &self.cpus[cpu].rest;
         let left = rest.load(Ordering::Relaxed);
-        if left == 0 || self.mode == Mode::Parallel {
+        if left == 0 || self.mode == Mode::Parallel || !self.is_random {
             return false;
         }
         rest.store(left - 1, Ordering::Relaxed);
         true
-    }
-
-    /// The others have nothing to do: lets everybody go on; returns whether somebody rested.
-    fn end_rests(&self) -> bool {
-        let ended = self.cpus.iter().map(|cpu| cpu.rest.swap(0, Ordering::Relaxed) > 0);
-        ended.fold(false, |any, one| any | one) && self.mode != Mode::Parallel
     }
 
     /// Looks outside if the last look was long ago.
@@ -173,12 +244,17 @@ impl Runner {
         }
     }
 
-    fn roll(&self, sides: u64) -> u64 {
-        self.dice.lock().unwrap_or_else(PoisonError::into_inner).roll(sides)
+    #[inline]
+    pub(crate) fn poll_interrupt(&self, cpu: CpuId, clock: &Clock) -> Option<Interrupt> {
+        let interrupt = self.next_interrupt(cpu, clock);
+        if let (Some(interrupt), Some(trace)) = (interrupt, &self.trace) {
+            trace.interrupt(clock.now_ns(), cpu, interrupt);
+        }
+        interrupt
     }
 
     #[inline]
-    pub(crate) fn poll_interrupt(&self, cpu: CpuId, clock: &Clock) -> Option<Interrupt> {
+    fn next_interrupt(&self, cpu: CpuId, clock: &Clock) -> Option<Interrupt> {
         let state = &self.cpus[cpu.0];
         if state.ipi.load(Ordering::Relaxed) && state.ipi.swap(false, Ordering::AcqRel) {
             return Some(Interrupt::Ipi);
@@ -212,6 +288,9 @@ impl Runner {
 
     fn raise(&self, raised: Vec<u32>) {
         if !raised.is_empty() {
+            if let Some(trace) = &self.trace {
+                trace.doubt_because("something happened outside, at a time of its own");
+            }
             let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
             lines.extend(raised);
             self.lines_pending.store(true, Ordering::Relaxed);
@@ -283,43 +362,81 @@ impl Hosted {
         let one_thread = matches!(self.engine, AnyEngine::Ptrace(_)) || self.runner.cpu_count() == 1;
         match self.mode {
             Mode::Parallel if !one_thread => self.run_threads(client),
-            _ => self.run_turns(client),
+            Mode::Parallel => self.run_turns(client),
+            Mode::Deterministic { .. } => self.run_schedule(client),
         }
     }
 
+    /// Turns as the schedule says.
+    fn run_schedule(&self, client: &dyn Client) -> Result<(), RunError> {
+        let runner = &self.runner;
+        let _pin = self.engine.pin();
+        let mut turns = 0_u32;
+        let (mut last, mut end) = (0, TurnEnd::Switched);
+        runner.schedule().look_again();
+        while !client.stopping() {
+            let (next, safe_points) = {
+                let mut schedule = runner.schedule();
+                let safe_points = schedule.safe_points();
+                (schedule.next(last, end, &runner.pending(&self.clock)), safe_points)
+            };
+            let Some(cpu) = next else {
+                self.idle_all()?;
+                runner.schedule().look_again();
+                end = TurnEnd::Switched;
+                continue;
+            };
+            turns = turns.wrapping_add(1);
+            if turns.is_multiple_of(TURNS_PER_GLANCE) {
+                runner.glance();
+            }
+            last = cpu;
+            if runner.rests(cpu) {
+                end = TurnEnd::GaveWay;
+                continue;
+            }
+            runner.ended.store(GAVE_WAY, Ordering::Relaxed);
+            end = match client.step(CpuId(cpu)) {
+                Step::Idle => TurnEnd::Idle,
+                Step::Busy => {
+                    if let Some(trace) = &runner.trace {
+                        trace.turn(cpu, safe_points);
+                    }
+                    match runner.ended.load(Ordering::Relaxed) {
+                        SWITCHED => TurnEnd::Switched,
+                        LEFT => TurnEnd::Left,
+                        _ => TurnEnd::GaveWay,
+                    }
+                }
+            };
+            if runner.trace.as_ref().is_some_and(|trace| trace.take_pause()) {
+                return Err(RunError::Paused);
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns one after another, by a real clock.
     fn run_turns(&self, client: &dyn Client) -> Result<(), RunError> {
         let runner = &self.runner;
         let cpus = runner.cpu_count();
         let _pin = self.engine.pin();
         let mut turns = 0_u32;
-        let mut next = 0;
+        let mut cpu = 0;
         let mut idle_in_a_row = 0;
         while !client.stopping() {
-            // Deterministic machines choose anew each time; parallel ones go round.
-            let cpu = match self.mode {
-                Mode::Deterministic { .. } if cpus > 1 && idle_in_a_row == 0 => {
-                    runner.roll(u64::try_from(cpus).unwrap_or(1)) as usize
-                }
-                _ => next,
-            };
-            next = (cpu + 1) % cpus;
-            if runner.rests(cpu) {
-                idle_in_a_row += 1;
-            } else {
-                match client.step(CpuId(cpu)) {
-                    Step::Busy => idle_in_a_row = 0,
-                    Step::Idle => idle_in_a_row += 1,
-                }
+            match client.step(CpuId(cpu)) {
+                Step::Busy => idle_in_a_row = 0,
+                Step::Idle => idle_in_a_row += 1,
             }
+            cpu = (cpu + 1) % cpus;
             turns = turns.wrapping_add(1);
             if turns.is_multiple_of(TURNS_PER_GLANCE) {
                 runner.glance();
             }
             if idle_in_a_row >= cpus && !client.stopping() {
                 idle_in_a_row = 0;
-                if !runner.end_rests() {
-                    self.idle_all()?;
-                }
+                self.idle_all()?;
             }
         }
         Ok(())

@@ -9,15 +9,15 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use ostd_hal::hal::Resumed;
-use ostd_hal::{CpuId, Hal, Interrupt, SafePoint, Step};
+use ostd_hal::{CpuId, Hal, Interrupt, SafePoint, Step, TaskEvent};
 
-use crate::Backend;
 use crate::check::Atomic;
 use crate::machine::Core;
 use crate::sched::{Enqueue, Scheduler};
 use crate::sync::HeldLocks;
 use crate::task::{SwitchReason, Task};
 use crate::timer::CpuTimers;
+use crate::{Backend, Machine};
 
 /// One CPU's own data. Cells are touched only by the hardware thread whose CPU-local pointer names this CPU.
 pub(crate) struct Cpu {
@@ -60,6 +60,12 @@ impl CurrentCpu {
         // SAFETY: the pointer is null or names a `Cpu` of the machine that this thread is running, which `run`'s
         // borrow keeps alive until `restore`.
         unsafe { Self::pointer().as_ref() }.map(f)
+    }
+
+    /// The CPU of `machine` that this code runs on, if it runs on one.
+    #[inline]
+    pub(crate) fn on(machine: &Machine) -> Option<CpuId> {
+        Self::with(|cpu| ptr::eq(cpu.core(), Arc::as_ptr(&machine.0)).then_some(cpu.id)).flatten()
     }
 
     /// Remembers what is current, so that a machine can be run from inside another's CPU.
@@ -323,6 +329,7 @@ impl Cpu {
         };
         let now = core.backend.monotonic_ns();
         task.resumed_on(self.id, now);
+        core.backend.note(Some(self.id), task.id(), TaskEvent::Resumed);
         self.timers.begin_slice(now + scheduler.slice_ns(&task));
         self.timers.rearm(&core.backend, self.id);
         self.resched.store(core.is_stopping(), Ordering::Relaxed);
@@ -334,22 +341,29 @@ impl Cpu {
     fn left(&self, core: &Core, task: Arc<Task>, resumed: Resumed) {
         self.set_current(None);
         task.paused(core.backend.monotonic_ns());
+        let note = |event| core.backend.note(Some(self.id), task.id(), event);
         match resumed {
             Resumed::Interleaved => {}
             Resumed::Suspended => match task.switch_reason() {
-                SwitchReason::Yield => self.enqueue(core, task, Enqueue::Yielded),
+                SwitchReason::Yield => {
+                    note(TaskEvent::Yielded);
+                    self.enqueue(core, task, Enqueue::Yielded);
+                }
                 SwitchReason::Park => {
+                    note(TaskEvent::Parked);
                     if !task.parker().finish_park() {
                         self.enqueue(core, task, Enqueue::Woken);
                     }
                 }
             },
             Resumed::Finished => {
+                note(TaskEvent::Ended);
                 if let Some(report) = task.finished() {
                     core.poison(Box::new(report));
                 }
             }
             Resumed::Panicked(payload) => {
+                note(TaskEvent::Ended);
                 let _ = task.finished();
                 core.poison(payload);
             }

@@ -45,6 +45,8 @@ pub struct Machine(pub(crate) Arc<Core>);
 pub enum RunEnd {
     /// Nothing can run and nothing can change that. The text says who waits where.
     Deadlock(String),
+    /// The machine was to be looked at here; it can be run on.
+    Paused,
     /// Kernel code panicked; no kernel code has run since. The payload is the panic's own.
     Panicked(Box<dyn Any + Send>),
 }
@@ -53,6 +55,7 @@ impl core::fmt::Debug for RunEnd {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Deadlock(report) => write!(f, "deadlock: {report}"),
+            Self::Paused => f.write_str("paused"),
             Self::Panicked(payload) => write!(f, "kernel panic: {}", panic_message(payload.as_ref())),
         }
     }
@@ -151,13 +154,18 @@ impl Machine {
         self.0.stopping.store(false, Ordering::Release);
         let outer = CurrentCpu::save();
         let end = self.0.backend.run(&*self.0);
-        self.0.finish_turns();
+        if end != Err(RunError::Paused) {
+            self.0.finish_turns();
+        }
         outer.restore();
         self.0.running.store(false, Ordering::Release);
         if let Some(payload) = self.0.panic.lock().take() {
             return Err(RunEnd::Panicked(payload));
         }
-        end.map_err(|RunError::Deadlock| RunEnd::Deadlock(self.wait_report()))
+        end.map_err(|why| match why {
+            RunError::Deadlock => RunEnd::Deadlock(self.wait_report()),
+            RunError::Paused => RunEnd::Paused,
+        })
     }
 
     /// Makes [`run`](Self::run) return once every CPU has come to the end of its step.
@@ -262,9 +270,22 @@ impl Machine {
         self.0.tasks.lock().len()
     }
 
+    /// The tasks that exist, oldest first.
+    pub fn tasks(&self) -> Vec<Arc<Task>> {
+        self.0.tasks.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The ranked locks that `task` holds and where it took them, one line each; none without checkers.
+    ///
+    /// Panics while the machine runs.
+    pub fn locks_held_by(&self, task: &Task) -> Vec<String> {
+        assert!(!self.0.running.load(Ordering::Acquire), "a running machine's tasks take and give back locks");
+        task.locks_held()
+    }
+
     /// Who waits where, one line per task, for reports.
     pub fn wait_report(&self) -> String {
-        let tasks: Vec<_> = self.0.tasks.lock().values().filter_map(Weak::upgrade).collect();
+        let tasks = self.tasks();
         let mut report = String::new();
         for task in tasks {
             let _ = writeln!(report, "  {}", line_of(&task));

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::any::Any;
 use core::cell::UnsafeCell;
 use core::panic::Location;
@@ -12,7 +13,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use ostd_hal::hal::Resumed;
-use ostd_hal::{CpuId, Hal};
+use ostd_hal::{CpuId, Hal, TaskEvent};
 
 use crate::check::Culprit;
 use crate::cpu::{CurrentCpu, make_runnable};
@@ -94,6 +95,7 @@ impl Task {
                 held: UnsafeCell::new(HeldLocks::new()),
             })
         });
+        machine.0.backend.note(CurrentCpu::on(machine), task.id, TaskEvent::Spawned(&task.name));
         make_runnable(Arc::clone(&task), Enqueue::Spawned);
         Ok(task)
     }
@@ -185,6 +187,12 @@ impl Task {
         f(unsafe { &mut *self.held.get() });
     }
 
+    /// Called while the machine does not run.
+    pub(crate) fn locks_held(&self) -> Vec<String> {
+        // SAFETY: only the task itself changes it, and no task runs.
+        unsafe { &*self.held.get() }.lines()
+    }
+
     pub(crate) fn parker(&self) -> &Parker {
         &self.parker
     }
@@ -192,6 +200,7 @@ impl Task {
     /// Makes a parked task runnable, or its next park return at once. Callable from anywhere.
     pub(crate) fn unpark(self: &Arc<Self>) {
         if self.parker.unpark() {
+            self.machine.0.backend.note(CurrentCpu::on(&self.machine), self.id, TaskEvent::Woken);
             make_runnable(Arc::clone(self), Enqueue::Woken);
         }
     }

@@ -69,6 +69,25 @@ pub enum Resumed {
 pub enum RunError {
     /// Every CPU is idle, no timer is armed, and nothing outside can raise an interrupt.
     Deadlock,
+    /// Somebody wanted to look at the machine at this point of its life. It can be run on from here.
+    Paused,
+}
+
+/// What became of a task, for machines that record their lives or decide by it who runs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskEvent<'a> {
+    /// It is new, and has this name.
+    Spawned(&'a str),
+    /// What it waited for has happened.
+    Woken,
+    /// Its turn on a CPU begins.
+    Resumed,
+    /// It left its CPU, and could go on.
+    Yielded,
+    /// It left its CPU to wait.
+    Parked,
+    /// Its entry function returned, or panicked.
+    Ended,
 }
 
 /// Generic code, as the backend calls it.
@@ -248,6 +267,9 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
     fn relax();
     /// Raises [`Interrupt::Ipi`] on `cpu`.
     fn ipi(&self, cpu: CpuId);
+    /// Hears what became of task `task`, on `cpu` if the caller is on a CPU of this machine. Metal does not listen.
+    #[inline]
+    fn note(&self, _cpu: Option<CpuId>, _task: u64, _event: TaskEvent<'_>) {}
 
     // ---- kernel contexts ----
 

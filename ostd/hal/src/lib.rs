@@ -22,6 +22,6 @@ pub mod user;
 pub mod walk;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Paddr, Vaddr};
-pub use hal::{Client, CpuId, Hal, Interrupt, OutsideUse, RunError, SafePoint, Step};
+pub use hal::{Client, CpuId, Hal, Interrupt, OutsideUse, RunError, SafePoint, Step, TaskEvent};
 pub use paging::{PageEntry, PageFlags};
 pub use user::{Access, Arch, Exception, PageFault, Registers, SyscallFrame, Trap, UserState};

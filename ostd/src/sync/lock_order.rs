@@ -8,6 +8,8 @@
 //! Locks without a rank take no part, nor do those that an interrupt handler takes: what it interrupted holds locks
 //! that it knows nothing of.
 
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 use core::panic::Location;
 
@@ -112,6 +114,11 @@ impl HeldLocks {
         Self { taken: [None; HELD_MAX] }
     }
 
+    /// One line each, in the order of taking.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.taken.iter().flatten().map(ToString::to_string).collect()
+    }
+
     /// Before waiting for a lock: whether that is in order. If so the lock counts as held.
     pub(crate) fn acquire(&mut self, rank: Rank, place: &'static Location<'static>) -> Result<(), Violation> {
         let wanted = Taken { rank, place };
@@ -213,7 +220,7 @@ fn note(change: impl FnOnce(&mut HeldLocks) -> Result<(), Violation>) {
 #[cfg(any(test, feature = "tests"))]
 pub(crate) mod tests {
     use alloc::format;
-    use alloc::string::{String, ToString as _};
+    use alloc::string::{String, ToString};
 
     use super::{HELD_MAX, HeldLocks, Location, Rank};
 
