@@ -143,6 +143,10 @@ fn run(options: &Options) -> Result<u8, String> {
             eprintln!("orrery: stopped by Ctrl-]");
             FAILED
         }
+        Err(RunEnd::Paused) => {
+            eprintln!("orrery: paused");
+            FAILED
+        }
         Err(RunEnd::Deadlock(report)) => {
             eprintln!("orrery: deadlock: nothing can run any more\n{report}");
             FAILED
