@@ -55,7 +55,9 @@ pub(crate) fn line(seed: u64, policy: &Policy) -> String {
         Some(if name == package.replace('-', "_") { String::from("--lib") } else { format!("--test {name}") })
     });
     let target = target.unwrap_or_default();
-    format!("again: {}cargo test -p {package} {target} -- --exact {test}", variables(seed, policy)).trim_end().to_owned()
+    format!("again: {}cargo test -p {package} {target} -- --exact {test}", variables(seed, policy))
+        .trim_end()
+        .to_owned()
 }
 
 thread_local! {
@@ -63,11 +65,13 @@ thread_local! {
     static SAID: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Prints the line for a deterministic machine that is dropped by a test's panic: once for a thread.
+/// Prints the line for a deterministic machine that is dropped by the panic of one of libtest's tests, which run on
+/// threads of their name: once for a thread. Other harnesses know better what to say.
 pub(crate) fn say_at_panic(mode: Mode, policy: &Policy) {
     if let Mode::Deterministic { seed } = mode
         && std::thread::panicking()
         && std::env::var_os("CARGO_PKG_NAME").is_some()
+        && std::thread::current().name().is_some()
         && !SAID.replace(true)
     {
         eprintln!("{}", line(seed, policy));

@@ -134,7 +134,7 @@ impl Runner {
         if self.cpus.len() == 1 || self.mode == Mode::Parallel {
             return false;
         }
-        let leaves = self.schedule().leaves(cpu.0, &self.pending(clock));
+        let leaves = self.schedule().leaves(cpu.0, clock.now_ns(), &self.pending(clock));
         if leaves {
             self.ended.store(LEFT, Ordering::Relaxed);
         }
@@ -378,7 +378,7 @@ impl Hosted {
             let (next, safe_points) = {
                 let mut schedule = runner.schedule();
                 let safe_points = schedule.safe_points();
-                (schedule.next(last, end, &runner.pending(&self.clock)), safe_points)
+                (schedule.next(last, end, self.clock.now_ns(), &runner.pending(&self.clock)), safe_points)
             };
             let Some(cpu) = next else {
                 self.idle_all()?;

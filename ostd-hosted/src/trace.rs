@@ -72,7 +72,9 @@ impl What {
         match self {
             Self::Spawned(name) => {
                 put(0, 1);
-                name.bytes().enumerate().for_each(|(at, byte)| words[1 + at % 8] ^= u64::from(byte) << (at / 8 % 8 * 8));
+                name.bytes()
+                    .enumerate()
+                    .for_each(|(at, byte)| words[1 + at % 8] ^= u64::from(byte) << (at / 8 % 8 * 8));
             }
             Self::Woken => put(0, 2),
             Self::Resumed => put(0, 3),
@@ -91,21 +93,27 @@ impl What {
             Self::Fault(PageFault { addr, access }) => {
                 put(0, 9);
                 put(1, addr.as_usize());
-                put(2, match access {
-                    Access::Read => 0,
-                    Access::Write => 1,
-                    Access::Execute => 2,
-                });
+                put(
+                    2,
+                    match access {
+                        Access::Read => 0,
+                        Access::Write => 1,
+                        Access::Execute => 2,
+                    },
+                );
             }
             Self::Exception => put(0, 10),
             Self::Preempted => put(0, 11),
             Self::Interrupt(interrupt) => {
                 put(0, 12);
-                put(1, match interrupt {
-                    Interrupt::Timer => 0,
-                    Interrupt::Ipi => 1,
-                    Interrupt::Device(line) => 2 + *line as usize,
-                });
+                put(
+                    1,
+                    match interrupt {
+                        Interrupt::Timer => 0,
+                        Interrupt::Ipi => 1,
+                        Interrupt::Device(line) => 2 + *line as usize,
+                    },
+                );
             }
         }
     }

@@ -68,8 +68,7 @@ impl State {
     fn is_held(&self, cpu: usize) -> bool {
         let Some(task) = self.tasks.get(cpu).copied().flatten() else { return false };
         !self.is_closed
-            && (self.left.contains(&task)
-                || (self.arrived.len() < self.participants && self.arrived.contains(&task)))
+            && (self.left.contains(&task) || (self.arrived.len() < self.participants && self.arrived.contains(&task)))
     }
 
     /// Takes one of several ways.
@@ -162,15 +161,18 @@ impl Exploration {
         self.state().is_held(cpu)
     }
 
-    pub(super) fn at_safe_point(&self, cpu: usize, others: impl Iterator<Item = usize>) -> Choice {
+    pub(super) fn at_safe_point(&self, cpu: usize, others: impl Iterator<Item = usize>, is_impatient: bool) -> Choice {
         let mut state = self.state();
         if !state.is_open() {
             return Choice::Open;
         }
+        let options: Vec<usize> = std::iter::once(cpu).chain(others.filter(|&other| !state.is_held(other))).collect();
+        if is_impatient {
+            return Choice::Of(options.get(1).copied().unwrap_or(cpu));
+        }
         if state.preemptions >= self.preemptions_max {
             return Choice::Of(cpu);
         }
-        let options: Vec<usize> = std::iter::once(cpu).chain(others.filter(|&other| !state.is_held(other))).collect();
         let next = state.choose(&self.prefix, &options);
         if next != cpu {
             state.preemptions += 1;
@@ -329,7 +331,7 @@ mod tests {
             let choice = if left[cpu] == 0 {
                 exploration.at_turn(cpu, TurnEnd::Idle, false, &ready(left)).expect("somebody is left")
             } else {
-                exploration.at_safe_point(cpu, ready(left).into_iter().filter(|&other| other != cpu))
+                exploration.at_safe_point(cpu, ready(left).into_iter().filter(|&other| other != cpu), false)
             };
             let Choice::Of(next) = choice else { panic!("the window is open") };
             cpu = next;

@@ -25,6 +25,8 @@ const INTERLEAVE_ODDS: u64 = 8;
 /// Safe points and turns after which a CPU that had all of them gives way, whatever the policy: somebody may be polling
 /// for what another CPU has yet to do.
 const PATIENCE: u32 = 20_000;
+/// And the time, where programs poll that come by few safe points: two slices.
+const PATIENCE_NS: u64 = 20_000_000;
 
 /// How CPUs of a deterministic machine interleave. The seed fills in what a policy leaves open.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +117,8 @@ pub(crate) struct Schedule {
     forced: Option<usize>,
     /// The running CPU's safe points and turns on end.
     on_end: u32,
+    /// Since when it has had them.
+    since_ns: u64,
     last: usize,
 }
 
@@ -129,23 +133,27 @@ impl Schedule {
                 Kind::Explore(Arc::clone(exploration))
             }
         };
-        Self { kind, dice, idle: vec![false; cpus].into(), forced: None, on_end: 0, last: 0 }
+        Self { kind, dice, idle: vec![false; cpus].into(), forced: None, on_end: 0, since_ns: 0, last: 0 }
     }
 
     /// Whether the running CPU, `cpu`, is left for another here. `pending` says which CPUs have an interrupt to take.
-    pub(crate) fn leaves(&mut self, cpu: usize, pending: &dyn Fn(usize) -> bool) -> bool {
+    pub(crate) fn leaves(&mut self, cpu: usize, now_ns: u64, pending: &dyn Fn(usize) -> bool) -> bool {
         self.on_end = self.on_end.saturating_add(1);
+        let is_impatient = self.is_impatient(now_ns);
         let ready = |idle: &[bool], other: usize| !idle[other] || pending(other);
         let next = match &mut self.kind {
             Kind::Random => return self.dice.roll(INTERLEAVE_ODDS) == 0,
             Kind::Pct(pct) => {
                 pct.step(cpu);
+                if is_impatient {
+                    pct.demote(cpu);
+                }
                 let candidates = (0..self.idle.len()).filter(|&other| other == cpu || ready(&self.idle, other));
                 pct.highest(candidates).unwrap_or(cpu)
             }
             Kind::Explore(exploration) => {
                 let others = (0..self.idle.len()).filter(|&other| other != cpu && ready(&self.idle, other));
-                match exploration.at_safe_point(cpu, others) {
+                match exploration.at_safe_point(cpu, others, is_impatient) {
                     Choice::Open => return self.dice.roll(INTERLEAVE_ODDS) == 0,
                     Choice::Of(next) => next,
                 }
@@ -158,12 +166,18 @@ impl Schedule {
     }
 
     /// The CPU whose turn is next, after `last` had one that ended so; `None` when no CPU has anything to run.
-    pub(crate) fn next(&mut self, last: usize, end: TurnEnd, pending: &dyn Fn(usize) -> bool) -> Option<usize> {
+    pub(crate) fn next(
+        &mut self,
+        last: usize,
+        end: TurnEnd,
+        now_ns: u64,
+        pending: &dyn Fn(usize) -> bool,
+    ) -> Option<usize> {
         if let Some(next) = self.forced.take() {
             if let Kind::Explore(exploration) = &self.kind {
                 exploration.turn_of(next);
             }
-            return Some(self.take(next));
+            return Some(self.take(next, now_ns));
         }
         match end {
             TurnEnd::Idle => self.idle[last] = true,
@@ -171,10 +185,10 @@ impl Schedule {
         }
         if matches!(self.kind, Kind::Random) {
             let next = self.anybody(pending)?;
-            return Some(self.take(next));
+            return Some(self.take(next, now_ns));
         }
         let candidates: Vec<usize> = (0..self.idle.len()).filter(|&cpu| !self.idle[cpu] || pending(cpu)).collect();
-        let gives_way = end == TurnEnd::GaveWay || self.on_end >= PATIENCE;
+        let gives_way = end == TurnEnd::GaveWay || self.is_impatient(now_ns);
         let next = match &mut self.kind {
             Kind::Random => None,
             Kind::Pct(pct) => {
@@ -191,7 +205,7 @@ impl Schedule {
         if let Kind::Explore(exploration) = &self.kind {
             exploration.turn_of(next);
         }
-        Some(self.take(next))
+        Some(self.take(next, now_ns))
     }
 
     /// Any CPU that has something to run.
@@ -207,10 +221,19 @@ impl Schedule {
         self.on_end
     }
 
-    fn take(&mut self, next: usize) -> usize {
-        self.on_end = if next == self.last { self.on_end + 1 } else { 0 };
+    fn take(&mut self, next: usize, now_ns: u64) -> usize {
+        if next == self.last && !self.is_impatient(now_ns) {
+            self.on_end = self.on_end.saturating_add(1);
+        } else {
+            (self.on_end, self.since_ns) = (0, now_ns);
+        }
         self.last = next;
         next
+    }
+
+    /// The running CPU has had its turns for so long that somebody may be waiting in vain.
+    fn is_impatient(&self, now_ns: u64) -> bool {
+        self.on_end >= PATIENCE || now_ns.saturating_sub(self.since_ns) >= PATIENCE_NS
     }
 
     /// Every CPU may have something to run.
@@ -249,7 +272,9 @@ mod tests {
         for text in ["random", "pct:3:500", "explore:2:17=1,40=1", "explore:0:"] {
             assert_eq!(text.parse::<Policy>().expect("valid").to_string(), text);
         }
-        for text in ["", "pct", "pct:0:5", "pct:3:0", "random:1", "explore:2", "explore:x:", "explore:2:5", "explore:2:9=1,3=1"] {
+        for text in
+            ["", "pct", "pct:0:5", "pct:3:0", "random:1", "explore:2", "explore:x:", "explore:2:5", "explore:2:9=1,3=1"]
+        {
             assert!(text.parse::<Policy>().is_err(), "{text}");
         }
     }
@@ -259,9 +284,9 @@ mod tests {
         for policy in [Policy::Random, Policy::Pct { depth: 2, steps: 100 }] {
             let mut schedule = Schedule::new(&policy, 7, 2);
             let nobody = |_| false;
-            assert_eq!(schedule.next(0, TurnEnd::Idle, &nobody), Some(1));
-            assert_eq!(schedule.next(1, TurnEnd::Idle, &nobody), None);
-            assert_eq!(schedule.next(1, TurnEnd::Idle, &|cpu| cpu == 0), Some(0));
+            assert_eq!(schedule.next(0, TurnEnd::Idle, 0, &nobody), Some(1));
+            assert_eq!(schedule.next(1, TurnEnd::Idle, 0, &nobody), None);
+            assert_eq!(schedule.next(1, TurnEnd::Idle, 0, &|cpu| cpu == 0), Some(0));
         }
     }
 }
