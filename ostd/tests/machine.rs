@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
 use machine::{Ground, expect_nothing_left};
-use ostd::hosted::{Hosted, HostedConfig, Mode, scripted};
+use ostd::hosted::{Hosted, HostedConfig, Mode, Policy, replay, scripted};
 use ostd::sched::Fifo;
 use ostd::sync::{Mutex, Sleep, WaitError, WaitQueue};
 use ostd::task::Task;
@@ -27,9 +27,9 @@ use scripted_programs::scripted_code;
 
 fn main() -> ExitCode {
     let shared = machine::ALL.iter().map(|(name, test)| {
-        let test = *test;
-        Trial::test(*name, move || {
-            everywhere(test);
+        let (name, test) = (*name, *test);
+        Trial::test(name, move || {
+            everywhere(name, test);
             Ok(())
         })
     });
@@ -65,14 +65,29 @@ fn machine() -> Machine {
     machine_with(&HostedConfig::default())
 }
 
-/// Runs a test alone, between CPUs with many seeds, and in parallel.
-fn everywhere(test: fn(&Ground<'_>)) {
-    let seeds = (0..50).map(|seed| (4, Mode::Deterministic { seed }));
+/// Runs a test alone, between CPUs with many seeds and by priorities, and in parallel; or with one seed that the
+/// environment says.
+fn everywhere(name: &str, test: fn(&Ground<'_>)) {
+    let chance = || replay::policy().unwrap_or_default();
+    let seeded = |seed, policy| (4, Mode::Deterministic { seed }, policy);
+    let seeds = (0..50).map(|seed| seeded(seed, chance()));
+    let priorities = (0..6).map(|seed| seeded(seed, Policy::Pct { depth: 4, steps: 200 }));
     let modes = [(1, Mode::Deterministic { seed: 0 }), (1, Mode::Parallel), (2, Mode::Parallel), (4, Mode::Parallel)];
-    for (cpus, mode) in modes.into_iter().chain(seeds) {
-        let machine = machine_with(&HostedConfig { cpus, mode, ..HostedConfig::default() });
+    let all = modes.into_iter().map(|(cpus, mode)| (cpus, mode, Policy::Random)).chain(seeds).chain(priorities);
+    let runs: Vec<_> = match replay::seed() {
+        Some(seed) => vec![seeded(seed, chance())],
+        None => all.collect(),
+    };
+    for (cpus, mode, policy) in runs {
+        let machine = machine_with(&HostedConfig { cpus, mode, policy: policy.clone(), ..HostedConfig::default() });
         let code = |program| scripted_code(machine.backend(), program).expect("a function can do that");
-        let _said = SaidOnPanic(format!("{cpus} CPUs, {mode:?}"));
+        let _said = SaidOnPanic(match mode {
+            Mode::Deterministic { seed } if cpus > 1 => {
+                let variables = replay::variables(seed, &policy);
+                format!("again: {variables}cargo test -p ostd --test machine -- --exact {name}")
+            }
+            _ => format!("{cpus} CPUs, {mode:?}"),
+        });
         test(&Ground { machine: &machine, code: &code });
         expect_nothing_left(&machine);
         assert!(machine.into_backend().is_ok(), "somebody kept the machine");

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use ostd::hosted::replay;
 use syscall_tests::cases::{self, Case};
 use syscall_tests::known::{self, Known};
 use syscall_tests::sweep::{self, Extent};
@@ -59,7 +60,8 @@ fn run(case: &'static Case, subject: &str) -> Result<(), String> {
         let name = case.name;
         format!("{problem}\nagain: {before}cargo test -p syscall-tests --test cases -- --exact {subject}::{name}")
     };
-    let seeded = |seed: u64| move |problem| again(problem, &format!("ORRERY_SEED={seed} "));
+    let variables = |seed| replay::variables(seed, &replay::policy().unwrap_or_default());
+    let seeded = |seed: u64| move |problem| again(problem, &variables(seed));
     match subject {
         "scripted" => machine::seeds().try_for_each(|seed| scripted::run(case, seed).map(drop).map_err(seeded(seed))),
         "ptrace" => elf::run(case, Path::new(PROGRAM), machine::seed()).map_err(seeded(machine::seed())),
