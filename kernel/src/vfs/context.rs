@@ -364,6 +364,8 @@ impl FsContext {
             return Err(if how.contains(RenameFlags::RENAME_NOREPLACE) { Errno::EEXIST } else { Errno::EBUSY });
         };
         old_dir.mount.permit_write()?;
+        // Two directories that are moved into each other at once would otherwise both be seen as moved to elsewhere.
+        let _alone = self.mounts.renames().lock();
         let source = old_dir.child(&old_name, old_dir.inode.lookup(&old_name)?);
         let target = match new_dir.inode.lookup(&new_name) {
             Ok(inode) => Some(new_dir.child(&new_name, inode)),

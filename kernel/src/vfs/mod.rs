@@ -1,7 +1,7 @@
 //! Files as programs see them: descriptors, open files, paths, mounts, and the traits a file system implements.
 //!
-//! Lock order: a file's offset, then a descriptor table (which `/proc` lists), then whatever a file system locks. No
-//! lock of this room or of a file system is held while a program's memory is touched, but a file's offset.
+//! Lock order: a file's offset, then a descriptor table (which `/proc` lists), then the turn to rename, then whatever a
+//! file system locks. No lock of this room or of a file system is held while a program's memory is touched, but a file's offset.
 
 mod attributes;
 mod busy;
@@ -40,6 +40,8 @@ use ostd::sync::Rank;
 const OFFSET: Rank = Rank::new("file offset", 10);
 /// A table of descriptors.
 const DESCRIPTORS: Rank = Rank::new("descriptors", 20);
+/// Renames, one at a time.
+const RENAMES: Rank = Rank::new("renames", 25);
 /// The list of mounts, whose places are compared under it.
 const MOUNTS: Rank = Rank::new("mounts", 80);
 /// Locks under which nothing is locked.

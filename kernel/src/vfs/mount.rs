@@ -58,6 +58,8 @@ pub struct MountTable {
     mounts: Mutex<Vec<Arc<Mount>>>,
     next_id: Mutex<u64>,
     devices: Mutex<Option<Arc<dyn Devices>>>,
+    /// Held by who moves a name, from the look at what is above what to the move itself.
+    renames: Mutex<()>,
     open_files: Arc<Quota>,
 }
 
@@ -70,8 +72,14 @@ impl MountTable {
             mounts: Mutex::ranked(super::MOUNTS, Vec::from([Arc::new(first)])),
             next_id: Mutex::ranked(super::LAST, 2),
             devices: Mutex::ranked(super::LAST, None),
+            renames: Mutex::ranked(super::RENAMES, ()),
             open_files: Quota::new(open_files_max),
         })
+    }
+
+    /// What renames take turns by.
+    pub(super) fn renames(&self) -> &Mutex<()> {
+        &self.renames
     }
 
     /// How many files are open on the machine, and may be (`fs.file-max`).
