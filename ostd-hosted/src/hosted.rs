@@ -294,8 +294,8 @@ unsafe impl Hal for Hosted {
     }
 
     #[inline]
-    fn safe_point(&self, cpu: CpuId, _kind: SafePoint) {
-        if context::in_context() && self.runner.wants_interleaving(cpu, &self.clock) {
+    fn safe_point(&self, cpu: CpuId, kind: SafePoint) {
+        if context::in_context() && self.runner.wants_interleaving(cpu, kind, &self.clock) {
             context::interleave();
         }
     }

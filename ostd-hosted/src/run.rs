@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ostd_hal::device::OutsideEvent;
 use ostd_hal::hal::{Client, Resumed, RunError};
 use ostd_hal::user::Trap;
-use ostd_hal::{CpuId, Interrupt, Step, TaskEvent};
+use ostd_hal::{CpuId, Interrupt, SafePoint, Step, TaskEvent};
 
 use crate::clock::Clock;
 use crate::config::Mode;
@@ -125,7 +125,7 @@ impl Runner {
 
     /// Whether this safe point is one where the CPU is left for another, or for whoever looks at the machine.
     #[inline]
-    pub(crate) fn wants_interleaving(&self, cpu: CpuId, clock: &Clock) -> bool {
+    pub(crate) fn wants_interleaving(&self, cpu: CpuId, kind: SafePoint, clock: &Clock) -> bool {
         if let Some(trace) = &self.trace
             && trace.pause_is_due()
         {
@@ -134,7 +134,7 @@ impl Runner {
         if self.cpus.len() == 1 || self.mode == Mode::Parallel {
             return false;
         }
-        let leaves = self.schedule().leaves(cpu.0, clock.now_ns(), &self.pending(clock));
+        let leaves = self.schedule().leaves(cpu.0, kind, clock.now_ns(), &self.pending(clock));
         if leaves {
             self.ended.store(LEFT, Ordering::Relaxed);
         }

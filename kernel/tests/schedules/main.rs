@@ -4,4 +4,6 @@
 //! - [`pairs`]: every schedule of two system calls on two CPUs, with two preemptions at most.
 
 mod kernels;
+mod pairs;
+mod planted;
 mod seeds;

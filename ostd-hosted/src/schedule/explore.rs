@@ -2,8 +2,9 @@
 //!
 //! A window opens when every participant has [arrived](Exploration::arrive): each says so just before the call to be
 //! explored and is then held behind its trap, on a CPU of its own. Inside the window nothing is left to chance: at each
-//! safe point the running CPU goes on or is left for another one that has something to run, at the cost of one
-//! preemption; where a CPU has nothing more to run, or only waits for another, the next one costs nothing. A participant
+//! safe point before something that CPUs share is used (behind a lock's release there is nothing new to try, for what
+//! follows up to the next such point is the CPU's own), the running CPU goes on or is left for another one that has
+//! something to run, at the cost of one preemption; where a CPU has nothing more to run, or only waits for another, the next one costs nothing. A participant
 //! that [left](Exploration::leave), just behind its call, is held at its next trap; the window closes when all have left,
 //! or those that have not sleep.
 //!
@@ -56,6 +57,8 @@ struct State {
     /// Whose turn it is.
     running: usize,
     preemptions: u32,
+    /// The last participant has just arrived, and nobody has been chosen to begin.
+    is_opening: bool,
     is_closed: bool,
     taken: Vec<Taken>,
 }
@@ -102,6 +105,7 @@ impl Exploration {
             tasks: Vec::new(),
             running: 0,
             preemptions: 0,
+            is_opening: false,
             is_closed: false,
             taken: Vec::new(),
         };
@@ -117,6 +121,7 @@ impl Exploration {
         let mut state = self.state();
         if let Some(task) = state.tasks.get(state.running).copied().flatten() {
             state.arrived.push(task);
+            state.is_opening = state.is_open();
         }
     }
 
@@ -158,7 +163,12 @@ impl Exploration {
     }
 
     pub(super) fn holds(&self, cpu: usize) -> bool {
-        self.state().is_held(cpu)
+        let state = self.state();
+        state.is_opening || state.is_held(cpu)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.state().is_open()
     }
 
     pub(super) fn at_safe_point(&self, cpu: usize, others: impl Iterator<Item = usize>, is_impatient: bool) -> Choice {
@@ -196,6 +206,9 @@ impl Exploration {
         if !state.is_open() {
             // Before, those that were held would only be asked in vain.
             return Some(if free.len() == candidates.len() { Choice::Open } else { Choice::Of(free[0]) });
+        }
+        if std::mem::take(&mut state.is_opening) {
+            return Some(Choice::Of(state.choose(&self.prefix, &free)));
         }
         if gives_way {
             // To somebody else, if there is anybody; and round and round among more than two.

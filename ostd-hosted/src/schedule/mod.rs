@@ -14,7 +14,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use ostd_hal::{CpuId, TaskEvent};
+use ostd_hal::{CpuId, SafePoint, TaskEvent};
 
 use crate::random::Dice;
 use explore::{Choice, Exploration};
@@ -137,7 +137,7 @@ impl Schedule {
     }
 
     /// Whether the running CPU, `cpu`, is left for another here. `pending` says which CPUs have an interrupt to take.
-    pub(crate) fn leaves(&mut self, cpu: usize, now_ns: u64, pending: &dyn Fn(usize) -> bool) -> bool {
+    pub(crate) fn leaves(&mut self, cpu: usize, kind: SafePoint, now_ns: u64, pending: &dyn Fn(usize) -> bool) -> bool {
         self.on_end = self.on_end.saturating_add(1);
         let is_impatient = self.is_impatient(now_ns);
         let ready = |idle: &[bool], other: usize| !idle[other] || pending(other);
@@ -151,6 +151,7 @@ impl Schedule {
                 let candidates = (0..self.idle.len()).filter(|&other| other == cpu || ready(&self.idle, other));
                 pct.highest(candidates).unwrap_or(cpu)
             }
+            Kind::Explore(exploration) if kind == SafePoint::LockRelease && exploration.is_open() => cpu,
             Kind::Explore(exploration) => {
                 let others = (0..self.idle.len()).filter(|&other| other != cpu && ready(&self.idle, other));
                 match exploration.at_safe_point(cpu, others, is_impatient) {
