@@ -1,5 +1,6 @@
 //! `orrery` on a host: makes a machine as the command line says, runs the program, and passes its end on.
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
@@ -13,11 +14,14 @@ use kernel::process::First;
 use ostd::device::Devices;
 use ostd::hosted::folder::{HostFolder, Writable};
 use ostd::hosted::outside::{HostSignals, Outside};
+use ostd::hosted::trace::Trace;
 use ostd::hosted::watch::Watch;
-use ostd::hosted::{Engine, Hosted, HostedConfig, Mode, stdio, terminal};
+use ostd::hosted::{Engine, Hosted, HostedConfig, Mode, Policy, stdio, terminal};
 use ostd::{Machine, MachineConfig, RunEnd};
 
 use crate::options::{EngineName, Options};
+use crate::replay::{self, Recorded};
+use crate::trace;
 
 /// Orrery itself failed.
 const FAILED: u8 = 125;
@@ -32,7 +36,11 @@ const STDIO_LINES: [u32; 3] = [1, 2, 3];
 /// Runs the command line and returns what `main` should.
 pub(crate) fn main() -> ExitCode {
     stdio::ignore_broken_pipes();
-    let options = match Options::read(std::env::args_os().collect()) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if words.get(1).is_some_and(|word| word == "replay") {
+        return told(replay(&words));
+    }
+    let options = match Options::read(words.clone()) {
         Ok(options) => options,
         Err(problem) => {
             if problem.use_stderr() {
@@ -44,13 +52,60 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    match run(&options) {
+    told(record(&options, &words))
+}
+
+/// The exit code; a problem is told.
+fn told(outcome: Result<u8, String>) -> ExitCode {
+    match outcome {
         Ok(code) => ExitCode::from(code),
         Err(problem) => {
             eprintln!("orrery: {problem}");
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// Runs the program, and writes its trace if that is wanted.
+fn record(options: &Options, words: &[OsString]) -> Result<u8, String> {
+    let Some(file) = &options.trace else { return run(options, &Watched::default()) };
+    let trace = Trace::recording();
+    let started = replay::started(words, options);
+    let outcome = run(options, &Watched { trace: Some(Arc::clone(&trace)), ..Watched::default() });
+    trace::write(file, &trace, &started)
+        .map_err(|problem| format!("--trace {}: {}", file.display(), reason(&problem)))?;
+    outcome
+}
+
+/// Runs a recorded program again, to its end or to a step.
+fn replay(words: &[OsString]) -> Result<u8, String> {
+    let recorded = Recorded::read(words)?;
+    let stand = RefCell::new(None);
+    let paused = |machine: &Machine| *stand.borrow_mut() = Some(recorded.stand(machine));
+    let watched = Watched {
+        trace: Some(Arc::clone(&recorded.trace)),
+        policy: Some(recorded.policy.clone()),
+        paused: Some(&paused),
+    };
+    let code = run(&recorded.options, &watched)?;
+    let compared = recorded.compared();
+    eprintln!("orrery: {compared}");
+    match stand.take() {
+        Some(text) => {
+            println!("{text}");
+            Ok(0)
+        }
+        None => Ok(code),
+    }
+}
+
+/// Who looks at a run.
+#[derive(Default)]
+struct Watched<'a> {
+    trace: Option<Arc<Trace>>,
+    policy: Option<Policy>,
+    /// Called when the machine has paused.
+    paused: Option<&'a dyn Fn(&Machine)>,
 }
 
 /// A line of the kernel's log, as the terminal needs it.
@@ -90,7 +145,7 @@ fn reason(problem: &std::io::Error) -> String {
 }
 
 /// Runs the program; the answer is the exit code. A problem is Orrery's own, in one line.
-fn run(options: &Options) -> Result<u8, String> {
+fn run(options: &Options, watched: &Watched<'_>) -> Result<u8, String> {
     tracing_subscriber::fmt()
         .with_max_level(options.log)
         .with_ansi(false)
@@ -109,6 +164,8 @@ fn run(options: &Options) -> Result<u8, String> {
         engine: Engine::Ptrace,
         watch: Some(Arc::clone(&watch)),
         outside: Some(Arc::clone(&outside)),
+        trace: watched.trace.clone(),
+        policy: watched.policy.clone().or_else(ostd::hosted::replay::policy).unwrap_or_default(),
         ..HostedConfig::default()
     })
     .map_err(|problem| format!("cannot make a machine with {} MiB: {}", options.memory >> 20, reason(&problem)))?;
@@ -118,11 +175,15 @@ fn run(options: &Options) -> Result<u8, String> {
         HostSignals::install(&outside).map_err(|problem| format!("cannot take signals: {}", reason(&problem)))?;
     let stdio = stdio::standard(&watch, &outside, STDIO_LINES)
         .map_err(|problem| format!("cannot use the standard streams: {}", reason(&problem)))?;
-    let machine = Machine::new(backend, MachineConfig { checks: false, ..MachineConfig::default() });
+    // Checkers take locks, so that a run with them has other steps: recorded and replayed runs both have them.
+    let machine = Machine::new(backend, MachineConfig { checks: watched.trace.is_some(), ..MachineConfig::default() });
     let boot = Boot { root, stdio, first: First::Program, devices: Devices::default(), strace: options.strace.clone() };
     let kernel = Kernel::boot(machine, boot).map_err(|errno| format!("cannot boot: {errno}"))?;
     let ending = kernel.run(&program);
     terminal::give_back();
+    if let (Err(RunEnd::Paused), Some(look)) = (&ending, watched.paused) {
+        look(kernel.machine());
+    }
     if let Err(leaks) = kernel.shutdown() {
         tracing::error!("{leaks}");
     }
@@ -143,10 +204,7 @@ fn run(options: &Options) -> Result<u8, String> {
             eprintln!("orrery: stopped by Ctrl-]");
             FAILED
         }
-        Err(RunEnd::Paused) => {
-            eprintln!("orrery: paused");
-            FAILED
-        }
+        Err(RunEnd::Paused) => 0,
         Err(RunEnd::Deadlock(report)) => {
             eprintln!("orrery: deadlock: nothing can run any more\n{report}");
             FAILED

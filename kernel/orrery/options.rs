@@ -32,7 +32,7 @@ Exit status: the program's own; 128+N if signal N ended it; 125 if Orrery failed
     name = "orrery",
     version,
     disable_help_subcommand = true,
-    override_usage = "orrery [run] [OPTIONS] PROGRAM [ARGS]...",
+    override_usage = "orrery [run] [OPTIONS] PROGRAM [ARGS]...\n       orrery replay FILE [--to STEP]",
     after_help = EXIT
 )]
 pub(crate) struct Options {
@@ -60,6 +60,11 @@ pub(crate) struct Options {
     /// Deterministic machine: virtual clock, seeded entropy, interleaving decided by the seed.
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+
+    /// Write what happened to FILE, as trace events for Perfetto or chrome://tracing. With --seed, `orrery replay FILE`
+    /// does it again.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
 
     /// Print system calls on stderr, arguments decoded; with a filter, only the calls it names (comma-separated).
     #[arg(long, value_name = "FILTER", num_args = 0..=1, require_equals = true, default_missing_value = "",

@@ -18,6 +18,12 @@ mod host;
 #[cfg(not(target_os = "none"))]
 #[path = "../orrery/options.rs"]
 mod options;
+#[cfg(not(target_os = "none"))]
+#[path = "../orrery/replay.rs"]
+mod replay;
+#[cfg(not(target_os = "none"))]
+#[path = "../orrery/trace.rs"]
+mod trace;
 
 #[cfg(not(target_os = "none"))]
 fn main() -> std::process::ExitCode {

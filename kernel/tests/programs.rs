@@ -17,6 +17,8 @@ mod shells;
 mod subject;
 #[path = "programs/tools.rs"]
 mod tools;
+#[path = "programs/traces.rs"]
+mod traces;
 
 use std::process::{Command, ExitCode};
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     trials.push(Trial::test("a_program_that_is_not_there_is_127_and_one_that_is_no_program_126", refusals));
     trials.push(Trial::test("wrong_options_are_one_line_and_125", wrong_options));
     trials.extend(roots::trials());
+    trials.extend(traces::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
