@@ -2,6 +2,7 @@
 //! `cargo run --release -p bench` prints the table. See README.md.
 //!
 //! - [`scripted`]: kernels whose programs are Rust functions.
+//! - [`schedules`]: the same, in many schedules, and asleep.
 //! - [`elf`]: kernels whose programs are ELF files in stub processes, beside the same programs on the host's kernel.
 //! - [`many`]: many kernels side by side, and one after another as tests.
 //! - [`floor`]: what tracing a call costs with nobody who answers it.
@@ -13,6 +14,7 @@ pub mod floor;
 pub mod generated;
 pub mod guest;
 pub mod many;
+pub mod schedules;
 pub mod scripted;
 
 use std::path::Path;
@@ -40,6 +42,7 @@ pub fn all(program: &Path) -> Vec<Figure> {
     for checks in [false, true] {
         figures.extend(scripted::figures(checks));
         figures.extend(generated::figures(checks));
+        figures.extend(schedules::figures(checks));
     }
     figures.extend(elf::figures(program));
     figures.push(floor::figure(program));

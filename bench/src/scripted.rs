@@ -55,8 +55,17 @@ pub(crate) fn figures(checks: bool) -> [Figure; 2] {
 
 /// A kernel with root, `/dev` and `/proc` mounted, 64 MiB, one CPU, on which `main` is the program `/program`.
 fn boot(checks: bool, main: impl Fn(&mut Guest) + Send + Sync + 'static) -> Booted {
+    boot_on(&HostedConfig::default(), checks, main)
+}
+
+/// The same on another machine.
+pub(crate) fn boot_on(
+    config: &HostedConfig,
+    checks: bool,
+    main: impl Fn(&mut Guest) + Send + Sync + 'static,
+) -> Booted {
     let watch = Watch::new();
-    boot_with(checks, HostedConfig { watch: Some(Arc::clone(&watch)), ..HostedConfig::default() }, &watch, main)
+    boot_with(checks, HostedConfig { watch: Some(Arc::clone(&watch)), ..config.clone() }, &watch, main)
 }
 
 /// The same with nobody outside who could ring: when all of its processes wait, [`attempt`] ends.
@@ -126,13 +135,20 @@ fn ten_calls(guest: &mut Guest, child: Token) {
 }
 
 fn null_calls(checks: bool, count: u64) -> Duration {
+    timed(checks, move |guest| {
+        for _ in 0..count {
+            guest.syscall(GETPID, [0; 6]);
+        }
+    })
+}
+
+/// How long a program's `work` takes.
+pub(crate) fn timed(checks: bool, work: impl Fn(&mut Guest) + Send + Sync + 'static) -> Duration {
     let took = Arc::new(Mutex::new(Duration::ZERO));
     let told = Arc::clone(&took);
     run(boot(checks, move |guest| {
         let start = Instant::now();
-        for _ in 0..count {
-            guest.syscall(GETPID, [0; 6]);
-        }
+        work(guest);
         *told.lock().unwrap_or_else(PoisonError::into_inner) = start.elapsed();
         guest.syscall(EXIT_GROUP, [0; 6]);
     }));
