@@ -79,7 +79,8 @@ impl File for EventFd {
     }
 
     fn write(&self, from: &mut dyn Source, _at: Option<u64>, how: Block) -> Result<usize> {
-        if from.remaining() < 8 {
+        // More than it takes has been refused since Linux 6.9.
+        if from.remaining() != 8 {
             return Err(Errno::EINVAL);
         }
         let mut bytes = [0; 8];
@@ -105,6 +106,10 @@ impl File for EventFd {
 
     fn queues(&self) -> Vec<&WaitQueue> {
         vec![&self.queue]
+    }
+
+    fn seeks_in_vain(&self) -> bool {
+        true
     }
 
     fn attributes(&self) -> Result<Attributes> {

@@ -57,7 +57,8 @@ fn follow(flags: AtFlags) -> Follow {
 }
 
 pub(super) fn newfstatat(cx: &mut Context<'_>, dir: Fd, path: UserPath, into: UserMut<Stat>, flags: AtFlags) -> Result {
-    let known = AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_NO_AUTOMOUNT | AtFlags::AT_EMPTY_PATH;
+    let sync = AtFlags::AT_STATX_FORCE_SYNC | AtFlags::AT_STATX_DONT_SYNC;
+    let known = AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_NO_AUTOMOUNT | AtFlags::AT_EMPTY_PATH | sync;
     if !known.contains(flags) {
         return Err(Errno::EINVAL);
     }
@@ -183,9 +184,6 @@ fn set_times(cx: &Context<'_>, dir: Fd, path: UserPath, times: Option<[Timespec;
     let now = Timespec { tv_sec: 0, tv_nsec: i64::from(UTIME_NOW) };
     let wanted = times.unwrap_or([now, now]);
     let is_special = |time: &Timespec| [i64::from(UTIME_NOW), i64::from(UTIME_OMIT)].contains(&time.tv_nsec);
-    if wanted.iter().any(|time| !is_special(time) && !(0..1_000_000_000).contains(&time.tv_nsec)) {
-        return Err(Errno::EINVAL);
-    }
     if wanted.iter().all(|time| time.tv_nsec == i64::from(UTIME_OMIT)) {
         return Ok(0);
     }
@@ -195,6 +193,9 @@ fn set_times(cx: &Context<'_>, dir: Fd, path: UserPath, times: Option<[Timespec;
     } else {
         look(cx, dir, path, flags)?
     };
+    if wanted.iter().any(|time| !is_special(time) && !(0..1_000_000_000).contains(&time.tv_nsec)) {
+        return Err(Errno::EINVAL);
+    }
     let Some(place) = place else { return Ok(0) };
     place.mount.permit_write()?;
     let who = cx.thread.identity();

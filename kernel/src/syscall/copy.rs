@@ -80,16 +80,26 @@ fn offset_at(space: &AddressSpace, at: UserInOut<i64>) -> Result<Option<i64>> {
 
 pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut<i64>, len: usize) -> Result {
     let space = cx.space();
-    let at = offset_at(&space, offset)?;
-    let (from, to) = (cx.files().get(from.0)?, cx.files().get(to.0)?);
-    if !from.is_readable() || !to.is_writable() {
+    let at: Option<i64> = if offset.is_null() { None } else { Some(space.read_value(offset.addr)?) };
+    let from = cx.files().get(from.0)?;
+    if !from.is_readable() {
+        return Err(Errno::EBADF);
+    }
+    if at.is_some() && !from.file().is_seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    if at.is_some_and(|at| at < 0 || at.checked_add_unsigned(len as u64).is_none()) {
+        return Err(Errno::EINVAL);
+    }
+    let to = cx.files().get(to.0)?;
+    if !to.is_writable() {
         return Err(Errno::EBADF);
     }
     if to.flags().contains(OpenFlags::O_APPEND) {
         return Err(Errno::EINVAL);
     }
     if !from.file().is_seekable() {
-        return Err(if at.is_some() { Errno::ESPIPE } else { Errno::EINVAL });
+        return Err(Errno::EINVAL);
     }
     if from.attributes()?.kind == FileKind::Directory || at.is_some_and(i64::is_negative) {
         return Err(Errno::EINVAL);

@@ -9,7 +9,7 @@ use crate::abi::flags::{PATH_MAX, Whence};
 use crate::abi::structs::Dirent64;
 use crate::error::{Errno, Result};
 use crate::syscall::Context;
-use crate::vfs::{Entry, Follow, New, Reach};
+use crate::vfs::{Entry, FileKind, Follow, New, Reach};
 
 pub(super) fn mkdir(cx: &mut Context<'_>, path: UserPath, mode: Mode) -> Result {
     mkdirat(cx, Fd::CWD, path, mode)
@@ -81,6 +81,9 @@ const LISTING_MAX: usize = 64 * 1024;
 /// Fills a program's buffer with lines of a directory, each as `record` writes it; EINVAL if not even one fits.
 fn list(cx: &Context<'_>, dir: Fd, into: UserOutInt, record: impl Fn(&Entry) -> Vec<u8>) -> Result {
     let file = cx.files().get(dir.0)?;
+    if file.attributes()?.kind != FileKind::Directory {
+        return Err(Errno::ENOTDIR);
+    }
     let room = (into.len.cast_unsigned() as usize).min(LISTING_MAX);
     let mut bytes: Vec<u8> = Vec::new();
     // Where each line ends, and where the listing goes on behind it.

@@ -24,7 +24,7 @@ pub(super) fn epoll_create1(cx: &mut Context<'_>, flags: EpollFlags) -> Result {
     if flags.unknown() != 0 {
         return Err(Errno::EINVAL);
     }
-    let attributes = Attributes::anonymous(FileKind::Regular, 0o600, cx.kernel.next_anonymous_inode());
+    let attributes = Attributes::anonymous(FileKind::Nameless, 0o600, cx.kernel.next_anonymous_inode());
     let file =
         OpenFile::new(cx.kernel.mounts().admit()?, Epoll::new(attributes, cx.kernel.watches()), OpenFlags::O_RDWR);
     let close = CloseOnExec::when(flags.contains(EpollFlags::EPOLL_CLOEXEC));
@@ -64,6 +64,7 @@ pub(super) fn epoll_ctl(cx: &mut Context<'_>, set: Fd, op: EpollOp, file: Fd, ev
 
 /// Waits until `deadline_ns` and writes what came.
 fn wait(cx: &Context<'_>, set: Fd, into: UserMut<EpollEvent>, count_max: i32, deadline_ns: Option<u64>) -> Result {
+    let set = cx.files().get(set.0)?;
     let size = EpollEvent::size(super::ARCH);
     let count_max = usize::try_from(count_max).ok().filter(|&count| count > 0 && count <= i32::MAX as usize / size);
     let count_max = count_max.ok_or(Errno::EINVAL)?;
@@ -71,7 +72,6 @@ fn wait(cx: &Context<'_>, set: Fd, into: UserMut<EpollEvent>, count_max: i32, de
     if into.addr.checked_add(count_max * size).is_none_or(|end| end > space.end()) {
         return Err(Errno::EFAULT);
     }
-    let set = cx.files().get(set.0)?;
     let epoll = set.file().as_any().downcast_ref::<Epoll>().ok_or(Errno::EINVAL)?;
     let events = epoll.wait(count_max, deadline_ns)?;
     let mut bytes = vec![0; events.len() * size];

@@ -28,7 +28,7 @@ fn give(cx: &Context<'_>, file: Arc<dyn File>, never_waits: bool, close: bool) -
 }
 
 fn nameless(cx: &Context<'_>) -> Attributes {
-    Attributes::anonymous(FileKind::Regular, 0o600, cx.kernel.next_anonymous_inode())
+    Attributes::anonymous(FileKind::Nameless, 0o600, cx.kernel.next_anonymous_inode())
 }
 
 pub(super) fn eventfd(cx: &mut Context<'_>, count: u32) -> Result {

@@ -17,7 +17,8 @@ use crate::ipc::ring::{SIZE_LAST, SIZE_MAX};
 use crate::mm::{AddressSpace, PAGE_SIZE};
 use crate::syscall::Context;
 use crate::vfs::{
-    Beginning, Change, CloseOnExec, FileKind, IoctlContext, OpenFile, Path, Source, UserSink, UserSource,
+    Beginning, Change, CloseOnExec, FileKind, IoctlContext, OpenFile, Path, Sink as _, Source, TRANSFER_MAX, UserSink,
+    UserSource,
 };
 
 /// Buffers at most in one call, `IOV_MAX`.
@@ -34,9 +35,10 @@ fn buffers(space: &AddressSpace, addr: usize, count: usize) -> Result<Vec<(usize
         if one.iov_len > isize::MAX as usize {
             return Err(Errno::EINVAL);
         }
-        list.push((one.iov_base, one.iov_len));
+        // What is too much in sum is cut off later; one buffer alone, before anybody asks where it is.
+        let len = if count == 1 { one.iov_len.min(TRANSFER_MAX) } else { one.iov_len };
+        list.push((one.iov_base, len));
     }
-    // What is too much in sum is cut off later.
     list.iter().try_for_each(|&(addr, len)| check(space, addr, len))?;
     Ok(list)
 }
@@ -158,7 +160,8 @@ pub(super) fn readv(cx: &mut Context<'_>, file: Fd, into: UserIovecsOut) -> Resu
         return Err(Errno::EBADF);
     }
     let space = cx.space();
-    file.read(&mut UserSink::vectored(&*space, buffers(&space, into.addr, into.count)?))
+    let mut into = UserSink::vectored(&*space, buffers(&space, into.addr, into.count)?);
+    if into.remaining() == 0 { Ok(0) } else { file.read(&mut into) }
 }
 
 pub(super) fn writev(cx: &mut Context<'_>, file: Fd, from: UserIovecsIn) -> Result {
@@ -168,6 +171,9 @@ pub(super) fn writev(cx: &mut Context<'_>, file: Fd, from: UserIovecsIn) -> Resu
     }
     let space = cx.space();
     let mut from = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
+    if from.remaining() == 0 {
+        return Ok(0);
+    }
     told(cx, fitting(cx, &file, &mut from, None, file.flags()).and_then(|mut from| file.write(&mut from)))
 }
 
@@ -175,7 +181,7 @@ pub(super) fn pread64(cx: &mut Context<'_>, file: Fd, into: UserOut, offset: i64
     if offset < 0 {
         return Err(Errno::EINVAL);
     }
-    let file = cx.files().get(file.0)?;
+    let file = at_places(cx, file)?;
     let space = cx.space();
     if file.is_readable() {
         check(&space, into.addr, into.len)?;
@@ -187,7 +193,7 @@ pub(super) fn pwrite64(cx: &mut Context<'_>, file: Fd, from: UserIn, offset: i64
     if offset < 0 {
         return Err(Errno::EINVAL);
     }
-    let file = cx.files().get(file.0)?;
+    let file = at_places(cx, file)?;
     let space = cx.space();
     if file.is_writable() {
         check(&space, from.addr, from.len)?;
@@ -203,22 +209,16 @@ pub(super) fn preadv(cx: &mut Context<'_>, file: Fd, into: UserIovecsOut, offset
     if offset < 0 {
         return Err(Errno::EINVAL);
     }
-    let file = cx.files().get(file.0)?;
-    let space = cx.space();
-    file.pread(&mut UserSink::vectored(&*space, buffers(&space, into.addr, into.count)?), offset)
+    let file = at_places(cx, file)?;
+    read_buffers(cx, &file, into, Some(offset), RwFlags::empty())
 }
 
 pub(super) fn pwritev(cx: &mut Context<'_>, file: Fd, from: UserIovecsIn, offset: i64, _high: usize) -> Result {
     if offset < 0 {
         return Err(Errno::EINVAL);
     }
-    let file = cx.files().get(file.0)?;
-    let space = cx.space();
-    let mut from = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
-    told(
-        cx,
-        fitting(cx, &file, &mut from, Some(offset), file.flags()).and_then(|mut from| file.pwrite(&mut from, offset)),
-    )
+    let file = at_places(cx, file)?;
+    write_buffers(cx, &file, from, Some(offset), RwFlags::empty())
 }
 
 pub(super) fn preadv2(
@@ -232,14 +232,8 @@ pub(super) fn preadv2(
     if offset < -1 {
         return Err(Errno::EINVAL);
     }
-    let file = cx.files().get(file.0)?;
-    if !file.is_readable() {
-        return Err(Errno::EBADF);
-    }
-    let space = cx.space();
-    let mut sink = UserSink::vectored(&*space, buffers(&space, into.addr, into.count)?);
-    let flags = file.flags() | as_status(flags)?;
-    if offset == -1 { file.read_as(&mut sink, flags) } else { file.pread_as(&mut sink, offset, flags) }
+    let file = if offset == -1 { cx.files().get(file.0)? } else { at_places(cx, file)? };
+    read_buffers(cx, &file, into, Some(offset).filter(|at| *at >= 0), flags)
 }
 
 pub(super) fn pwritev2(
@@ -253,15 +247,43 @@ pub(super) fn pwritev2(
     if offset < -1 {
         return Err(Errno::EINVAL);
     }
+    let file = if offset == -1 { cx.files().get(file.0)? } else { at_places(cx, file)? };
+    write_buffers(cx, &file, from, Some(offset).filter(|at| *at >= 0), flags)
+}
+
+/// The file of a call that names a place in it: what has no places is refused before anything else.
+fn at_places(cx: &Context<'_>, file: Fd) -> Result<Arc<OpenFile>> {
     let file = cx.files().get(file.0)?;
+    if file.file().is_seekable() { Ok(file) } else { Err(Errno::ESPIPE) }
+}
+
+fn read_buffers(cx: &Context<'_>, file: &OpenFile, into: UserIovecsOut, at: Option<i64>, flags: RwFlags) -> Result {
+    if !file.is_readable() {
+        return Err(Errno::EBADF);
+    }
+    let space = cx.space();
+    let mut sink = UserSink::vectored(&*space, buffers(&space, into.addr, into.count)?);
+    if sink.remaining() == 0 {
+        return Ok(0);
+    }
+    let status = file.flags() | as_status(file, flags)?;
+    match at {
+        None => file.read_as(&mut sink, status),
+        Some(at) => file.pread_as(&mut sink, at, status),
+    }
+}
+
+fn write_buffers(cx: &Context<'_>, file: &OpenFile, from: UserIovecsIn, at: Option<i64>, flags: RwFlags) -> Result {
     if !file.is_writable() {
         return Err(Errno::EBADF);
     }
     let space = cx.space();
     let mut source = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
-    let status = file.flags() | as_status(flags)?;
-    let at = (offset != -1).then_some(offset);
-    let written = fitting(cx, &file, &mut source, at, status).and_then(|mut source| match at {
+    if source.remaining() == 0 {
+        return Ok(0);
+    }
+    let status = file.flags() | as_status(file, flags)?;
+    let written = fitting(cx, file, &mut source, at, status).and_then(|mut source| match at {
         None => file.write_as(&mut source, status),
         Some(at) => file.pwrite_as(&mut source, at, status),
     });
@@ -273,8 +295,12 @@ pub(super) fn pwritev2(
 }
 
 /// The status flags that a transfer's own flags stand for.
-fn as_status(flags: RwFlags) -> Result<OpenFlags> {
-    if flags.unknown() != 0 {
+fn as_status(file: &OpenFile, flags: RwFlags) -> Result<OpenFlags> {
+    // A directory takes none of them, and says so before it says what it is.
+    // And files in memory never say that they would have to wait.
+    let kind = if flags.is_empty() { None } else { Some(file.attributes()?.kind) };
+    let waits = flags.contains(RwFlags::RWF_NOWAIT) && kind == Some(FileKind::Regular);
+    if flags.unknown() != 0 || kind == Some(FileKind::Directory) || waits {
         return Err(Errno::EOPNOTSUPP);
     }
     let mut status = OpenFlags::empty();
@@ -309,8 +335,15 @@ pub(super) fn fallocate(cx: &mut Context<'_>, file: Fd, mode: FallocateMode, off
         return Err(Errno::EINVAL);
     }
     let (offset, len) = (offset.cast_unsigned(), len.cast_unsigned());
-    let punch = FallocateMode::FALLOC_FL_PUNCH_HOLE | FallocateMode::FALLOC_FL_KEEP_SIZE;
-    if !(mode.is_empty() || mode == punch || mode == FallocateMode::FALLOC_FL_KEEP_SIZE) {
+    let action = mode.difference(FallocateMode::FALLOC_FL_KEEP_SIZE);
+    let punches = mode.contains(FallocateMode::FALLOC_FL_PUNCH_HOLE);
+    let keeps = mode.contains(FallocateMode::FALLOC_FL_KEEP_SIZE);
+    if mode.unknown() != 0
+        || mode.contains(FallocateMode::FALLOC_FL_NO_HIDE_STALE)
+        || action.bits().count_ones() > 1
+        || (punches && !keeps)
+        || (keeps && action.intersects(FallocateMode::FALLOC_FL_COLLAPSE_RANGE | FallocateMode::FALLOC_FL_INSERT_RANGE))
+    {
         return Err(Errno::EOPNOTSUPP);
     }
     if !file.is_writable() {
@@ -324,6 +357,11 @@ pub(super) fn fallocate(cx: &mut Context<'_>, file: Fd, mode: FallocateMode, off
     }
     if offset.checked_add(len).is_none_or(|end| end > i64::MAX as u64) {
         return Err(Errno::EFBIG);
+    }
+    // What memory files know.
+    let punch = FallocateMode::FALLOC_FL_PUNCH_HOLE | FallocateMode::FALLOC_FL_KEEP_SIZE;
+    if !(mode.is_empty() || mode == punch || mode == FallocateMode::FALLOC_FL_KEEP_SIZE) {
+        return Err(Errno::EOPNOTSUPP);
     }
     if !mode.contains(FallocateMode::FALLOC_FL_KEEP_SIZE) {
         permit_len(cx, file.file().len()?, offset + len)?;

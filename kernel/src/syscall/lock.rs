@@ -10,7 +10,13 @@ use crate::vfs::{Block, Hold, OpenFile, Owner, Record};
 /// The last byte a lock can reach.
 const LAST: u64 = i64::MAX as u64;
 
+/// `LOCK_MAND` of flock(2), which Linux has forgotten but for saying yes to it.
+const LOCK_MAND: i32 = 32;
+
 pub(super) fn flock(cx: &mut Context<'_>, file: Fd, operation: FlockOperation) -> Result {
+    if operation.bits() as i32 & LOCK_MAND != 0 {
+        return Ok(0);
+    }
     let wish = match operation.difference(FlockOperation::LOCK_NB) {
         FlockOperation::LOCK_SH => Some(Hold::Shared),
         FlockOperation::LOCK_EX => Some(Hold::Exclusive),

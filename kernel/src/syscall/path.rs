@@ -14,15 +14,15 @@ pub(super) fn text(cx: &Context<'_>, path: UserPath) -> Result<Vec<u8>> {
     cx.space().read_string(path.0, PATH_MAX as usize)
 }
 
-/// Where a relative path begins: EBADF and ENOTDIR count only for those.
+/// Where a relative path begins: EBADF and ENOTDIR count only for those, and ENOENT for an empty path before them.
 pub(super) fn start(cx: &Context<'_>, dir: Fd, path: &[u8]) -> Result<Option<Path>> {
+    if path.is_empty() {
+        return Err(Errno::ENOENT);
+    }
     if dir == Fd::CWD || path.first() == Some(&b'/') {
         return Ok(None);
     }
     let file = cx.files().get_place(dir.0)?;
-    if path.is_empty() {
-        return Ok(None);
-    }
     let path = file.path().ok_or(Errno::ENOTDIR)?;
     if path.inode.kind() == FileKind::Directory { Ok(Some(path.clone())) } else { Err(Errno::ENOTDIR) }
 }
@@ -39,10 +39,25 @@ pub(super) fn open(cx: &mut Context<'_>, path: UserPath, flags: OpenFlags, mode:
 }
 
 pub(super) fn openat(cx: &mut Context<'_>, dir: Fd, path: UserPath, flags: OpenFlags, mode: Mode) -> Result {
+    // What O_PATH does not know it does not see.
+    let of_path = OpenFlags::O_PATH | OpenFlags::O_DIRECTORY | OpenFlags::O_NOFOLLOW | OpenFlags::O_CLOEXEC;
+    let flags = if flags.contains(OpenFlags::O_PATH) { flags & of_path } else { flags };
+    let is_directory = flags.contains(OpenFlags::O_DIRECTORY);
+    if flags.intersects(OpenFlags::O_TMPFILE.difference(OpenFlags::O_DIRECTORY)) {
+        let writes = flags.intersects(OpenFlags::O_WRONLY | OpenFlags::O_RDWR);
+        if !is_directory || !writes || flags.contains(OpenFlags::O_CREAT) {
+            return Err(Errno::EINVAL);
+        }
+    } else if is_directory && flags.contains(OpenFlags::O_CREAT) {
+        return Err(Errno::EINVAL);
+    }
     let path = text(cx, path)?;
     let request = OpenRequest { flags, mode: u32::from(mode.0) };
     let at = start(cx, dir, &path)?;
     let file = cx.fs().open(at.as_ref(), &path, request, &cx.thread.identity())?;
+    if flags.contains(OpenFlags::O_DIRECT) && file.attributes()?.kind != FileKind::Regular {
+        return Err(Errno::EINVAL);
+    }
     if flags.contains(OpenFlags::O_TRUNC) && !flags.contains(OpenFlags::O_PATH) {
         super::file::shortened(cx, file.identity(), 0);
     }
@@ -143,7 +158,7 @@ pub(super) fn linkat(
         return Err(Errno::EINVAL);
     }
     let follow = if flags.contains(AtFlags::AT_SYMLINK_FOLLOW) { Follow::Yes } else { Follow::No };
-    let (old, new) = (text(cx, old)?, text(cx, new)?);
+    let old = text(cx, old)?;
     let who = cx.thread.identity();
     let source = if old.is_empty() && flags.contains(AtFlags::AT_EMPTY_PATH) {
         super::attr::opened(cx, old_dir)?.ok_or(Errno::EXDEV)?
@@ -151,6 +166,7 @@ pub(super) fn linkat(
         let at = start(cx, old_dir, &old)?;
         cx.fs().resolve(at.as_ref(), &old, follow, &who)?
     };
+    let new = text(cx, new)?;
     let at = start(cx, new_dir, &new)?;
     cx.fs().link(&source, at.as_ref(), &new, &who).map(|()| 0)
 }
@@ -213,8 +229,10 @@ pub(super) fn renameat2(
     if flags.unknown() != 0 || (flags.contains(RenameFlags::RENAME_EXCHANGE) && flags.intersects(alone)) {
         return Err(Errno::EINVAL);
     }
-    let (old, new) = (text(cx, old)?, text(cx, new)?);
-    let (old_at, new_at) = (start(cx, old_dir, &old)?, start(cx, new_dir, &new)?);
+    let old = text(cx, old)?;
+    let old_at = start(cx, old_dir, &old)?;
+    let new = text(cx, new)?;
+    let new_at = start(cx, new_dir, &new)?;
     let who = cx.thread.identity();
     cx.fs().rename((old_at.as_ref(), &old), (new_at.as_ref(), &new), flags, &who).map(|()| 0)
 }
@@ -230,7 +248,9 @@ pub(super) fn mknodat(cx: &mut Context<'_>, dir: Fd, path: UserPath, mode: Mode,
         FileKind::Symlink => return Err(Errno::EINVAL),
         kind @ (FileKind::Char | FileKind::Block) => {
             if !cx.thread.identity().may_override {
-                return Err(Errno::EPERM);
+                let path = text(cx, path)?;
+                let at = start(cx, dir, &path)?;
+                return Err(cx.fs().refusal(at.as_ref(), &path, &cx.thread.identity()));
             }
             New::Special(kind, u64::from(device))
         }

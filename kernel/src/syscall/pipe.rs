@@ -19,7 +19,9 @@ pub(super) fn pipe2(cx: &mut Context<'_>, ends: UserMut<Fd>, flags: PipeFlags) -
     let mounts = cx.kernel.mounts();
     let shares = (mounts.admit()?, mounts.admit()?);
     let pipe = Pipe::new(cx.kernel.machine());
+    let who = cx.thread.identity();
     let attributes = Attributes::anonymous(FileKind::Fifo, 0o600, cx.kernel.next_anonymous_inode());
+    let attributes = Attributes { uid: who.uid, gid: who.gid, ..attributes };
     let (read, write) = (pipe.end(Direction::Read, attributes), pipe.end(Direction::Write, attributes));
     let waits = if flags.contains(PipeFlags::O_NONBLOCK) { OpenFlags::O_NONBLOCK } else { OpenFlags::empty() };
     let close = CloseOnExec::when(flags.contains(PipeFlags::O_CLOEXEC));

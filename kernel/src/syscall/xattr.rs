@@ -19,10 +19,15 @@ fn name_of(cx: &Context<'_>, name: UserName) -> Result<Vec<u8>> {
     }
 }
 
-fn value_of(cx: &Context<'_>, value: UserIn, flags: XattrFlags) -> Result<Vec<u8>> {
+/// The name and the value of an attribute to be set.
+fn given(cx: &Context<'_>, name: UserName, value: UserIn, flags: XattrFlags) -> Result<(Vec<u8>, Vec<u8>)> {
     if flags.unknown() != 0 {
         return Err(Errno::EINVAL);
     }
+    Ok((name_of(cx, name)?, value_of(cx, value)?))
+}
+
+fn value_of(cx: &Context<'_>, value: UserIn) -> Result<Vec<u8>> {
     if value.len > XATTR_SIZE_MAX as usize {
         return Err(Errno::E2BIG);
     }
@@ -69,7 +74,7 @@ fn remove(cx: &Context<'_>, place: &Path, name: &[u8]) -> Result {
 }
 
 pub(super) fn setxattr(cx: &mut Context<'_>, at: UserPath, name: UserName, value: UserIn, flags: XattrFlags) -> Result {
-    let (name, value) = (name_of(cx, name)?, value_of(cx, value, flags)?);
+    let (name, value) = given(cx, name, value, flags)?;
     set(cx, &path::resolve(cx, Fd::CWD, at, Follow::Yes)?, &name, &value, flags)
 }
 
@@ -80,12 +85,12 @@ pub(super) fn lsetxattr(
     value: UserIn,
     flags: XattrFlags,
 ) -> Result {
-    let (name, value) = (name_of(cx, name)?, value_of(cx, value, flags)?);
+    let (name, value) = given(cx, name, value, flags)?;
     set(cx, &path::resolve(cx, Fd::CWD, at, Follow::No)?, &name, &value, flags)
 }
 
 pub(super) fn fsetxattr(cx: &mut Context<'_>, file: Fd, name: UserName, value: UserIn, flags: XattrFlags) -> Result {
-    let (name, value) = (name_of(cx, name)?, value_of(cx, value, flags)?);
+    let (name, value) = given(cx, name, value, flags)?;
     set(cx, &place_of(cx, file)?, &name, &value, flags)
 }
 

@@ -24,6 +24,8 @@ pub enum FileKind {
     Fifo,
     /// A socket.
     Socket,
+    /// None of these: what has no name anywhere, such as an eventfd.
+    Nameless,
 }
 
 impl FileKind {
@@ -51,6 +53,7 @@ impl FileKind {
             Self::Block => abi::S_IFBLK,
             Self::Fifo => abi::S_IFIFO,
             Self::Socket => abi::S_IFSOCK,
+            Self::Nameless => 0,
         })
     }
 

@@ -208,7 +208,7 @@ impl FsContext {
             FileKind::Fifo | FileKind::Char | FileKind::Block if found.inode.is_outside() => Err(Errno::ENXIO),
             kind @ (FileKind::Char | FileKind::Block) => self.mounts.devices()?.open_device(kind, rdev, flags),
             FileKind::Fifo => self.mounts.devices()?.open_fifo(&found.inode, flags),
-            FileKind::Socket | FileKind::Symlink => Err(Errno::ENXIO),
+            FileKind::Socket | FileKind::Symlink | FileKind::Nameless => Err(Errno::ENXIO),
         }
     }
 
@@ -272,17 +272,34 @@ impl FsContext {
 
     /// mkdir(2), mknod(2), symlink(2): makes what was not there. The umask is applied to `mode`, but for links.
     pub fn make(&self, at: Option<&Path>, path: &[u8], new: New<'_>, mode: u32, who: &Identity) -> Result<()> {
+        let (dir, name) = self.free_name(at, path, new == New::Directory, who)?;
+        let mode = if matches!(new, New::Symlink(_)) { 0o777 } else { mode & 0o7777 & !self.umask() };
+        dir.inode.create(&name, &Make { new, mode, uid: who.uid, gid: who.gid }).map(drop)
+    }
+
+    /// Where a new name would be that may be made.
+    fn free_name(
+        &self,
+        at: Option<&Path>,
+        path: &[u8],
+        may_be_slashed: bool,
+        who: &Identity,
+    ) -> Result<(Path, Vec<u8>)> {
         let (dir, last) = self.parent_of(at, path, who)?;
         let Last::Name(name, is_slashed) = last else { return Err(Errno::EEXIST) };
         match dir.inode.lookup(&name) {
             Ok(_) => return Err(Errno::EEXIST),
-            Err(Errno::ENOENT) if is_slashed && new != New::Directory => return Err(Errno::ENOENT),
+            Err(Errno::ENOENT) if is_slashed && !may_be_slashed => return Err(Errno::ENOENT),
             Err(Errno::ENOENT) => {}
             Err(errno) => return Err(errno),
         }
         permit_change(&dir, who)?;
-        let mode = if matches!(new, New::Symlink(_)) { 0o777 } else { mode & 0o7777 & !self.umask() };
-        dir.inode.create(&name, &Make { new, mode, uid: who.uid, gid: who.gid }).map(drop)
+        Ok((dir, name))
+    }
+
+    /// Why something is not made that takes privilege: whatever is wrong with its name comes first.
+    pub fn refusal(&self, at: Option<&Path>, path: &[u8], who: &Identity) -> Errno {
+        self.free_name(at, path, false, who).err().unwrap_or(Errno::EPERM)
     }
 
     /// link(2): another name for what `old` is.

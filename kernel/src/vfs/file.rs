@@ -128,6 +128,10 @@ pub trait File: Send + Sync {
     fn seek_data(&self, from: u64) -> Result<u64> {
         if from < self.len()? { Ok(from) } else { Err(Errno::ENXIO) }
     }
+    /// Whether lseek(2) succeeds although there is no offset.
+    fn seeks_in_vain(&self) -> bool {
+        false
+    }
     /// The first byte at or behind `from` in a hole, which the end is; ENXIO.
     fn seek_hole(&self, from: u64) -> Result<u64> {
         let len = self.len()?;

@@ -31,6 +31,7 @@ pub use mount::{Mount, MountTable};
 pub use open_file::OpenFile;
 pub use path::{Path, Reach};
 pub use quota::{Quota, Share};
+pub(crate) use transfer::TRANSFER_MAX;
 pub use transfer::{Beginning, Sink, SliceSink, SliceSource, Source, UserSink, UserSource};
 pub use walk::{Follow, Last};
 

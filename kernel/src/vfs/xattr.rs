@@ -48,7 +48,15 @@ fn permit(place: &Path, name: &[u8], access: Access, who: &Identity, is_admin: b
         }
         found.permit(who, access)?;
     }
-    match space(name)? {
+    let space = match space(name) {
+        Ok(space) => space,
+        Err(errno) => {
+            // The file's own permissions come before whether there is such an attribute.
+            found.permit(who, access)?;
+            return Err(errno);
+        }
+    };
+    match space {
         Space::Security if writes && !is_admin => Err(Errno::EPERM),
         Space::User | Space::Trusted | Space::Security => Ok(()),
     }
