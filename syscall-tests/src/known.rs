@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use programs::Program;
+
 use crate::oracle::judge::Difference;
 
 /// A case that a subject does not pass, and why that is as it should be.
@@ -18,8 +20,10 @@ pub struct Known {
 /// A difference between what a generated program comes to on Linux and on Orrery, and why that is as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
-    /// The row in whose answer they differ; or `signal`, `status`, `tree`, `time`, `end`.
+    /// The row in whose answer they differ; or `signal`, `status`, `tree`, `time`, `end`; or `*` for any.
     pub row: String,
+    /// Part of the call as the story writes it; empty if it may be any.
+    pub call: String,
     /// Part of the line that Linux's record has there.
     pub linux: String,
     /// Part of the line that Orrery's has.
@@ -31,10 +35,12 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    /// Whether this is what a difference is.
-    pub fn is(&self, difference: &Difference) -> bool {
+    /// Whether this is what a program's difference is.
+    pub fn is(&self, program: &Program, difference: &Difference) -> bool {
         let [linux, orrery] = difference.lines();
-        difference.about() == self.row && linux.contains(&self.linux) && orrery.contains(&self.orrery)
+        let is_row = self.row == "*" || difference.about() == self.row;
+        let is_call = self.call.is_empty() || difference.call(program).is_some_and(|call| call.contains(&self.call));
+        is_row && is_call && linux.contains(&self.linux) && orrery.contains(&self.orrery)
     }
 }
 
@@ -74,6 +80,7 @@ fn read(text: &str) -> Result<(Vec<Known>, Vec<Accepted>), Malformed> {
             } else {
                 accepted.push(Accepted {
                     row: field("row")?,
+                    call: entry.get("call").map_or(Ok(String::new()), |_| field("call"))?,
                     linux: field("linux")?,
                     orrery: field("orrery")?,
                     reason: field("reason")?,

@@ -31,6 +31,8 @@ pub const GROUND_PAGES: usize = 16;
 const GROUND: usize = BODIES_MAX * (SCRATCH + PAGE) + GROUND_PAGES * PAGE;
 /// A program's memory.
 pub const ARENA: usize = GROUND + 2 * GROUND_PAGES * PAGE;
+/// Where a program's memory is to be, if nothing else is there.
+const ARENA_HINT: usize = 0x10_0000_0000;
 /// An address that no program can have.
 const WILD: usize = 0xffff_8000_0000_1000;
 /// What is in memory before a call fills it.
@@ -40,7 +42,8 @@ pub const KEPT_MAX: usize = 64;
 
 /// Maps a program's memory and makes readable what is to be so.
 pub fn map(sys: &dyn Sys) -> Result {
-    let arena = sys.mmap(0, ARENA, 0, 0x22, Fd(-1), 0)?;
+    // Far from where user memory ends, so that what is behind it is the same everywhere.
+    let arena = sys.mmap(ARENA_HINT, ARENA, 0, 0x22, Fd(-1), 0)?;
     for body in 0..BODIES_MAX {
         sys.mprotect(scratch(arena, body), SCRATCH, 3)?;
     }

@@ -88,6 +88,8 @@ impl Taking<'_> {
         loop {
             let len = sys.getdents64(directory, own + ANSWER, CONTENT_MAX)?;
             if len == 0 {
+                // Files with two names change as they are told.
+                names.sort();
                 return Ok(names);
             }
             let bytes = sys.bytes(own + ANSWER, len);

@@ -1,8 +1,8 @@
 //! The ground that both subjects stand on: who runs programs, where, and what they may use. All of it is made by system
 //! calls, so that it is the same on both.
 
-use kernel_abi::flags::{CloseRangeFlags, DupFlags, OpenFlags, PrctlOption, Resource, SigHow};
-use kernel_abi::structs::{Rlimit, Sigaction};
+use kernel_abi::flags::{CloseRangeFlags, DupFlags, OpenFlags, PrctlOption, Resource, SigHow, StackFlags};
+use kernel_abi::structs::{Rlimit, Sigaction, StackT};
 use kernel_abi::{Calls as _, Errno, Fd, Gid, Mode, Pid, Result, SigSet, Signal, Sys, Uid};
 
 /// The user and the group that programs run as: nobody in particular, without any capability.
@@ -64,6 +64,8 @@ pub fn prepare(sys: &dyn Sys) -> Result<()> {
     sys.store(page, &[CAPABILITIES_VERSION, 0]);
     sys.store(page + 64, &[0_u32; 6]);
     sys.capset(page, page + 64)?;
+    // Who changed users owns less of /proc.
+    sys.prctl(PrctlOption::PR_SET_DUMPABLE, 1, 0, 0, 0)?;
     sys.prctl(PrctlOption::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)?;
     sys.poke(page, &[0; 4096]);
     Ok(())
@@ -78,6 +80,9 @@ fn signals(sys: &dyn Sys) -> Result<()> {
             sys.rt_sigaction(number, page, 0, 8)?;
         }
     }
+    // Rust's runtime has one.
+    sys.store(page, &StackT { ss_flags: StackFlags::SS_DISABLE.bits(), ..StackT::default() });
+    sys.sigaltstack(page, 0)?;
     sys.store(page, &SigSet::EMPTY);
     sys.rt_sigprocmask(SigHow::SIG_SETMASK, page, 0, 8).map(drop)
 }

@@ -1,6 +1,6 @@
 //! Holds what a program came to on Orrery against what it came to on the host, line by line.
 
-use programs::Transcript;
+use programs::{Program, Transcript};
 
 use super::wire::Answer;
 
@@ -104,6 +104,17 @@ impl Difference {
         let host = self.host.lines.get(self.at);
         let orrery = self.orrery.lines.get(self.at);
         host.or(orrery).map_or("end", |line| line.about.as_str())
+    }
+
+    /// The call that differs, as a story writes it.
+    pub fn call(&self, program: &Program) -> Option<String> {
+        let of_host = &self.host.lines;
+        let line = of_host.get(self.at).or_else(|| self.orrery.lines.get(self.at))?;
+        let body = line.text.split('|').next()?;
+        let is_step = |line: &&Line| line.about != "signal" && line.text.split('|').next() == Some(body);
+        let step = of_host.iter().take(self.at).filter(is_step).count();
+        let steps = program.body(body.parse().ok()?)?.get(step)?;
+        Some(Program { family: program.family, steps: vec![steps.clone()] }.to_string())
     }
 
     /// The kind of the difference: what it is about and how both answered, without arguments.

@@ -69,8 +69,8 @@ pub fn main() -> std::result::Result<(), String> {
     if status == 0 { Ok(()) } else { Err(format!("the sandbox ended with {status:#x}")) }
 }
 
-/// Root is root, and everybody else is nobody that the host knows.
-const ALL_USERS: &str = "0 0 1\n1 100001 65534\n";
+/// Everybody is who they are. What runs programs has no capability, and sees nothing of the host.
+const ALL_USERS: &str = "0 0 4294967295\n";
 
 /// Says who the users of a process's new name space are.
 fn map_users(pid: usize, map: &str, groups_may_change: bool) -> io::Result<()> {
@@ -114,12 +114,13 @@ fn furnish(sys: &Native) -> std::result::Result<(), String> {
     mount("none", "/", "", MountFlags::MS_REC | MountFlags::MS_PRIVATE, "")?;
     // Anything that is a directory will do.
     mount("orrery", "/tmp", "tmpfs", no_devices, FILES_MAX)?;
-    for (name, mode) in [("dev", 0o755), ("proc", 0o555), ("sys", 0o755), ("tmp", 0o1777), ("home", 0o755)] {
+    for (name, mode) in [("dev", 0o755), ("proc", 0o755), ("sys", 0o755), ("tmp", 0o1777), ("home", 0o755)] {
         let path = at(0, &format!("/tmp/{name}"));
         sys.mkdirat(Fd::CWD, path, Mode(mode))
             .and_then(|_| sys.fchmodat(Fd::CWD, path, Mode(mode)))
             .map_err(|errno| format!("no /{name}: {errno:?}"))?;
     }
+    mount("devices", "/tmp/dev", "tmpfs", no_devices, "mode=755")?;
     for name in DEVICES {
         let target = format!("/tmp/dev/{name}");
         let file = sys
@@ -128,6 +129,9 @@ fn furnish(sys: &Native) -> std::result::Result<(), String> {
         let _ = sys.close(file);
         mount(&format!("/dev/{name}"), &target, "", MountFlags::MS_BIND, "")?;
     }
+    // A program has to come from somewhere.
+    let _ = fs::write("/tmp/init", "")
+        .and_then(|()| fs::set_permissions("/tmp/init", std::os::unix::fs::PermissionsExt::from_mode(0o755)));
     // Not where a host hides parts of its own /proc. Programs then find none.
     let _ = mount("proc", "/tmp/proc", "proc", no_devices, "");
     let moved = || -> Result {

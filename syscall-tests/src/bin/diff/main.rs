@@ -81,7 +81,7 @@ fn replay(oracle: &mut Oracle, text: &str) -> Result<bool, String> {
         Verdict::Unjudged(why) => Err(why),
         Verdict::Differs(difference) => {
             println!("{}", story::story(&program, &difference));
-            match oracle.acceptance(&difference) {
+            match oracle.acceptance(&program, &difference) {
                 Some(index) => println!("accepted: {}", oracle.accepted()[index].reason),
                 None => return Ok(false),
             }
