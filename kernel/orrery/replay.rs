@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -67,9 +66,11 @@ fn streams() -> [&'static str; 3] {
 fn environment() -> String {
     let mut variables: Vec<_> = std::env::vars_os().filter(|(name, _)| name != "_" && name != "OLDPWD").collect();
     variables.sort();
-    let mut hasher = DefaultHasher::new();
-    variables.hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+    let bytes = variables.iter().flat_map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes(), b"\0"]).flatten();
+    // FNV-1a: the same in every build.
+    let hash =
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+    format!("{hash:016x}")
 }
 
 /// A recorded run.
@@ -102,10 +103,10 @@ impl Recorded {
         if started["seed"].is_null() {
             return Err(refuse("not replayable: the run had no --seed"));
         }
-        if let (Some(reason), Some(step)) = (run["doubt"]["reason"].as_str(), run["doubt"]["step"].as_u64()) {
-            if line.to.is_none_or(|to| to > step) {
-                eprintln!("orrery: not replayable behind step {step}: {reason}");
-            }
+        if let (Some(reason), Some(step)) = (run["doubt"]["reason"].as_str(), run["doubt"]["step"].as_u64())
+            && line.to.is_none_or(|to| to > step)
+        {
+            eprintln!("orrery: not replayable behind step {step}: {reason}");
         }
         if started["environment"].as_str() != Some(&environment()) {
             eprintln!("orrery: the environment is not the one of the recorded run, which the program may see");
