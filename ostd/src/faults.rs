@@ -6,6 +6,7 @@
 //!
 //! Frames and stacks fail, the kernel's heap does not: limits keep it from running out.
 
+mod folder;
 mod plan;
 
 use alloc::collections::BTreeMap;
@@ -15,6 +16,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use ostd_hal::Hal as _;
 
+pub use folder::UnreliableFolder;
 #[cfg(any(test, feature = "tests"))]
 pub(crate) use plan::tests;
 pub use plan::{FaultKind, FaultPlan, Malformed, Place, Strike};

@@ -81,7 +81,7 @@ pub fn run_here(work: Work, seed: u64, seat: &Seat) -> std::result::Result<Answe
 /// As [`run_here`], on a machine of any kind.
 pub fn run_on(config: &HostedConfig, work: &Work, seat: &Seat) -> std::result::Result<Answers, String> {
     let machine = seat.take(&HostedConfig { engine: Engine::Scripted, ..config.clone() })?;
-    let ran = run_through(work, machine, usize::MAX);
+    let ran = run_through(work, machine, Root::Empty, usize::MAX);
     match (machine::judge(ran.outcome), ran.failure) {
         (Ok(()), None) => Ok(ran.answers),
         (_, Some(failure)) => Err(format!("{failure}\n{}", ran.output)),
@@ -108,7 +108,7 @@ pub struct Ran {
 
 /// Runs a function in a kernel on `machine`. A process of it that makes a call after `calls_max` of them ends instead: it
 /// waits for something that will not happen, and does not sleep over it.
-pub fn run_through(work: &Work, machine: Machine, calls_max: usize) -> Ran {
+pub fn run_through(work: &Work, machine: Machine, root: Root, calls_max: usize) -> Ran {
     let program = Arc::new(Program { calls_left: AtomicUsize::new(calls_max), ..Program::default() });
     let entry = {
         let (program, work) = (Arc::clone(&program), Arc::clone(work));
@@ -117,13 +117,7 @@ pub fn run_through(work: &Work, machine: Machine, calls_max: usize) -> Ran {
     let (stdio, output) = machine::stdio();
     let booted = Kernel::boot(
         machine,
-        Boot {
-            root: Root::Empty,
-            stdio,
-            first: First::Program,
-            devices: Devices::default(),
-            strace: machine::strace(),
-        },
+        Boot { root, stdio, first: First::Program, devices: Devices::default(), strace: machine::strace() },
     );
     let outcome = match booted {
         Err(errno) => (Ok(Ending::NotStarted(errno)), Ok(Report { poisoned: false, lived_ns: 0 })),

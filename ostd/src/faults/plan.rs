@@ -16,15 +16,13 @@ pub enum FaultKind {
     Signal,
     /// A sleep: it is woken once for nothing.
     Wake,
-    /// A request to the shared folder: EIO, and a read is short.
+    /// A request to an [`UnreliableFolder`](super::UnreliableFolder): EIO, or a short read.
     Folder,
-    /// A request to a disk: it fails, and a write is torn.
-    Disk,
 }
 
 impl FaultKind {
     /// Each of them.
-    pub const ALL: [Self; 6] = [Self::Memory, Self::Copy, Self::Signal, Self::Wake, Self::Folder, Self::Disk];
+    pub const ALL: [Self; 5] = [Self::Memory, Self::Copy, Self::Signal, Self::Wake, Self::Folder];
 
     /// What a plan's text calls it.
     pub const fn name(self) -> &'static str {
@@ -34,7 +32,6 @@ impl FaultKind {
             Self::Signal => "signal",
             Self::Wake => "wake",
             Self::Folder => "folder",
-            Self::Disk => "disk",
         }
     }
 }

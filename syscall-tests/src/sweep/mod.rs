@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use kernel::kernel::Ending;
+use kernel::kernel::{Ending, Root};
 use ostd::RunEnd;
 use ostd::faults::{FaultKind, FaultPlan, Place, Reached, Strike};
 
@@ -164,7 +164,7 @@ fn run_all(case: &'static Case, plans: &[Planned], seed: u64) -> (Vec<Ended>, Op
     let whole = machine::within(CASE_MAX, move |seat| {
         for (plan, _) in plans_there {
             let machine = seat.take_with(&scripted::config(seed), plan.clone())?;
-            let ran = scripted::run_through(&work, machine.clone(), CALLS_MAX);
+            let ran = scripted::run_through(&work, machine.clone(), Root::Empty, CALLS_MAX);
             let verdict = judge(&plan, &ran, &machine, || machine::panics().join("\n"));
             let is_over = matches!(ran.outcome.0, Ok(Ending::Stopped));
             lock(&done_there).push((verdict, machine.faults().reached(), machine.faults().struck()));
@@ -269,12 +269,18 @@ fn is_swept(kind: FaultKind) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{FaultPlan, Verdict, judge};
+    use std::sync::Arc;
+
+    use super::{CALLS_MAX, FaultKind, FaultPlan, Strike, Verdict, judge};
     use crate::machine::Outcome;
     use crate::rows::Answers;
     use crate::scripted;
-    use kernel::kernel::{Ending, Report};
+    use kernel::kernel::{Ending, Report, Root};
+    use kernel_abi::flags::OpenFlags;
+    use kernel_abi::{Calls as _, Fd};
+    use ostd::faults::UnreliableFolder;
     use ostd::hosted::Hosted;
+    use ostd::hosted::folder::{HostFolder, Writable};
     use ostd::{Machine, MachineConfig, RunEnd};
 
     fn verdict(outcome: Outcome, keep: bool) -> Verdict {
@@ -294,5 +300,49 @@ mod tests {
         assert!(story.contains("sweep/mod.rs"), "{story}");
         let panicked = Err(RunEnd::Panicked(Box::new("planted")));
         assert!(matches!(verdict((panicked, clean()), false), Verdict::Defect(story) if story.contains("planted")));
+    }
+
+    /// Reads this very file, and the names beside it, from the host's.
+    fn reads(sys: &dyn kernel_abi::sys::Sys) -> crate::cases::Outcome {
+        let (page, here) = (sys.page(), concat!(env!("CARGO_MANIFEST_DIR"), "/src/sweep"));
+        let file = sys.openat(Fd::CWD, sys.path(page, &format!("{here}/mod.rs")), OpenFlags::O_RDONLY, 0)?;
+        while sys.read(Fd(file as i32), page + 1024, 2048)? > 0 {}
+        let folder = sys.openat(Fd::CWD, sys.path(page, here), OpenFlags::O_RDONLY, 0)?;
+        while sys.getdents64(Fd(folder as i32), page + 1024, 2048)? > 0 {}
+        Ok(())
+    }
+
+    /// Each request fails once, with EIO and by coming short.
+    #[test]
+    fn a_kernel_survives_what_becomes_of_its_shared_folder() {
+        let run = |plan: FaultPlan| {
+            let backend = Hosted::new(&scripted::config(0)).expect("the host has memory");
+            let machine = Machine::new(backend, MachineConfig { faults: plan.clone(), ..MachineConfig::default() });
+            let host = HostFolder::open(std::path::Path::new("/"), Writable::No).expect("the host's root");
+            let root = Root::Folder(Arc::new(UnreliableFolder::new(&machine, Arc::new(host))));
+            let work: scripted::Work = Arc::new(reads);
+            let ran = scripted::run_through(&work, machine.clone(), root, CALLS_MAX);
+            (judge(&plan, &ran, &machine, String::new), machine.faults().struck(), machine.faults().reached())
+        };
+        let never = FaultPlan::default().with(FaultKind::Folder, Strike::Never);
+        let (quiet, _, reached) = run(never);
+        assert!(matches!(quiet, Verdict::Unharmed));
+        let requests: u64 = reached.iter().map(|one| one.hits).sum();
+        assert!(requests > 8, "{requests}");
+        let mut harmed = 0;
+        for nth in 0..requests {
+            for copied in [0, 100] {
+                let mut plan = FaultPlan::default().with(FaultKind::Folder, Strike::Nth(nth));
+                plan.copied = copied;
+                let (verdict, struck, _) = run(plan.clone());
+                assert_eq!(struck, 1, "{plan}");
+                match verdict {
+                    Verdict::Defect(story) => panic!("{plan}: {story}"),
+                    Verdict::Harmed => harmed += 1,
+                    _ => {}
+                }
+            }
+        }
+        assert!(harmed > 8, "{harmed}");
     }
 }
