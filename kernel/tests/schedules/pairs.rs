@@ -1,4 +1,5 @@
 //! Two system calls of two threads on two CPUs, in every schedule with two preemptions at most: what must hold in all.
+#![expect(clippy::disallowed_types, reason = "what two programs of a test share is of the host, not of a kernel")]
 
 use std::sync::{Arc, Mutex, PoisonError};
 
