@@ -176,7 +176,7 @@ fn raw_keys() -> Result<(), Failed> {
 }
 
 fn vi() -> Result<(), Failed> {
-    let mut sitting = Sitting::with(&["sh", "-c", "cd /tmp; busybox vi new; cat new"])?;
+    let mut sitting = Sitting::with(&["sh", "-c", "cd $(mktemp -d); busybox vi new; cat new"])?;
     sitting.sees("new")?.types("ione\rtwo\x1b")?.sees("- new [Modified]")?.types(":wq\r")?;
     let end = sitting.ends()?;
     assert!(end.status == 0 && end.seen.ends_with("one\r\ntwo\r\n"), "{:?}", end.seen);
