@@ -187,6 +187,9 @@ fn set_times(cx: &Context<'_>, dir: Fd, path: UserPath, times: Option<[Timespec;
     if wanted.iter().all(|time| time.tv_nsec == i64::from(UTIME_OMIT)) {
         return Ok(0);
     }
+    if !(AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH).contains(flags) {
+        return Err(Errno::EINVAL);
+    }
     let (before, place) = if path.0 == 0 && dir != Fd::CWD {
         let file = cx.files().get(dir.0)?;
         (file.attributes()?, file.path().cloned())
@@ -226,9 +229,6 @@ pub(super) fn utimensat(
     flags: AtFlags,
 ) -> Result {
     let times = if times.is_null() { None } else { Some(cx.space().read_value::<[Timespec; 2]>(times.addr)?) };
-    if !(AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH).contains(flags) {
-        return Err(Errno::EINVAL);
-    }
     set_times(cx, dir, path, times, flags)
 }
 

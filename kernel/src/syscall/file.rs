@@ -84,6 +84,9 @@ pub(super) fn room(cx: &Context<'_>, file: &OpenFile, at: Option<i64>, len: usiz
     } else {
         at.map_or_else(|| file.seek(0, Whence::SEEK_CUR), |at| Ok(at.cast_unsigned()))?
     };
+    if len > (i64::MAX as u64).saturating_sub(at) as usize {
+        return Err(Errno::EINVAL);
+    }
     let room = limit.checked_sub(at).filter(|room| *room > 0).ok_or(Errno::EFBIG)?;
     Ok(len.min(usize::try_from(room).unwrap_or(usize::MAX)))
 }
@@ -319,7 +322,11 @@ pub(super) fn ftruncate(cx: &mut Context<'_>, file: Fd, len: i64) -> Result {
     if !file.is_writable() || !file.file().is_seekable() {
         return file.truncate(len).map(|()| 0);
     }
-    let before = file.attributes()?.size;
+    let found = file.attributes()?;
+    if found.kind != FileKind::Regular {
+        return file.truncate(len).map(|()| 0);
+    }
+    let before = found.size;
     permit_len(cx, before, len)?;
     disarm(cx, file.path())?;
     file.truncate(len)?;

@@ -231,9 +231,13 @@ pub(super) fn renameat2(
     }
     let old = text(cx, old)?;
     let old_at = start(cx, old_dir, &old)?;
-    let new = text(cx, new)?;
-    let new_at = start(cx, new_dir, &new)?;
     let who = cx.thread.identity();
+    let new = text(cx, new).and_then(|new| Ok((start(cx, new_dir, &new)?, new)));
+    let (new_at, new) = match new {
+        Ok(found) => found,
+        // What is wrong on the way to the old name is told first.
+        Err(errno) => return Err(cx.fs().parent_of(old_at.as_ref(), &old, &who).err().unwrap_or(errno)),
+    };
     cx.fs().rename((old_at.as_ref(), &old), (new_at.as_ref(), &new), flags, &who).map(|()| 0)
 }
 
