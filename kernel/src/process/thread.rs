@@ -11,6 +11,7 @@ use ostd::task::Task;
 use super::spent::Meter;
 use super::{Process, Scheduling};
 use crate::abi::SigSet;
+use crate::abi::flags::{CAP_DAC_OVERRIDE, CAP_FSETID};
 use crate::credentials::Credentials;
 use crate::error::Result;
 use crate::mm::AddressSpace;
@@ -304,6 +305,7 @@ pub fn identity_of(credentials: &Credentials) -> Identity {
         gid: credentials.group.fs,
         groups: credentials.groups.to_vec(),
         may_override: credentials.can(CAP_DAC_OVERRIDE),
+        keeps_set_ids: credentials.can(CAP_FSETID),
     }
 }
 
@@ -313,6 +315,3 @@ impl Thread {
         identity_of(&self.credentials())
     }
 }
-
-/// `CAP_DAC_OVERRIDE` by number.
-const CAP_DAC_OVERRIDE: u32 = 1;

@@ -150,8 +150,7 @@ fn set_owner(cx: &Context<'_>, place: &Path, user: Uid, group: Gid) -> Result {
         }
     }
     let mut change = Change { uid, gid, ..Change::default() };
-    let is_owned_anew = uid.is_some() || gid.is_some();
-    if is_owned_anew && before.kind != FileKind::Directory && before.mode & 0o6000 != 0 {
+    if before.kind != FileKind::Directory && before.mode & 0o6000 != 0 {
         let drop = if before.mode & 0o10 != 0 { 0o6000 } else { 0o4000 };
         change.mode = Some(before.mode & !drop);
     }

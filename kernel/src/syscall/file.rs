@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use crate::abi::Signal;
 use crate::abi::arg::{Fd, Hex, UserIn, UserIovecsIn, UserIovecsOut, UserOut};
 use crate::abi::flags::{
-    CAP_FSETID, CAP_SYS_RESOURCE, CloseRangeFlags, DupFlags, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL,
-    F_SEAL_SHRINK, F_SEAL_WRITE, Fadvice, FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, RLIM_INFINITY,
-    Resource, RwFlags, S_ISGID, S_ISUID, SI_USER, SyncRangeFlags, Whence,
+    CAP_SYS_RESOURCE, CloseRangeFlags, DupFlags, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK,
+    F_SEAL_WRITE, Fadvice, FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, RLIM_INFINITY, Resource,
+    RwFlags, SI_USER, SyncRangeFlags, Whence,
 };
 use crate::abi::structs::{Iovec, Siginfo};
 use crate::error::{Errno, Result};
@@ -17,7 +17,7 @@ use crate::ipc::ring::{SIZE_LAST, SIZE_MAX};
 use crate::mm::{AddressSpace, PAGE_SIZE};
 use crate::syscall::Context;
 use crate::vfs::{
-    Beginning, Change, CloseOnExec, FileKind, IoctlContext, OpenFile, Path, Sink as _, Source, TRANSFER_MAX, UserSink,
+    Beginning, CloseOnExec, FileKind, IoctlContext, OpenFile, Path, Sink as _, Source, TRANSFER_MAX, UserSink,
     UserSource,
 };
 
@@ -108,20 +108,7 @@ fn fitting<'a>(
 
 /// Whoever changes a file without CAP_FSETID takes away the right to run as its owner or group.
 pub(super) fn disarm(cx: &Context<'_>, place: Option<&Path>) -> Result<()> {
-    let Some(place) = place.filter(|place| place.inode.kind() == FileKind::Regular) else { return Ok(()) };
-    if cx.credentials().can(CAP_FSETID) {
-        return Ok(());
-    }
-    let found = place.inode.attributes()?;
-    let mut lost = found.mode & u32::from(S_ISUID);
-    // Without the right of its group to run it, the other bit is no right to be that group.
-    if found.mode & 0o010 != 0 || !cx.thread.identity().is_member(found.gid) {
-        lost |= found.mode & u32::from(S_ISGID);
-    }
-    if lost == 0 {
-        return Ok(());
-    }
-    place.inode.set_attributes(&Change { mode: Some(found.mode & !lost), ..Change::default() })
+    place.map_or(Ok(()), |place| place.disarm(&cx.thread.identity()))
 }
 
 /// A write to what nobody reads, or past the limit of a file's length, is told by a signal too.

@@ -209,12 +209,14 @@ pub struct Identity {
     pub groups: Vec<u32>,
     /// Whether permission bits do not count (CAP_DAC_OVERRIDE and its kin).
     pub may_override: bool,
+    /// Whether a file that they change keeps its set-user and set-group bits (CAP_FSETID).
+    pub keeps_set_ids: bool,
 }
 
 impl Identity {
     /// The superuser.
     pub fn root() -> Self {
-        Self { uid: 0, gid: 0, groups: Vec::new(), may_override: true }
+        Self { uid: 0, gid: 0, groups: Vec::new(), may_override: true, keeps_set_ids: true }
     }
 
     /// Whether they belong to the group.

@@ -16,7 +16,7 @@ use super::open_file::OpenFile;
 use super::path::{Path, Reach};
 use super::quota::Share;
 use super::transfer::{Sink, Source};
-use super::walk::{Follow, Last, Walk, link_text};
+use super::walk::{Follow, Last, Walk, link_text, named};
 use crate::error::{Errno, Result};
 
 /// How open(2) was asked to open.
@@ -194,6 +194,7 @@ impl FsContext {
         let occupied = Occupied::writing(&found.inode, flags)?;
         let file = self.open_inode(found, attributes.rdev, flags)?;
         if flags.contains(OpenFlags::O_TRUNC) && kind == FileKind::Regular {
+            found.disarm(who)?;
             file.truncate(0)?;
         }
         Ok(OpenFile::occupying(share, found.clone(), file, flags, occupied))
@@ -287,7 +288,7 @@ impl FsContext {
     ) -> Result<(Path, Vec<u8>)> {
         let (dir, last) = self.parent_of(at, path, who)?;
         let Last::Name(name, is_slashed) = last else { return Err(Errno::EEXIST) };
-        match dir.inode.lookup(&name) {
+        match named(&dir, &name) {
             Ok(_) => return Err(Errno::EEXIST),
             Err(Errno::ENOENT) if is_slashed && !may_be_slashed => return Err(Errno::ENOENT),
             Err(Errno::ENOENT) => {}
@@ -306,7 +307,7 @@ impl FsContext {
     pub fn link(&self, old: &Path, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<()> {
         let (dir, last) = self.parent_of(at, path, who)?;
         let Last::Name(name, is_slashed) = last else { return Err(Errno::EEXIST) };
-        match dir.inode.lookup(&name) {
+        match named(&dir, &name) {
             Ok(_) => return Err(Errno::EEXIST),
             Err(Errno::ENOENT) if is_slashed => return Err(Errno::ENOENT),
             Err(Errno::ENOENT) => {}
@@ -327,7 +328,7 @@ impl FsContext {
         let (dir, last) = self.parent_of(at, path, who)?;
         let Last::Name(name, is_slashed) = last else { return Err(Errno::EISDIR) };
         dir.mount.permit_write()?;
-        let found = dir.child(&name, dir.inode.lookup(&name)?);
+        let found = dir.child(&name, named(&dir, &name)?);
         let is_directory = found.inode.kind() == FileKind::Directory;
         if is_slashed {
             return Err(if is_directory { Errno::EISDIR } else { Errno::ENOTDIR });
@@ -352,7 +353,7 @@ impl FsContext {
             Last::Root => return Err(Errno::EBUSY),
         };
         dir.mount.permit_write()?;
-        let found = dir.child(&name, dir.inode.lookup(&name)?);
+        let found = dir.child(&name, named(&dir, &name)?);
         permit_removal(&dir, &found, who)?;
         if found.inode.kind() != FileKind::Directory {
             return Err(Errno::ENOTDIR);
@@ -383,8 +384,8 @@ impl FsContext {
         old_dir.mount.permit_write()?;
         // Two directories that are moved into each other at once would otherwise both be seen as moved to elsewhere.
         let _alone = self.mounts.renames().lock();
-        let source = old_dir.child(&old_name, old_dir.inode.lookup(&old_name)?);
-        let target = match new_dir.inode.lookup(&new_name) {
+        let source = old_dir.child(&old_name, named(&old_dir, &old_name)?);
+        let target = match named(&new_dir, &new_name) {
             Ok(inode) => Some(new_dir.child(&new_name, inode)),
             Err(Errno::ENOENT) => None,
             Err(errno) => return Err(errno),

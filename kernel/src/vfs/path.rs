@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::OpenFlags;
+use kernel_abi::flags::{OpenFlags, S_ISGID, S_ISUID};
 
+use super::attributes::{FileKind, Identity};
 use super::busy::Occupied;
-use super::inode::{Inode, Location};
+use super::inode::{Change, Inode, Location};
 use super::mount::Mount;
 use crate::error::Result;
 
@@ -45,6 +46,23 @@ impl Path {
     /// A hold on it for somebody who writes it; ETXTBSY.
     pub fn occupy(&self) -> Result<Option<Occupied>> {
         Occupied::writing(&self.inode, OpenFlags::O_WRONLY)
+    }
+
+    /// Takes away a regular file's right to run as its owner or group, before `who` changes it.
+    pub fn disarm(&self, who: &Identity) -> Result<()> {
+        if self.inode.kind() != FileKind::Regular || who.keeps_set_ids {
+            return Ok(());
+        }
+        let found = self.inode.attributes()?;
+        let mut lost = found.mode & u32::from(S_ISUID);
+        // Without the right of its group to run it, the other bit is no right to be that group.
+        if found.mode & 0o010 != 0 || !who.is_member(found.gid) {
+            lost |= found.mode & u32::from(S_ISGID);
+        }
+        if lost == 0 {
+            return Ok(());
+        }
+        self.inode.set_attributes(&Change { mode: Some(found.mode & !lost), ..Change::default() })
     }
 
     /// Whether both are the same file by the same mount.

@@ -1,10 +1,12 @@
 //! From a path to a place: names, dots, links and mounts, one step at a time.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use kernel_abi::flags::{NAME_MAX, PATH_MAX};
 
 use super::attributes::{Access, FileKind, Identity};
+use super::inode::Inode;
 use super::mount::MountTable;
 use super::path::Path;
 use crate::error::{Errno, Result};
@@ -24,7 +26,7 @@ pub enum Follow {
 /// How a path ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Last {
-    /// In a name that may not exist yet; the flag says whether slashes follow.
+    /// In a name that may not exist yet, or be too long to ([`named`]); the flag says whether slashes follow.
     Name(Vec<u8>, bool),
     /// In `.`.
     Dot,
@@ -71,7 +73,6 @@ impl<'a> Walk<'a> {
                 let last = match name.as_slice() {
                     b"." => Last::Dot,
                     b".." => Last::DotDot,
-                    _ if name.len() > NAME_MAX as usize => return Err(Errno::ENAMETOOLONG),
                     _ => Last::Name(name, !todo.is_empty()),
                 };
                 return Ok((here, last));
@@ -127,10 +128,7 @@ impl<'a> Walk<'a> {
 
     /// What `name` is in `dir`, and what is mounted there.
     pub(super) fn child(&self, dir: &Path, name: &[u8]) -> Result<Path> {
-        if name.len() > NAME_MAX as usize {
-            return Err(Errno::ENAMETOOLONG);
-        }
-        let inode = dir.inode.lookup(name)?;
+        let inode = named(dir, name)?;
         Ok(self.mounts.covered(dir.child(name, inode)))
     }
 
@@ -146,6 +144,14 @@ impl<'a> Walk<'a> {
     fn above(&self, here: &Path) -> Path {
         if here.is(&self.root) { here.clone() } else { self.mounts.covered(here.parent()) }
     }
+}
+
+/// What `name` itself is in `dir`, whatever is mounted there.
+pub(super) fn named(dir: &Path, name: &[u8]) -> Result<Arc<dyn Inode>> {
+    if name.len() > NAME_MAX as usize {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    dir.inode.lookup(name)
 }
 
 /// Where an ordinary link points; one that points nowhere is ENOENT.

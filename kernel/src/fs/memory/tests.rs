@@ -214,7 +214,7 @@ fn permission_bits_count_for_who_may_not_override_them() {
     let mut world = World::tmpfs();
     world.mkdir("/home");
     world.write("/home/mine", "text");
-    world.who = Identity { uid: 7, gid: 7, groups: vec![], may_override: false };
+    world.who = Identity { uid: 7, gid: 7, groups: vec![], may_override: false, keeps_set_ids: false };
     assert_eq!(world.read("/home/mine"), Ok(b"text".to_vec()));
     assert_eq!(world.open("/home/mine", OpenFlags::O_WRONLY).err(), Some(Errno::EACCES));
     assert_eq!(world.unlink("/home/mine"), Err(Errno::EACCES));

@@ -1,0 +1,84 @@
+//! A few generated programs of each family on this machine's Linux and on Orrery, and every accepted difference: it has to
+//! be there still.
+//!
+//! A machine that makes no sandbox shows its tests as ignored; `ORRERY_REQUIRE_ALL=1` makes that a failure.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use programs::{Family, Program};
+use syscall_tests::known::{self, Accepted};
+use syscall_tests::oracle::hunt::{Oracle, Search};
+use syscall_tests::oracle::judge::Verdict;
+use syscall_tests::oracle::story::{story, unhex};
+
+/// The binary that becomes a sandbox.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_diff");
+/// Families, and how many programs of each.
+const FAMILIES: &[(Family, u64)] = &[(Family::File, 192), (Family::Path, 192)];
+/// Calls of a program.
+const CALLS: usize = 12;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let accepted = match known::accepted() {
+        Ok(accepted) => accepted,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let missing = missing();
+    let mut trials = Vec::new();
+    for &(family, count) in FAMILIES {
+        let accepted = accepted.clone();
+        trials.push(trial(format!("differs::{family}"), missing.as_ref(), move || search(family, count, accepted)));
+    }
+    trials.push(trial("known::every_accepted_difference_is_there".into(), missing.as_ref(), move || shown(&accepted)));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Why there is no sandbox here.
+fn missing() -> Option<String> {
+    let mut oracle = Oracle::new(Path::new(PROGRAM), Vec::new()).ok()?;
+    let nothing = Program { family: Family::File, steps: Vec::new() };
+    oracle.alone(&nothing).err().map(|problem| problem.to_string())
+}
+
+/// A test; ignored, or a failure, where the machine lacks something.
+fn trial(name: String, missing: Option<&String>, test: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
+    match missing.cloned() {
+        None => Trial::test(name, test),
+        Some(missing) if std::env::var_os("ORRERY_REQUIRE_ALL").is_some() => {
+            Trial::test(name, move || Err(missing.into()))
+        }
+        Some(missing) => Trial::test(format!("{name} ({missing})"), test).with_ignored_flag(true),
+    }
+}
+
+fn search(family: Family, programs: u64, accepted: Vec<Accepted>) -> Result<(), Failed> {
+    let search = Search { family, calls: CALLS, seed: 0, programs, time: Duration::MAX, kinds: 1 };
+    let outcome = Oracle::new(Path::new(PROGRAM), accepted)?.search(&search)?;
+    match outcome.found.values().next() {
+        None => Ok(()),
+        Some(found) => Err(story(&found.program, &found.difference).into()),
+    }
+}
+
+/// An entry that its example does not show any more is a lie.
+fn shown(accepted: &[Accepted]) -> Result<(), Failed> {
+    let mut oracle = Oracle::new(Path::new(PROGRAM), accepted.to_vec())?;
+    let mut gone = Vec::new();
+    for entry in accepted {
+        let Accepted { row, reason, .. } = entry;
+        let bytes = unhex(&entry.example).ok_or_else(|| format!("{row}, {reason}: no example: {}", entry.example))?;
+        let program = Program::decode(&bytes);
+        match oracle.alone(&program)? {
+            Verdict::Differs(difference) if entry.is(&program, &difference) => {}
+            other => gone.push(format!("{row}, {reason}: {other:?}\n{program}")),
+        }
+    }
+    if gone.is_empty() { Ok(()) } else { Err(format!("not there any more:\n{}", gone.join("\n")).into()) }
+}
