@@ -20,7 +20,7 @@ cases! { "number":
     a_place_is_not_read, a_place_is_not_written, a_place_is_not_changed, a_place_is_asked_about,
     a_pipe_has_no_places_to_read, a_pipe_has_no_places_to_write, a_directory_is_read_by_nobody,
     a_reader_is_not_written, a_writer_is_not_read, wild_buffers_to_read_into, wild_buffers_to_write_from,
-    wild_places_for_answers, every_way_to_a_number_is_limited, a_limit_below_what_is_open,
+    wild_places_for_answers, an_old_listing_needs_a_directory_and_a_place needs getdents, every_way_to_a_number_is_limited, a_limit_below_what_is_open,
     the_lowest_number_is_given_by_everybody, numbers_that_no_descriptor_can_have, closed_on_exec_by_every_maker,
     what_close_range_refuses, a_range_behind_everything_is_empty,
 }
@@ -84,7 +84,6 @@ const CHANGING: &[Step] = &[
     ("fgetxattr", |sys, file| sys.fgetxattr(file, name(sys), at(sys), 1)),
     ("flistxattr", |sys, file| sys.flistxattr(file, at(sys), 1)),
     ("fremovexattr", |sys, file| sys.fremovexattr(file, name(sys))),
-    ("getdents", |sys, file| sys.getdents(file, at(sys), 1000)),
     ("getdents64", |sys, file| sys.getdents64(file, at(sys), 1000)),
     ("utimensat without a path", |sys, file| sys.utimensat(file, 0, 0, 0)),
 ];
@@ -283,6 +282,15 @@ fn wild_buffers_to_write_from(sys: &dyn Sys) -> Outcome {
     Ok(())
 }
 
+fn an_old_listing_needs_a_directory_and_a_place(sys: &dyn Sys) -> Outcome {
+    CLOSED.iter().for_each(|file| assert_eq!(sys.getdents(*file, at(sys), 1000), Err(Errno::EBADF)));
+    let place = open(sys, ".", OpenFlags::O_PATH)?;
+    assert_eq!(sys.getdents(place, at(sys), 1000), Err(Errno::EBADF));
+    let directory = open(sys, ".", OpenFlags::O_RDONLY)?;
+    WILD.iter().for_each(|wild| assert_eq!(sys.getdents(directory, *wild, 1000), Err(Errno::EFAULT)));
+    Ok(())
+}
+
 fn wild_places_for_answers(sys: &dyn Sys) -> Outcome {
     let file = create(sys, "file")?;
     let directory = open(sys, ".", OpenFlags::O_RDONLY)?;
@@ -301,7 +309,6 @@ fn wild_places_for_answers(sys: &dyn Sys) -> Outcome {
             sys.fstatfs(file, wild),
             sys.getcwd(wild, 4096),
             sys.getdents64(directory, wild, 1000),
-            sys.getdents(directory, wild, 1000),
             sys.readlink(link, wild, 10),
             sys.readlinkat(Fd::CWD, link, wild, 10),
             sys.pipe2(wild, 0),

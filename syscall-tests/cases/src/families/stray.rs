@@ -21,11 +21,12 @@ cases! { "stray":
     a_sealed_file_is_not_written, vectors_have_a_limit, a_copy_stays_on_its_file_system, a_copy_ends_where_numbers_do,
     a_copy_ends_where_files_may_not_grow, a_copy_grows_no_file_past_its_limit, what_is_no_file_is_not_reserved,
     no_name_leads_to_another_file_system, a_name_does_not_move_to_another_file_system, a_directory_has_one_name,
-    what_renaming_refuses_by_every_call, a_path_grows_past_any_buffer, a_listing_of_old, nobody_changes_the_root,
+    what_renaming_refuses_by_every_call, a_path_grows_past_any_buffer, a_listing_of_old needs getdents,
+    nobody_changes_the_root,
     nobody_mounts, attributes_by_path_are_refused_alike, a_start_that_is_no_directory_for_the_rest,
     flags_that_nobody_knows, what_open_refuses_by_every_call, a_file_without_a_name_needs_a_place_for_it,
     a_set_of_signals_has_one_size, an_alarm_takes_privilege, a_set_of_no_size, what_waiting_on_a_set_refuses,
-    too_many_files_to_poll, a_closed_file_is_not_selected, a_wait_for_a_lock_is_interrupted,
+    too_many_files_to_poll, a_closed_file_is_not_selected needs select, nor_under_a_mask, a_wait_for_a_lock_is_interrupted,
     a_wait_on_a_set_is_interrupted, special_files_refused_by_every_call,
 }
 
@@ -446,7 +447,12 @@ fn a_closed_file_is_not_selected(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.select(41, set, 0, 0, zero), Err(Errno::EBADF));
     assert_eq!(sys.select(40, set, 0, 0, zero)?, 0);
     assert_eq!(sys.select(-1_i32, set, 0, 0, zero), Err(Errno::EINVAL));
-    sys.store(set, &(1_u64 << 40));
+    Ok(())
+}
+
+fn nor_under_a_mask(sys: &dyn Sys) -> Outcome {
+    let set = sys.store(into(sys), &[1_u64 << 40; 1]);
+    let zero = sys.store(into(sys) + 0x100, &[0_u64; 2]);
     assert_eq!(sys.pselect6(41, 0, set, 0, zero, 0), Err(Errno::EBADF));
     Ok(())
 }
