@@ -171,9 +171,9 @@ fn addresses(all: &mut Vec<Attempt>) {
     for (name, bytes, ends) in last {
         add(all, format!("{name} at the end"), Act::AtTheEnd(bytes.clone()), ends);
     }
-    // Low memory is as good as any.
+    // Low memory is as good as any, where a program may have it (vm.mmap_min_addr).
     let there = code(&[&load(T0, 0x8000), &words(&[0x67 | T0 << 15])]);
-    add(all, String::from("a low page"), Act::Mapped(0x8000, words(&[EBREAK]), there), TRAP);
+    add(all, String::from("a low page"), Act::Mapped(0x8000, words(&[EBREAK]), there), &[5, 11]);
     // An odd address is one below, and half an instruction another one: both go on.
     add(
         all,
