@@ -1,7 +1,7 @@
 //! Debian packages for a guest, fetched by name with apt in a state of its own, from wherever this machine has its
 //! packages. Nothing is installed here.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,7 +32,7 @@ impl Apt {
 
     /// Copies a package's program to `kept`.
     pub(super) fn program(&self, package: &str, name: &str, kept: &Path) -> Result<()> {
-        self.update()?;
+        let _alone = self.update()?;
         println!("fetching {package} for {}", self.name());
         let downloaded = self.emptied("download")?;
         self.apt_get(&downloaded, &["download", package])?;
@@ -46,7 +46,7 @@ impl Apt {
 
     /// Unpacks packages to `kept`, and the packages that they depend on.
     pub(super) fn closure(&self, packages: &[&str], kept: &Path) -> Result<()> {
-        self.update()?;
+        let _alone = self.update()?;
         println!("fetching {} and what it needs for {}", packages.join(" "), self.name());
         let archives = self.folder.join("cache/archives");
         for entry in archives.read_dir()?.flatten().filter(|entry| is_package(&entry.path())) {
@@ -65,7 +65,7 @@ impl Apt {
 
     /// Copies Debian's own kernel to `kept`; gives the name of its package.
     pub(crate) fn linux(&self, kept: &Path) -> Result<String> {
-        self.update()?;
+        let _alone = self.update()?;
         let depends = |package: &str, on: &str| {
             let listed = self.run("apt-cache", &self.folder, &["depends", package])?;
             let found = listed.split_whitespace().find(|word| word.starts_with(on) && word.contains('.'));
@@ -88,16 +88,18 @@ impl Apt {
         Ok(package)
     }
 
-    /// Lists of packages; read once, and again a day later.
-    fn update(&self) -> Result<()> {
+    /// Lists of packages; read once, and again a day later. Nobody else uses this apt until the answer is dropped.
+    fn update(&self) -> Result<File> {
         for part in ["state/lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(self.folder.join(part))?;
         }
+        let alone = File::create(self.folder.join("lock"))?;
+        alone.lock()?;
         fs::write(self.folder.join("status"), "")?;
         let stamp = self.folder.join("updated");
         let age = stamp.metadata().and_then(|found| found.modified()).ok().and_then(|time| time.elapsed().ok());
         if age.is_some_and(|age| age.as_secs() < 24 * 3600) {
-            return Ok(());
+            return Ok(alone);
         }
         if self.is_native() {
             self.apt_get(&self.folder, &["update"])?;
@@ -112,7 +114,7 @@ impl Apt {
             ensure!(tried.is_some(), "no suite of {} has packages for {name} here", SUITES.join(", "));
         }
         fs::write(stamp, "")?;
-        Ok(())
+        Ok(alone)
     }
 
     fn name(&self) -> &'static str {
