@@ -4,7 +4,7 @@
 
 extern crate alloc;
 
-#[cfg(any(target_os = "none", test))]
+#[cfg(target_os = "none")]
 #[path = "../orrery/words.rs"]
 mod words;
 

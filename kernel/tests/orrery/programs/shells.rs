@@ -1,6 +1,6 @@
 //! Shells: what scripts rely on.
 
-use crate::subject::Row;
+use super::subject::Row;
 
 const BASH: (&str, &str) = ("/bin/bash", "bash");
 

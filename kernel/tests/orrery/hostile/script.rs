@@ -4,9 +4,11 @@ use kernel_abi::flags::Resource;
 use kernel_abi::{Calls as _, Sys as _};
 use libtest_mimic::{Failed, Trial};
 
-use crate::elf::install;
-use crate::guest::Guest;
-use crate::{Probe, Scratch, same_lines, trial};
+use crate::scratch::Scratch;
+
+use super::elf::install;
+use super::guest::Guest;
+use super::{Probe, same_lines, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -3,21 +3,16 @@
 //! Most tests run a script of the host's bash twice: `$run` is `orrery` the first time and nothing the second, and both
 //! must print the same and end the same.
 
-#[path = "setting/needing.rs"]
-mod needing;
-#[path = "setting/scratch.rs"]
-mod scratch;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 
-use needing::needing;
-use scratch::Scratch;
+use crate::needing::needing;
+use crate::scratch::Scratch;
 
 /// Scripts that print and end the same with and without Orrery.
 const SAME: &[(&str, &str)] = &[
@@ -84,8 +79,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ),
 ];
 
-fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+pub(crate) fn trials() -> Vec<Trial> {
     let mut trials: Vec<Trial> = SAME.iter().map(|row| trial(row.1, row.0, || same(row.1))).collect();
     for (name, script) in PROGRAMS {
         trials.push(trial(script, &format!("four_cpus_run_{name}"), || on_cpus(script)));
@@ -94,20 +88,21 @@ fn main() -> ExitCode {
             repeats(&["--seed", "7", "--cpus", "4"], script)
         }));
     }
-    trials.push(Trial::test("a_seed_decides_random_bytes_and_times", seeds_differ));
-    trials.push(Trial::test("each_failure_of_orrery_is_one_line", one_line));
-    trials.push(Trial::test("help_goes_to_standard_output", help));
-    trials.push(needing(PYTHON, "python3", "a_missing_call_warns_once_and_only_who_asks", warns));
-    trials.push(Trial::test("strace_prints_calls_as_strace_does", strace));
-    trials.push(Trial::test("a_killed_orrery_leaves_nothing", killed));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    trials.push(Trial::test("streams::a_seed_decides_random_bytes_and_times", seeds_differ));
+    trials.push(Trial::test("streams::each_failure_of_orrery_is_one_line", one_line));
+    trials.push(Trial::test("streams::help_goes_to_standard_output", help));
+    trials.push(needing(PYTHON, "python3", "streams::a_missing_call_warns_once_and_only_who_asks", warns));
+    trials.push(Trial::test("streams::strace_prints_calls_as_strace_does", strace));
+    trials.push(Trial::test("streams::a_killed_orrery_leaves_nothing", killed));
+    trials
 }
 
 const PYTHON: &str = "/usr/bin/python3";
 
 /// A test of a script. Python is the one program in them that not every Debian has.
 fn trial(script: &str, name: &str, test: impl FnOnce() -> Result<(), Failed> + Send + 'static) -> Trial {
-    if script.contains("python3") { needing(PYTHON, "python3", name, test) } else { Trial::test(name, test) }
+    let name = format!("streams::{name}");
+    if script.contains("python3") { needing(PYTHON, "python3", &name, test) } else { Trial::test(name, test) }
 }
 
 /// The end of each run, however it goes wrong: nothing here takes a second where nothing else runs.

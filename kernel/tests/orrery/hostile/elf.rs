@@ -6,8 +6,10 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use kernel_abi::{Calls as _, Uid};
 use libtest_mimic::{Failed, Trial};
 
-use crate::guest::Guest;
-use crate::{Probe, Scratch, same_lines, trial};
+use crate::scratch::Scratch;
+
+use super::guest::Guest;
+use super::{Probe, same_lines, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -3,42 +3,35 @@
 //! A program that this machine lacks makes its tests show as ignored, with what to install; `ORRERY_REQUIRE_ALL=1`
 //! makes that a failure.
 
-#[path = "programs/languages.rs"]
 mod languages;
-#[path = "setting/needing.rs"]
-mod needing;
-#[path = "programs/roots.rs"]
 mod roots;
-#[path = "setting/scratch.rs"]
-mod scratch;
-#[path = "programs/shells.rs"]
 mod shells;
-#[path = "programs/subject.rs"]
 mod subject;
-#[path = "programs/tools.rs"]
 mod tools;
-#[path = "programs/traces.rs"]
 mod traces;
 
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 
-use needing::needing;
-use scratch::Scratch;
+use crate::needing::needing;
+use crate::scratch::Scratch;
+
 use subject::{Ran, orrery, run, same_as_host};
 
-fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+pub(crate) fn trials() -> Vec<Trial> {
     let rows = [shells::ROWS, tools::ROWS, languages::ROWS].into_iter().flatten();
-    let mut trials: Vec<Trial> = rows.map(|row| needing(row.1, row.2, row.0, move || same_as_host(row.3))).collect();
-    trials.push(needing("/usr/bin/gcc", "gcc libc6-dev", "a_c_program", a_c_program));
-    trials.push(Trial::test("nothing_the_guest_writes_reaches_the_host", writes_stay_inside));
-    trials.push(Trial::test("a_program_that_is_not_there_is_127_and_one_that_is_no_program_126", refusals));
-    trials.push(Trial::test("wrong_options_are_one_line_and_125", wrong_options));
+    let trial = |row: &'static subject::Row| {
+        needing(row.1, row.2, &format!("programs::{}", row.0), move || same_as_host(row.3))
+    };
+    let mut trials: Vec<Trial> = rows.map(trial).collect();
+    trials.push(needing("/usr/bin/gcc", "gcc libc6-dev", "programs::a_c_program", a_c_program));
+    trials.push(Trial::test("programs::nothing_the_guest_writes_reaches_the_host", writes_stay_inside));
+    trials.push(Trial::test("programs::a_program_that_is_not_there_is_127_and_one_that_is_no_program_126", refusals));
+    trials.push(Trial::test("programs::wrong_options_are_one_line_and_125", wrong_options));
     trials.extend(roots::trials());
     trials.extend(traces::trials());
-    libtest_mimic::run(&arguments, trials).exit_code()
+    trials
 }
 
 fn a_c_program() -> Result<(), Failed> {

@@ -5,9 +5,11 @@ use kernel_abi::row::Call;
 use kernel_abi::{Calls as _, Errno, Fd, Gid, Mode, Pid, Result, Sys as _, Uid};
 use libtest_mimic::{Failed, Trial};
 
-use crate::code::Code;
-use crate::guest::Guest;
-use crate::{Probe, Scratch, inside, native, orrery, place, run, same_lines, trial};
+use crate::scratch::Scratch;
+
+use super::code::Code;
+use super::guest::Guest;
+use super::{Probe, inside, native, orrery, place, run, same_lines, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -218,7 +220,7 @@ fn a_stack_ends() -> std::result::Result<(), Failed> {
     let scratch = Scratch::new()?;
     let program = scratch.0.join("program");
     // push rax; back to it
-    place(&program, &crate::escape::image(&Code::new().raw(&[0x50, 0xeb, 0xfd]), &program))?;
+    place(&program, &super::escape::image(&Code::new().raw(&[0x50, 0xeb, 0xfd]), &program))?;
     for limit in ["64", "1024"] {
         let shell = format!("ulimit -c 0; ulimit -s {limit}; {}; echo $?", program.display());
         let here = run(std::process::Command::new("/bin/sh").args(["-c", &shell]))?;
@@ -481,7 +483,7 @@ fn a_busy_program_hears() -> std::result::Result<(), Failed> {
     let back = |code: Code, len: usize| code.raw(&[0xeb, (256 - len - 2) as u8]);
     let len = calls.bytes().len();
     for code in [back(Code::new(), 0), back(calls, len)] {
-        place(&program, &crate::escape::image(&code, &program))?;
+        place(&program, &super::escape::image(&code, &program))?;
         for options in [&[][..], &["--seed", "1"]] {
             let words: Vec<&str> = options.iter().copied().chain([path]).collect();
             let shell = format!("timeout 0.3 {} {}; echo $?", env!("CARGO_BIN_EXE_orrery"), words.join(" "));

@@ -6,8 +6,8 @@ use kernel_abi::{Calls as _, Result, Signal, Sys as _};
 use libtest_mimic::Trial;
 use ostd::hosted::native;
 
-use crate::guest::{Ending, Guest};
-use crate::{Probe, same_lines, trial};
+use super::guest::{Ending, Guest};
+use super::{Probe, same_lines, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("handlers_that_go_wrong_end_as_on_the_host", || same_lines("handlers", &[]))]

@@ -1,6 +1,6 @@
 //! Programs that mean harm, or are broken: what Linux does to them, Orrery does.
 //!
-//! This test is its own guest: `hostile probe NAME` makes calls and prints what came of them. A test runs it on the host
+//! The test binary is its own guest: `orrery probe NAME` makes calls and prints what came of them. A test runs it on the host
 //! and under Orrery and compares the lines. What the two kernels rightly differ in, the probe does not print.
 //!
 //! - `guest`: the probe's side: raw calls, children, limits.
@@ -17,8 +17,6 @@ mod guest;
 mod handlers;
 mod limits;
 mod pointer;
-#[path = "../setting/scratch.rs"]
-mod scratch;
 mod script;
 
 use std::io::Write as _;
@@ -26,29 +24,21 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Failed, Trial};
 
-use scratch::Scratch;
+use crate::scratch::Scratch;
 
 /// How long anything here may take before it counts as hanging.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
-fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    if let [first, name, rest @ ..] = words.as_slice()
-        && first == "probe"
-    {
-        return probe(name, rest);
-    }
-    let arguments = Arguments::from_args();
+pub(crate) fn trials() -> Vec<Trial> {
     let trials =
         [elf::trials(), script::trials(), pointer::trials(), handlers::trials(), limits::trials(), garbage::trials()];
-    let trials = trials.into_iter().flatten().chain(escape::trials()).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    trials.into_iter().flatten().chain(escape::trials()).collect()
 }
 
 /// The guest's side.
-fn probe(name: &str, rest: &[String]) -> ExitCode {
+pub(crate) fn probe(name: &str, rest: &[String]) -> ExitCode {
     let Some((_, run)) =
         [elf::PROBES, script::PROBES, pointer::PROBES, handlers::PROBES, limits::PROBES, garbage::PROBES]
             .into_iter()
@@ -67,7 +57,7 @@ type Probe = (&'static str, fn(&[String]));
 
 /// A test that takes no arguments of its own.
 fn trial(name: &str, test: fn() -> Result<(), Failed>) -> Trial {
-    Trial::test(name, test)
+    Trial::test(format!("hostile::{name}"), test)
 }
 
 /// Output and how it ended, as a shell shows it.
@@ -153,10 +143,4 @@ fn same_lines(name: &str, arguments: &[&str]) -> Result<(), Failed> {
         return Ok(());
     }
     Err(format!("{} of {here} lines differ from the host's:\n{}", different.len(), different.join("\n")).into())
-}
-
-impl Scratch {
-    fn path(&self) -> &str {
-        self.0.to_str().expect("a temporary directory has a plain name")
-    }
 }

@@ -1,9 +1,10 @@
 //! The life of a kernel: booted, run, ended, a thousand times over; and what it says when something is left behind.
-#![expect(clippy::disallowed_types, reason = "threads of the host take turns here, not tasks")]
 
 use std::any::Any;
+use std::env;
 use std::fs;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::Command;
+use std::sync::Arc;
 
 use kernel::abi::SigSet;
 use kernel::kernel::{Boot, Booted, Ending, Kernel, Program, Root};
@@ -104,8 +105,23 @@ fn resident_kib() -> usize {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-/// Tests that look at the whole process take turns.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Tells this program that it runs one test and no other.
+const IS_ALONE: &str = "ORRERY_TEST_IS_ALONE";
+
+/// Runs a test that looks at the whole process: in one of its own, where no other test opens files or takes memory.
+fn alone(test: &str, life: fn()) {
+    if env::var_os(IS_ALONE).is_some() {
+        return life();
+    }
+    let output = Command::new(env::current_exe().expect("this program has a file"))
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(IS_ALONE, "1")
+        .output()
+        .expect("another process");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
 
 fn messages(leaks: &kernel::kernel::Leaks) -> String {
     leaks.lines().join("\n")
@@ -113,7 +129,10 @@ fn messages(leaks: &kernel::kernel::Leaks) -> String {
 
 #[test]
 fn a_thousand_kernels_one_after_another_leave_nothing_behind() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    alone("life::a_thousand_kernels_one_after_another_leave_nothing_behind", a_thousand_kernels);
+}
+
+fn a_thousand_kernels() {
     let life = || {
         let kernel = boot();
         install(&kernel, parent_and_child);
@@ -133,7 +152,6 @@ fn a_thousand_kernels_one_after_another_leave_nothing_behind() {
 
 #[test]
 fn init_takes_orphans_and_does_not_hear_what_it_does_not_handle() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for seed in 0..20 {
         let mode = Mode::Deterministic { seed };
         let kernel = boot_as(First::Init, &HostedConfig { memory: 4 << 20, cpus: 2, mode, ..HostedConfig::default() });
@@ -145,7 +163,10 @@ fn init_takes_orphans_and_does_not_hear_what_it_does_not_handle() {
 
 #[test]
 fn three_hundred_kernels_live_at_once() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    alone("life::three_hundred_kernels_live_at_once", three_hundred_kernels);
+}
+
+fn three_hundred_kernels() {
     let files = descriptors();
     let kernels: Vec<_> = (0..300).map(|_| boot()).collect();
     for kernel in &kernels {
@@ -199,7 +220,7 @@ fn a_kept_frame_is_named_by_who_asked_for_it() {
     let line = line!() + 1;
     let kept: Box<dyn Any> = Box::new(kernel.machine().frame().expect("memory"));
     let leaks = kernel.shutdown().expect_err("the frame is kept");
-    let place = format!("tests/life.rs:{line}");
+    let place = format!("kernels/life.rs:{line}");
     assert!(messages(&leaks).contains("1 frames") && messages(&leaks).contains(&place), "{leaks}");
     drop(kept);
 }

@@ -12,7 +12,7 @@ use ostd::user::{Registers as _, Regs, Trap, UserContext};
 use ostd::vm::{PageFlags, VmSpace};
 use ostd::{Machine, MachineConfig, PAGE_SIZE, Vaddr};
 
-use crate::kernels::config;
+use super::kernels::config;
 
 const LOOK: usize = 1;
 const CHANGE: usize = 2;
@@ -116,7 +116,7 @@ fn a_race_that_takes_two_preemptions_is_found_with_two_and_not_with_one() {
     let (policy, problem) = two.failure.expect("it is found");
     println!("{} schedules with one preemption, found in number {} with two: {problem}", one.schedules, two.schedules);
     let again: Policy = policy.parse().expect("it is a policy");
-    println!("again: {}cargo test -p kernel --test schedules", replay::variables(0, &again));
+    println!("again: {}cargo test -p kernel --test kernels schedules::planted", replay::variables(0, &again));
     assert_eq!(two_programs(0, &again), Err(problem));
 }
 
@@ -151,6 +151,6 @@ fn a_race_that_takes_two_preemptions_is_found_by_priorities_with_two_changes() {
     let found = |depth| (0..2000).find(|&seed| two_tasks(seed, &Policy::Pct { depth, steps: 12 }).is_err());
     assert_eq!(found(1), None, "without a preemption it does not happen");
     let (seed, policy) = (found(3).expect("one of so many seeds finds it"), Policy::Pct { depth: 3, steps: 12 });
-    println!("again: {}cargo test -p kernel --test schedules", replay::variables(seed, &policy));
+    println!("again: {}cargo test -p kernel --test kernels schedules::planted", replay::variables(seed, &policy));
     assert!(two_tasks(seed, &policy).is_err());
 }

@@ -17,9 +17,11 @@ use ostd::hosted::watch::Watch;
 use ostd::hosted::{Engine, Hosted, HostedConfig, Mode};
 use ostd::{Machine, MachineConfig};
 
-use crate::elf::mutate;
-use crate::guest::Guest;
-use crate::{Probe, Scratch, native, run, trial};
+use crate::scratch::Scratch;
+
+use super::elf::mutate;
+use super::guest::Guest;
+use super::{Probe, native, run, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -6,8 +6,10 @@ use kernel_abi::row::Call;
 use kernel_abi::{Arch, Calls as _, Errno, Fd, Gid, Kind, Mode, Result, Row, Sys as _, Uid};
 use libtest_mimic::{Failed, Trial};
 
-use crate::guest::Guest;
-use crate::{Probe, Scratch, same_lines, trial};
+use crate::scratch::Scratch;
+
+use super::guest::Guest;
+use super::{Probe, same_lines, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 
+use super::subject::{orrery, run};
 use crate::scratch::Scratch;
-use crate::subject::{orrery, run};
 
 /// A pipe, children, a sleep that waits for the clock.
 const SCRIPT: &str = "echo hello | cat; sleep 1 & sleep 2; wait; echo done";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        Trial::test("a_trace_is_chromes_and_the_same_each_time", a_trace_is_chromes),
-        Trial::test("a_recorded_run_is_replayed_whole_and_to_a_step", replayed),
-        Trial::test("a_run_without_a_seed_is_not_replayable", not_replayable),
+        Trial::test("programs::traces::a_trace_is_chromes_and_the_same_each_time", a_trace_is_chromes),
+        Trial::test("programs::traces::a_recorded_run_is_replayed_whole_and_to_a_step", replayed),
+        Trial::test("programs::traces::a_run_without_a_seed_is_not_replayable", not_replayable),
     ]
 }
 

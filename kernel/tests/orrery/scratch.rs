@@ -20,6 +20,10 @@ impl Scratch {
         }
         unreachable!("numbers do not end")
     }
+
+    pub(crate) fn path(&self) -> &str {
+        self.0.to_str().expect("a temporary directory has a plain name")
+    }
 }
 
 impl Drop for Scratch {

@@ -1,6 +1,6 @@
 //! The usual tools: coreutils, findutils, and what stands beside them.
 
-use crate::subject::Row;
+use super::subject::Row;
 
 pub(crate) const ROWS: &[Row] = &[
     Row(

@@ -7,22 +7,32 @@ use std::process::Command;
 
 use libtest_mimic::{Failed, Trial};
 
+use super::subject::{Ran, orrery, run};
 use crate::needing::needing;
 use crate::scratch::Scratch;
-use crate::subject::{Ran, orrery, run};
 
 const BUSYBOX: &str = "/bin/busybox";
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        needing(BUSYBOX, "busybox-static", "an_archive_is_a_root_and_programs_run_from_it", archive_runs),
-        needing("/bin/gzip", "gzip", "a_compressed_archive_is_a_root", compressed_archive_runs),
-        needing(BUSYBOX, "busybox-static", "what_the_guest_writes_with_rw_is_on_the_host", written_through),
-        needing(BUSYBOX, "busybox-static", "nothing_outside_a_root_can_be_reached", contained),
-        needing(BUSYBOX, "busybox-static", "a_root_without_places_for_dev_and_proc_has_them", places),
-        Trial::test("rw_without_a_directory_of_its_own_is_one_line_and_125", rw_refused),
-        Trial::test("archives_that_are_broken_are_one_line_and_125", broken_archives),
-        Trial::test("roots_that_are_none_are_one_line_and_125", no_roots),
+        needing(
+            BUSYBOX,
+            "busybox-static",
+            "programs::roots::an_archive_is_a_root_and_programs_run_from_it",
+            archive_runs,
+        ),
+        needing("/bin/gzip", "gzip", "programs::roots::a_compressed_archive_is_a_root", compressed_archive_runs),
+        needing(
+            BUSYBOX,
+            "busybox-static",
+            "programs::roots::what_the_guest_writes_with_rw_is_on_the_host",
+            written_through,
+        ),
+        needing(BUSYBOX, "busybox-static", "programs::roots::nothing_outside_a_root_can_be_reached", contained),
+        needing(BUSYBOX, "busybox-static", "programs::roots::a_root_without_places_for_dev_and_proc_has_them", places),
+        Trial::test("programs::roots::rw_without_a_directory_of_its_own_is_one_line_and_125", rw_refused),
+        Trial::test("programs::roots::archives_that_are_broken_are_one_line_and_125", broken_archives),
+        Trial::test("programs::roots::roots_that_are_none_are_one_line_and_125", no_roots),
     ]
 }
 

@@ -21,7 +21,7 @@ use ostd::sync::{Mutex, Sleep, SpinLock, WaitQueue};
 use ostd::task::Task;
 use ostd::{Machine, MachineConfig};
 
-use crate::kernels::{boot, config, four_on_a_pipe, run};
+use super::kernels::{boot, config, four_on_a_pipe, run};
 
 /// Seeds of bare machines: the kernel's four tasks cost ten times as much.
 const MACHINE_SEEDS: u64 = 10_000;
@@ -149,7 +149,7 @@ fn same_in_two_processes(test: &str, seeds: u64, live: fn(HostedConfig) -> Resul
     assert_eq!(here.lives.len(), there.lives.len());
     for (seed, life) in &here.lives {
         let again = format!(
-            "again: {}cargo test -p kernel --test schedules -- --exact {test}",
+            "again: {}cargo test -p kernel --test kernels -- --exact {test}",
             replay::variables(*seed, &Policy::Random)
         );
         assert_eq!(there.lives.get(seed), Some(life), "seed {seed} came to something else in another process\n{again}");
@@ -182,14 +182,14 @@ fn read(text: &str) -> Lives {
 
 #[test]
 fn ten_thousand_machines_of_four_tasks_come_to_the_same_in_two_processes() {
-    let test = "seeds::ten_thousand_machines_of_four_tasks_come_to_the_same_in_two_processes";
+    let test = "schedules::seeds::ten_thousand_machines_of_four_tasks_come_to_the_same_in_two_processes";
     same_in_two_processes(test, MACHINE_SEEDS, machine_of_four);
 }
 
 #[test]
 fn kernels_of_four_processes_come_to_the_same_in_two_processes() {
     let seeds = std::env::var("ORRERY_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(KERNEL_SEEDS);
-    let test = "seeds::kernels_of_four_processes_come_to_the_same_in_two_processes";
+    let test = "schedules::seeds::kernels_of_four_processes_come_to_the_same_in_two_processes";
     same_in_two_processes(test, seeds.max(KERNEL_SEEDS), kernel_of_four);
 }
 

@@ -2,16 +2,12 @@
 //!
 //! Each test sits at a pseudo terminal of the host.
 
-#[path = "../setting/needing.rs"]
-mod needing;
 mod pty;
 
-use std::process::ExitCode;
-
-use libtest_mimic::{Arguments, Failed};
-
-use needing::needing;
+use libtest_mimic::{Failed, Trial};
 use nix::sys::signal::Signal;
+
+use crate::needing::needing;
 
 use pty::Sitting;
 
@@ -50,10 +46,8 @@ const ROWS: &[Row] = &[
     Row("a_signal_to_orrery_is_the_programs", DASH, "dash", forwarded),
 ];
 
-fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let trials = ROWS.iter().map(|row| needing(row.1, row.2, row.0, row.3)).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+pub(crate) fn trials() -> Vec<Trial> {
+    ROWS.iter().map(|row| needing(row.1, row.2, &format!("terminal::{}", row.0), row.3)).collect()
 }
 
 fn bash() -> Result<Sitting, Failed> {

@@ -8,8 +8,10 @@ use std::process::{Command, Stdio};
 
 use libtest_mimic::{Failed, Trial};
 
-use crate::code::{Code, Reg};
-use crate::{Scratch, orrery, place, run, trial};
+use crate::scratch::Scratch;
+
+use super::code::{Code, Reg};
+use super::{orrery, place, run, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![

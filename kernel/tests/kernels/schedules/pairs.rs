@@ -7,7 +7,7 @@ use ostd::hosted::schedule::explore::explore;
 use ostd::hosted::scripted::Guest;
 use ostd::hosted::{Policy, replay};
 
-use crate::kernels::{BELOW_STACK, CLOSE, EXIT_GROUP, PIPE, READ, SCHED_YIELD, WRITE, boot, config, run};
+use super::kernels::{BELOW_STACK, CLOSE, EXIT_GROUP, PIPE, READ, SCHED_YIELD, WRITE, boot, config, run};
 
 const OPEN: usize = 2;
 const LSEEK: usize = 8;
@@ -114,7 +114,7 @@ fn in_every_schedule(
     if let Some((policy, problem)) = explored.failure {
         let policy: Policy = policy.parse().expect("it is a policy");
         let variables = replay::variables(seed, &policy);
-        panic!("{problem}\nagain: {variables}cargo test -p kernel --test schedules -- --exact pairs::{test}");
+        panic!("{problem}\nagain: {variables}cargo test -p kernel --test kernels -- --exact schedules::pairs::{test}");
     }
     println!("{test}: {} schedules, {} choices at most", explored.schedules, explored.choices_max);
 }

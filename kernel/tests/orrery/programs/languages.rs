@@ -1,6 +1,6 @@
 //! Interpreters, compilers and what is built with them.
 
-use crate::subject::Row;
+use super::subject::Row;
 
 const PYTHON: (&str, &str) = ("/usr/bin/python3", "python3");
 const GCC: (&str, &str) = ("/usr/bin/gcc", "gcc libc6-dev");

@@ -1,0 +1,27 @@
+//! The program `orrery` from outside: what it runs, how it ends, what it leaves behind.
+//!
+//! One binary for all of it, since each is linked anew with every edit of the kernel. `cargo test -p kernel --test orrery
+//! terminal::` runs one room of it.
+
+mod hostile;
+mod needing;
+mod programs;
+mod scratch;
+mod streams;
+mod terminal;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, name, rest @ ..] = words.as_slice()
+        && first == "probe"
+    {
+        return hostile::probe(name, rest);
+    }
+    let arguments = Arguments::from_args();
+    let trials = [hostile::trials(), programs::trials(), streams::trials(), terminal::trials()];
+    libtest_mimic::run(&arguments, trials.into_iter().flatten().collect()).exit_code()
+}
