@@ -339,7 +339,7 @@ impl Kernel {
         mounts: &Arc<MountTable>,
     ) -> Result<[Option<Arc<OpenFile>>; 3]> {
         let terminal = console.map(|console| {
-            let request = OpenRequest { flags: OpenFlags::O_RDWR, mode: 0 };
+            let request = OpenRequest { flags: OpenFlags::O_RDWR, ..OpenRequest::default() };
             let named = FsContext::new(mounts).open(None, b"/dev/console", request, &identity_of(&Credentials::root()));
             // A root without /dev still has its terminal.
             named.or_else(|_| Ok(OpenFile::new(mounts.admit()?, TtyFile::of(console), OpenFlags::O_RDWR)))
@@ -402,7 +402,8 @@ impl Kernel {
 
     /// Puts a file into the root, as its owner root would: what a machine without other files starts from.
     pub fn install(&self, path: &[u8], mode: u32, bytes: &[u8]) -> Result<()> {
-        let request = OpenRequest { flags: OpenFlags::O_CREAT | OpenFlags::O_EXCL | OpenFlags::O_WRONLY, mode };
+        let flags = OpenFlags::O_CREAT | OpenFlags::O_EXCL | OpenFlags::O_WRONLY;
+        let request = OpenRequest { flags, mode, ..OpenRequest::default() };
         let file = FsContext::new(&self.mounts).open(None, path, request, &identity_of(&Credentials::root()))?;
         let mut source = SliceSource::new(bytes);
         while source.remaining() > 0 {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::abi::arg::{Fd, Mode, UserOutInt, UserPath, UserPtr};
-use crate::abi::flags::{AccessAtFlags, AccessMode, AtFlags, OpenFlags, PATH_MAX, RenameFlags, Resource};
+use crate::abi::flags::{AccessAtFlags, AccessMode, AtFlags, OpenFlags, PATH_MAX, RenameFlags, ResolveFlags, Resource};
 use crate::abi::structs::OpenHow;
 use crate::error::{Errno, Result};
 use crate::syscall::Context;
@@ -22,9 +22,14 @@ pub(super) fn start(cx: &Context<'_>, dir: Fd, path: &[u8]) -> Result<Option<Pat
     if dir == Fd::CWD || path.first() == Some(&b'/') {
         return Ok(None);
     }
+    directory(cx, dir).map(Some)
+}
+
+/// The directory that is open as `dir`.
+fn directory(cx: &Context<'_>, dir: Fd) -> Result<Path> {
     let file = cx.files().get_place(dir.0)?;
     let path = file.path().ok_or(Errno::ENOTDIR)?;
-    if path.inode.kind() == FileKind::Directory { Ok(Some(path.clone())) } else { Err(Errno::ENOTDIR) }
+    if path.inode.kind() == FileKind::Directory { Ok(path.clone()) } else { Err(Errno::ENOTDIR) }
 }
 
 /// The place that a path means from `dir`.
@@ -38,10 +43,22 @@ pub(super) fn open(cx: &mut Context<'_>, path: UserPath, flags: OpenFlags, mode:
     openat(cx, Fd::CWD, path, flags, mode)
 }
 
+/// What goes with O_PATH.
+const OF_PATH: OpenFlags = OpenFlags::from_bits_retain(
+    OpenFlags::O_PATH.bits()
+        | OpenFlags::O_DIRECTORY.bits()
+        | OpenFlags::O_NOFOLLOW.bits()
+        | OpenFlags::O_CLOEXEC.bits(),
+);
+
 pub(super) fn openat(cx: &mut Context<'_>, dir: Fd, path: UserPath, flags: OpenFlags, mode: Mode) -> Result {
     // What O_PATH does not know it does not see.
-    let of_path = OpenFlags::O_PATH | OpenFlags::O_DIRECTORY | OpenFlags::O_NOFOLLOW | OpenFlags::O_CLOEXEC;
-    let flags = if flags.contains(OpenFlags::O_PATH) { flags & of_path } else { flags };
+    let flags = if flags.contains(OpenFlags::O_PATH) { flags & OF_PATH } else { flags };
+    open_by(cx, dir, path, OpenRequest { flags, mode: u32::from(mode.0), resolve: ResolveFlags::empty() })
+}
+
+fn open_by(cx: &mut Context<'_>, dir: Fd, path: UserPath, request: OpenRequest) -> Result {
+    let flags = request.flags;
     let is_directory = flags.contains(OpenFlags::O_DIRECTORY);
     if flags.intersects(OpenFlags::O_TMPFILE.difference(OpenFlags::O_DIRECTORY)) {
         let writes = flags.intersects(OpenFlags::O_WRONLY | OpenFlags::O_RDWR);
@@ -51,9 +68,16 @@ pub(super) fn openat(cx: &mut Context<'_>, dir: Fd, path: UserPath, flags: OpenF
     } else if is_directory && flags.contains(OpenFlags::O_CREAT) {
         return Err(Errno::EINVAL);
     }
+    let waits = OpenFlags::O_TRUNC | OpenFlags::O_CREAT | OpenFlags::O_TMPFILE.difference(OpenFlags::O_DIRECTORY);
+    if request.resolve.contains(ResolveFlags::RESOLVE_CACHED) && flags.intersects(waits) {
+        return Err(Errno::EAGAIN);
+    }
     let path = text(cx, path)?;
-    let request = OpenRequest { flags, mode: u32::from(mode.0) };
-    let at = start(cx, dir, &path)?;
+    let at = if request.resolve.contains(ResolveFlags::RESOLVE_IN_ROOT) && path.starts_with(b"/") && dir != Fd::CWD {
+        Some(directory(cx, dir)?)
+    } else {
+        start(cx, dir, &path)?
+    };
     let file = cx.fs().open(at.as_ref(), &path, request, &cx.thread.identity())?;
     if flags.contains(OpenFlags::O_DIRECT) && file.attributes()?.kind != FileKind::Regular {
         return Err(Errno::EINVAL);
@@ -68,11 +92,17 @@ pub(super) fn openat(cx: &mut Context<'_>, dir: Fd, path: UserPath, flags: OpenF
 pub(super) fn openat2(cx: &mut Context<'_>, dir: Fd, path: UserPath, how: UserPtr<OpenHow>, size: usize) -> Result {
     let how: OpenHow = cx.space().read_versioned(how.addr, size, size_of::<OpenHow>())?;
     let flags = u32::try_from(how.flags).map_err(|_| Errno::EINVAL)?;
-    let flags = OpenFlags::from_bits_retain(flags);
-    if flags.unknown() != 0 || how.mode & !0o7777 != 0 || (how.mode != 0 && !flags.creates()) || how.resolve != 0 {
+    let (flags, resolve) = (OpenFlags::from_bits_retain(flags), ResolveFlags::from_bits_retain(how.resolve));
+    let mode = u32::try_from(how.mode).ok().filter(|mode| mode & !0o7777 == 0).ok_or(Errno::EINVAL)?;
+    if flags.unknown() != 0 || (mode != 0 && !flags.creates()) || resolve.unknown() != 0 {
         return Err(Errno::EINVAL);
     }
-    openat(cx, dir, path, flags, Mode(how.mode as u16))
+    if resolve.contains(ResolveFlags::RESOLVE_BENEATH | ResolveFlags::RESOLVE_IN_ROOT)
+        || (flags.contains(OpenFlags::O_PATH) && !OF_PATH.contains(flags))
+    {
+        return Err(Errno::EINVAL);
+    }
+    open_by(cx, dir, path, OpenRequest { flags, mode, resolve })
 }
 
 pub(super) fn creat(cx: &mut Context<'_>, path: UserPath, mode: Mode) -> Result {

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{OpenFlags, RenameFlags, S_ISVTX};
+use kernel_abi::flags::{OpenFlags, RenameFlags, ResolveFlags, S_ISVTX};
 use ostd::sync::Mutex;
 
 use super::attributes::{Access, FileKind, Identity};
@@ -20,12 +20,14 @@ use super::walk::{Follow, Last, Walk, link_text, named};
 use crate::error::{Errno, Result};
 
 /// How open(2) was asked to open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenRequest {
     /// How.
     pub flags: OpenFlags,
     /// Permission bits of a file that is made; the umask is applied to them.
     pub mode: u32,
+    /// What holds on the way, openat2(2).
+    pub resolve: ResolveFlags,
 }
 
 struct State {
@@ -99,12 +101,14 @@ impl FsContext {
 
     /// The place a path leads to, from `at` or the working directory.
     pub fn resolve(&self, at: Option<&Path>, path: &[u8], follow: Follow, who: &Identity) -> Result<Path> {
-        self.walk(who).walk_to_end(&self.start(at), path, follow)
+        let start = self.start(at);
+        self.walk(who, &start, ResolveFlags::empty()).walk_to_end(&start, path, follow)
     }
 
     /// The directory a path ends in, and how.
     pub fn parent_of(&self, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<(Path, Last)> {
-        self.walk(who).walk_to_parent(&self.start(at), path)
+        let start = self.start(at);
+        self.walk(who, &start, ResolveFlags::empty()).walk_to_parent(&start, path)
     }
 
     /// EACCES or ENOTDIR unless the place may become a working directory.
@@ -122,16 +126,17 @@ impl FsContext {
         if flags.contains(OpenFlags::O_PATH) {
             flags &= OpenFlags::O_PATH | OpenFlags::O_DIRECTORY | OpenFlags::O_NOFOLLOW | OpenFlags::O_CLOEXEC;
         } else if flags.contains(OpenFlags::O_TMPFILE) {
-            return self.open_unnamed(share, at, path, OpenRequest { flags, mode: request.mode }, who);
+            return self.open_unnamed(share, at, path, OpenRequest { flags, ..request }, who);
         }
         if flags.contains(OpenFlags::O_CREAT | OpenFlags::O_DIRECTORY) {
             return Err(Errno::EINVAL);
         }
         if flags.contains(OpenFlags::O_CREAT) {
-            return self.open_or_make(share, at, path, OpenRequest { flags, mode: request.mode }, who);
+            return self.open_or_make(share, at, path, OpenRequest { flags, ..request }, who);
         }
         let follow = if flags.contains(OpenFlags::O_NOFOLLOW) { Follow::No } else { Follow::Yes };
-        let found = self.resolve(at, path, follow, who)?;
+        let start = self.start(at);
+        let found = self.walk(who, &start, request.resolve).walk_to_end(&start, path, follow)?;
         self.open_found(share, &found, flags, who)
     }
 
@@ -149,7 +154,8 @@ impl FsContext {
         if !writes || flags.contains(OpenFlags::O_CREAT) {
             return Err(Errno::EINVAL);
         }
-        let dir = self.resolve(at, path, Follow::Yes, who)?;
+        let start = self.start(at);
+        let dir = self.walk(who, &start, request.resolve).walk_to_end(&start, path, Follow::Yes)?;
         if dir.inode.kind() != FileKind::Directory {
             return Err(Errno::ENOTDIR);
         }
@@ -222,8 +228,8 @@ impl FsContext {
         who: &Identity,
     ) -> Result<Arc<OpenFile>> {
         let flags = request.flags;
-        let mut walk = self.walk(who);
         let (mut start, mut path) = (self.start(at), path.to_vec());
+        let mut walk = self.walk(who, &start, request.resolve);
         loop {
             let (dir, last) = walk.walk_to_parent(&start, &path)?;
             let name = match last {
@@ -231,6 +237,7 @@ impl FsContext {
                 Last::Dot | Last::DotDot | Last::Root if flags.contains(OpenFlags::O_EXCL) => {
                     return Err(Errno::EEXIST);
                 }
+                Last::DotDot => return Err(walk.above(&dir).err().unwrap_or(Errno::EISDIR)),
                 _ => return Err(Errno::EISDIR),
             };
             let found = match walk.child(&dir, &name) {
@@ -432,8 +439,9 @@ impl FsContext {
         at.cloned().unwrap_or_else(|| self.cwd())
     }
 
-    fn walk<'a>(&'a self, who: &'a Identity) -> Walk<'a> {
-        Walk::new(&self.mounts, self.root(), who)
+    fn walk<'a>(&'a self, who: &'a Identity, start: &Path, rules: ResolveFlags) -> Walk<'a> {
+        let is_scoped = rules.intersects(ResolveFlags::RESOLVE_BENEATH | ResolveFlags::RESOLVE_IN_ROOT);
+        Walk::new(&self.mounts, if is_scoped { start.clone() } else { self.root() }, who, rules)
     }
 }
 

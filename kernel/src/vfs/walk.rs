@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{NAME_MAX, PATH_MAX};
+use kernel_abi::flags::{NAME_MAX, PATH_MAX, ResolveFlags};
 
 use super::attributes::{Access, FileKind, Identity};
 use super::inode::Inode;
@@ -41,12 +41,14 @@ pub(super) struct Walk<'a> {
     pub(super) mounts: &'a MountTable,
     pub(super) root: Path,
     pub(super) who: &'a Identity,
+    rules: ResolveFlags,
     links: u32,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(mounts: &'a MountTable, root: Path, who: &'a Identity) -> Self {
-        Self { mounts, root, who, links: 0 }
+    /// A walk that openat2(2)'s `rules` hold for. Where they keep it below its start, that is its `root`.
+    pub(super) fn new(mounts: &'a MountTable, root: Path, who: &'a Identity, rules: ResolveFlags) -> Self {
+        Self { mounts, root, who, rules, links: 0 }
     }
 
     /// Everything but the last name.
@@ -57,7 +59,7 @@ impl<'a> Walk<'a> {
         if path.len() >= PATH_MAX as usize {
             return Err(Errno::ENAMETOOLONG);
         }
-        let mut here = if path[0] == b'/' { self.root.clone() } else { start.clone() };
+        let mut here = if path[0] == b'/' { self.top(start)? } else { start.clone() };
         let mut todo = path.to_vec();
         loop {
             let skip = todo.iter().take_while(|byte| **byte == b'/').count();
@@ -79,7 +81,7 @@ impl<'a> Walk<'a> {
             }
             match name.as_slice() {
                 b"." => {}
-                b".." => here = self.above(&here),
+                b".." => here = self.above(&here)?,
                 _ => {
                     let found = self.child(&here, &name)?;
                     if found.inode.kind() != FileKind::Symlink {
@@ -89,7 +91,7 @@ impl<'a> Walk<'a> {
                     } else {
                         let mut text = link_text(&found)?;
                         if text[0] == b'/' {
-                            here = self.root.clone();
+                            here = self.top(&here)?;
                         }
                         text.push(b'/');
                         text.extend_from_slice(&todo);
@@ -107,7 +109,7 @@ impl<'a> Walk<'a> {
             let (dir, last) = self.walk_to_parent(&start, &path)?;
             let (name, is_slashed) = match last {
                 Last::Root | Last::Dot => return Ok(dir),
-                Last::DotDot => return Ok(self.above(&dir)),
+                Last::DotDot => return self.above(&dir),
                 Last::Name(name, is_slashed) => (name, is_slashed),
             };
             let found = self.child(&dir, &name)?;
@@ -128,22 +130,71 @@ impl<'a> Walk<'a> {
 
     /// What `name` is in `dir`, and what is mounted there.
     pub(super) fn child(&self, dir: &Path, name: &[u8]) -> Result<Path> {
+        // Only what is in memory is known without a wait.
+        if self.rules.contains(ResolveFlags::RESOLVE_CACHED) && dir.inode.is_outside() {
+            return Err(Errno::EAGAIN);
+        }
         let inode = named(dir, name)?;
-        Ok(self.mounts.covered(dir.child(name, inode)))
+        self.stepped(dir, self.mounts.covered(dir.child(name, inode)))
     }
 
     /// Counts a link (ELOOP), and gives the place that one of `/proc`'s leads to.
     pub(super) fn count_link(&mut self, link: &Path) -> Result<Option<Path>> {
         self.links += 1;
-        if self.links > LINKS_MAX {
+        if self.links > LINKS_MAX || self.rules.contains(ResolveFlags::RESOLVE_NO_SYMLINKS) {
             return Err(Errno::ELOOP);
         }
-        link.inode.follow()
+        let Some(target) = link.inode.follow()? else { return Ok(None) };
+        if self.rules.contains(ResolveFlags::RESOLVE_NO_MAGICLINKS) {
+            return Err(Errno::ELOOP);
+        }
+        if self.is_scoped() {
+            return Err(Errno::EXDEV);
+        }
+        self.stepped(link, target).map(Some)
     }
 
-    fn above(&self, here: &Path) -> Path {
-        if here.is(&self.root) { here.clone() } else { self.mounts.covered(here.parent()) }
+    /// `..`, which one that is kept below its root may refuse (EXDEV).
+    pub(super) fn above(&self, here: &Path) -> Result<Path> {
+        if here.is(&self.root) {
+            let leaves = self.rules.contains(ResolveFlags::RESOLVE_BENEATH);
+            return if leaves { Err(Errno::EXDEV) } else { Ok(here.clone()) };
+        }
+        let found = self.stepped(here, self.mounts.covered(here.parent()))?;
+        // A directory that is moved meanwhile has its `..` elsewhere.
+        if self.is_scoped() && !is_at_or_below(&found, &self.root) { Err(Errno::EXDEV) } else { Ok(found) }
     }
+
+    /// Where an absolute path begins: the program's own, or that of a link in `here`.
+    fn top(&self, here: &Path) -> Result<Path> {
+        if self.rules.contains(ResolveFlags::RESOLVE_BENEATH) {
+            return Err(Errno::EXDEV);
+        }
+        if self.links == 0 { Ok(self.root.clone()) } else { self.stepped(here, self.root.clone()) }
+    }
+
+    /// `to`, unless that is in another mount than `from` and must not be.
+    fn stepped(&self, from: &Path, to: Path) -> Result<Path> {
+        let leaves = self.rules.contains(ResolveFlags::RESOLVE_NO_XDEV) && from.mount.id != to.mount.id;
+        if leaves { Err(Errno::EXDEV) } else { Ok(to) }
+    }
+
+    fn is_scoped(&self) -> bool {
+        self.rules.intersects(ResolveFlags::RESOLVE_BENEATH | ResolveFlags::RESOLVE_IN_ROOT)
+    }
+}
+
+/// Whether the way up from `place` comes by `root`.
+fn is_at_or_below(place: &Path, root: &Path) -> bool {
+    let mut here = place.clone();
+    while !here.is(root) {
+        let next = here.parent();
+        if next.is(&here) {
+            return false;
+        }
+        here = next;
+    }
+    true
 }
 
 /// What `name` itself is in `dir`, whatever is mounted there.

@@ -38,6 +38,16 @@ flags! {
         O_CLOEXEC = 0x8_0000;
     }
 
+    /// How openat2(2) is to walk.
+    ResolveFlags: u64 from general {
+        RESOLVE_NO_XDEV = 1;
+        RESOLVE_NO_MAGICLINKS = 2;
+        RESOLVE_NO_SYMLINKS = 4;
+        RESOLVE_BENEATH = 8;
+        RESOLVE_IN_ROOT = 0x10;
+        RESOLVE_CACHED = 0x20;
+    }
+
     /// How a path is looked up by the `*at` calls.
     AtFlags: u32 from general {
         AT_SYMLINK_NOFOLLOW = 0x100;
@@ -283,6 +293,7 @@ consts! {
         F_SEAL_GROW = 4;
         F_SEAL_WRITE = 8;
         F_SEAL_FUTURE_WRITE = 16;
+        F_SEAL_EXEC = 32;
         UTIME_NOW = 0x3fff_ffff;
         UTIME_OMIT = 0x3fff_fffe;
         NAME_MAX = 255;

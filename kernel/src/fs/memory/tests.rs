@@ -131,7 +131,7 @@ impl World {
     }
 
     fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<OpenFile>> {
-        self.fs.open(None, path.as_bytes(), OpenRequest { flags, mode: 0o644 }, &self.who)
+        self.fs.open(None, path.as_bytes(), OpenRequest { flags, mode: 0o644, ..OpenRequest::default() }, &self.who)
     }
 
     fn write(&self, path: &str, text: &str) {

@@ -13,7 +13,7 @@ use super::script;
 use super::stack::{self, Budget, Stack};
 use crate::abi::flags::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_FLAGS, AT_GID, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM,
-    AT_SECURE, AT_UID, OpenFlags,
+    AT_SECURE, AT_UID,
 };
 use crate::credentials::Credentials;
 use crate::error::{Errno, Result};
@@ -69,7 +69,7 @@ fn open(
     follow: Follow,
     who: &Identity,
 ) -> Result<(Arc<OpenFile>, Option<Occupied>)> {
-    let request = OpenRequest { flags: OpenFlags::from_bits_retain(0), mode: 0 };
+    let request = OpenRequest::default();
     // An interpreter without a name is the working directory, to Linux: no regular file.
     if path.is_empty() {
         return Err(Errno::EACCES);
