@@ -146,9 +146,13 @@ pub(super) fn memfd_create(cx: &mut Context<'_>, name: UserName, flags: MemfdFla
         Errno::ENAMETOOLONG => Errno::EINVAL,
         other => other,
     })?;
-    let seals = flags.intersects(MemfdFlags::MFD_ALLOW_SEALING | MemfdFlags::MFD_NOEXEC_SEAL);
-    let mode = if flags.contains(MemfdFlags::MFD_NOEXEC_SEAL) { 0o666 } else { 0o777 };
-    let seals = if seals { Seals::Allowed } else { Seals::Refused };
+    let (mode, seals) = if flags.contains(MemfdFlags::MFD_NOEXEC_SEAL) {
+        (0o666, Seals::NoProgram)
+    } else if flags.contains(MemfdFlags::MFD_ALLOW_SEALING) {
+        (0o777, Seals::Allowed)
+    } else {
+        (0o777, Seals::Refused)
+    };
     let share = cx.kernel.mounts().admit()?;
     let file = cx.kernel.nameless().make(share, &[PREFIX, &name].concat(), mode, seals, &cx.thread.identity())?;
     let close = CloseOnExec::when(flags.contains(MemfdFlags::MFD_CLOEXEC));

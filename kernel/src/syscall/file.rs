@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use crate::abi::Signal;
 use crate::abi::arg::{Fd, Hex, UserIn, UserIovecsIn, UserIovecsOut, UserOut};
 use crate::abi::flags::{
-    CAP_SYS_RESOURCE, CloseRangeFlags, DupFlags, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK,
-    F_SEAL_WRITE, Fadvice, FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, RLIM_INFINITY, Resource,
-    RwFlags, SI_USER, SyncRangeFlags, Whence,
+    CAP_SYS_RESOURCE, CloseRangeFlags, DupFlags, F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL,
+    F_SEAL_SHRINK, F_SEAL_WRITE, Fadvice, FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, RLIM_INFINITY,
+    Resource, RwFlags, SI_USER, SyncRangeFlags, Whence,
 };
 use crate::abi::structs::{Iovec, Siginfo};
 use crate::error::{Errno, Result};
@@ -524,7 +524,8 @@ pub(super) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: FcntlCommand, argumen
         | FcntlCommand::F_OFD_SETLKW => super::lock::record(cx, fd, command, argument.0),
         FcntlCommand::F_GET_SEALS => Ok(file.file().seals()? as usize),
         FcntlCommand::F_ADD_SEALS => {
-            const KNOWN: u32 = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+            const KNOWN: u32 =
+                F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC;
             if !file.is_writable() {
                 return Err(Errno::EPERM);
             }
@@ -533,7 +534,6 @@ pub(super) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: FcntlCommand, argumen
             }
             file.file().add_seals(argument.0 as u32).map(|()| 0)
         }
-        FcntlCommand::F_GETOWN => Ok(0),
         FcntlCommand::F_SETPIPE_SZ | FcntlCommand::F_GETPIPE_SZ => {
             let pipe = file.file().as_any().downcast_ref::<PipeEnd>().ok_or(Errno::EBADF)?;
             if command == FcntlCommand::F_GETPIPE_SZ {
@@ -543,6 +543,6 @@ pub(super) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: FcntlCommand, argumen
                 pipe.set_size(argument.0 as u32 as usize, grown_max)
             }
         }
-        _ => Err(Errno::EINVAL),
+        _ => super::owner::command(cx, &file, command, argument.0),
     }
 }

@@ -17,6 +17,7 @@ mod limit;
 mod lock;
 mod memory;
 mod mount;
+mod owner;
 mod path;
 mod pidfd;
 mod pipe;

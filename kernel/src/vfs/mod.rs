@@ -28,7 +28,7 @@ pub use inode::{Change, Devices, FileSystem, Inode, Location, Make, Names, New};
 pub use kernel_abi::flags::PollEvents;
 pub use locks::{Hold, LockTable, Owner, Record};
 pub use mount::{Mount, MountTable};
-pub use open_file::OpenFile;
+pub use open_file::{FileOwner, OpenFile, OwnerKind};
 pub use path::{Path, Reach};
 pub use quota::{Quota, Share};
 pub(crate) use transfer::TRANSFER_MAX;

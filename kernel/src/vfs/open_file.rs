@@ -14,12 +14,35 @@ use super::quota::Share;
 use super::transfer::{Sink, Source};
 use crate::error::{Errno, Result};
 
+/// What an owner's number is: fcntl(2)'s `F_OWNER_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnerKind {
+    /// A thread's.
+    Thread = 0,
+    /// A process's.
+    Process = 1,
+    /// A group's.
+    Group = 2,
+}
+
+/// Whom an open file belongs to, as F_SETOWN and F_SETSIG said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileOwner {
+    /// What `id` is.
+    pub kind: OwnerKind,
+    /// Zero is nobody.
+    pub id: i32,
+    /// The signal to send; zero is SIGIO.
+    pub signal: u8,
+}
+
 /// A file, how it was opened, and where its next byte is.
 pub struct OpenFile {
     file: Arc<dyn File>,
     flags: Mutex<OpenFlags>,
     offset: Mutex<u64>,
     path: Option<Path>,
+    owner: SpinLock<FileOwner>,
     /// Where it holds locks of its own.
     locks: SpinLock<Option<Arc<FileLocks>>>,
     /// Its hold on what it writes.
@@ -73,7 +96,8 @@ impl OpenFile {
     ) -> Arc<Self> {
         let flags = Mutex::ranked(super::LAST, flags.difference(AT_OPEN));
         let (offset, locks) = (Mutex::ranked(super::OFFSET, 0), SpinLock::new(None));
-        Arc::new(Self { file, flags, offset, path, locks, _occupied, _share })
+        let owner = SpinLock::new(FileOwner { kind: OwnerKind::Thread, id: 0, signal: 0 });
+        Arc::new(Self { file, flags, offset, path, owner, locks, _occupied, _share })
     }
 
     /// What is open.
@@ -94,6 +118,16 @@ impl OpenFile {
         Ok(())
     }
 
+    /// Whom it belongs to.
+    pub fn belongs_to(&self) -> FileOwner {
+        *self.owner.lock()
+    }
+
+    /// F_SETOWN, F_SETSIG.
+    pub fn give_to(&self, owner: FileOwner) {
+        *self.owner.lock() = owner;
+    }
+
     /// Where it was found.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_ref()
@@ -106,8 +140,9 @@ impl OpenFile {
 
     /// Whether it was opened for reading.
     pub fn is_readable(&self) -> bool {
-        let flags = self.flags();
-        !flags.contains(OpenFlags::O_PATH) && flags.intersection(OpenFlags::O_ACCMODE) != OpenFlags::O_WRONLY
+        // Mode 3 is neither, open(2).
+        let mode = self.flags().intersection(OpenFlags::O_ACCMODE);
+        !self.is_place() && (mode == OpenFlags::O_RDONLY || mode == OpenFlags::O_RDWR)
     }
 
     /// Whether it was opened for writing.

@@ -65,7 +65,7 @@ macro_rules! rows_of_files {
             /// Give an open file a chosen descriptor, perhaps closed on exec.
             dup3                   [ 292   24] = file::dup3(old: Fd, new: Fd, flags: DupFlags);
             /// Ask or change what a descriptor or its open file is.
-            fcntl                  [  72   25] = file::fcntl(file: Fd, command: FcntlCommand, argument: Hex) without "owners, leases; F_SEAL_WRITE does not look for mappings";
+            fcntl                  [  72   25] = file::fcntl(file: Fd, command: FcntlCommand, argument: Hex) without "signals to owners, leases, notes, hints; F_SEAL_WRITE does not look for mappings";
             /// Lock a whole file for an open file description.
             flock                  [  73   32] = lock::flock(file: Fd, operation: FlockOperation);
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 use core::cmp::Ordering;
 
-use kernel_abi::flags::{F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
+use kernel_abi::flags::{F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE};
 use ostd::PAGE_SIZE;
 use ostd::frame::Frame;
 
@@ -277,7 +277,10 @@ impl File for OpenRegular {
         if meta.seals & F_SEAL_SEAL != 0 {
             return Err(Errno::EPERM);
         }
-        meta.seals |= seals;
+        // A program that is to stay one is not to be changed either, fcntl(2).
+        let is_program = seals & F_SEAL_EXEC != 0 && meta.mode & 0o111 != 0;
+        let unchanged = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE;
+        meta.seals |= seals | if is_program { unchanged } else { 0 };
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use kernel_abi::flags::{F_SEAL_SEAL, OpenFlags};
+use kernel_abi::flags::{F_SEAL_EXEC, F_SEAL_SEAL, OpenFlags};
 use ostd::Machine;
 
 use super::MemoryFs;
@@ -18,6 +18,8 @@ pub struct NamelessFiles(Arc<Mount>);
 pub enum Seals {
     /// It may.
     Allowed,
+    /// It may, and the file stays no program.
+    NoProgram,
     /// The file is sealed against seals.
     Refused,
 }
@@ -36,7 +38,11 @@ impl NamelessFiles {
         let make = Make { new: New::Regular, mode, uid: who.uid, gid: who.gid };
         let inode = top.inode.create_unnamed(&make, Names::Never)?;
         let node: &Node = inode.as_any().downcast_ref().ok_or(Errno::EINVAL)?;
-        node.meta.lock().seals = if seals == Seals::Allowed { 0 } else { F_SEAL_SEAL };
+        node.meta.lock().seals = match seals {
+            Seals::Allowed => 0,
+            Seals::NoProgram => F_SEAL_EXEC,
+            Seals::Refused => F_SEAL_SEAL,
+        };
         let file = Arc::clone(&inode).open(OpenFlags::O_RDWR)?;
         Ok(OpenFile::at(share, top.child(name, inode), file, OpenFlags::O_RDWR))
     }

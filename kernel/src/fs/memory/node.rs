@@ -4,7 +4,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 
-use kernel_abi::flags::{F_SEAL_SEAL, OpenFlags, RenameFlags, XattrFlags};
+use kernel_abi::flags::{F_SEAL_EXEC, F_SEAL_SEAL, OpenFlags, RenameFlags, XattrFlags};
 use kernel_abi::structs::Timespec;
 use ostd::census::Presence;
 use ostd::device::FolderAttributes;
@@ -371,6 +371,10 @@ impl Inode for Node {
         }
         let now = self.tree.now();
         let mut meta = self.meta.lock();
+        let turned = change.mode.map_or(0, |mode| mode ^ meta.mode);
+        if meta.seals & F_SEAL_EXEC != 0 && turned & 0o111 != 0 {
+            return Err(Errno::EPERM);
+        }
         meta.is_own = true;
         meta.mode = change.mode.unwrap_or(meta.mode) & 0o7777;
         meta.uid = change.uid.unwrap_or(meta.uid);

@@ -102,6 +102,7 @@ fn too_many_arguments_are_e2big(sys: &dyn Sys) -> Outcome {
     let program = sys.path(sys.page(), SELF);
     assert_eq!(sys.execve(program, list, 0), Err(Errno::E2BIG));
     assert_eq!(sys.execve(program, arguments(sys, &["program"]), list), Err(Errno::E2BIG));
+    assert_eq!(sys.execveat(Fd::CWD, program, list, 0, AtFlags::empty()), Err(Errno::E2BIG));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use kernel_abi::flags::{
     AtFlags, FallocateMode, FcntlCommand, MountFlags, OpenFlags, PipeFlags, Resource, UmountFlags, Whence,
 };
-use kernel_abi::structs::{Iovec, Rlimit, Stat};
+use kernel_abi::structs::{Iovec, OpenHow, Rlimit, Stat};
 use kernel_abi::{Calls, Errno, Fd, Mode, Result, Signal, Sys};
 
 use super::Outcome;
@@ -182,6 +182,9 @@ fn nothing_changes_on_a_mount_to_read(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.linkat(Fd::CWD, path(sys, "dir"), Fd::CWD, new, 0), Err(Errno::EROFS));
     let unnamed = OpenFlags::O_TMPFILE | OpenFlags::O_RDWR;
     assert_eq!(open(sys, "dir", unnamed), Err(Errno::EROFS));
+    let how = OpenHow { flags: u64::from(unnamed.bits()), mode: 0o600, ..OpenHow::default() };
+    let how = sys.store(sys.page() + 0x300, &how);
+    assert_eq!(sys.openat2(Fd::CWD, path(sys, "dir"), how, size_of::<OpenHow>()), Err(Errno::EROFS));
     let dir = open(sys, "dir", OpenFlags::O_RDONLY)?;
     assert_eq!(sys.fchmod(dir, Mode(0o700)), Err(Errno::EROFS));
     assert_eq!(sys.fchown(dir, 0, 0), Err(Errno::EROFS));

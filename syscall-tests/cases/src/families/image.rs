@@ -20,8 +20,12 @@ cases! { "image":
     who_sets_a_user_lends_it, privileges_are_not_lent_to_who_gave_them_up, too_many_processes_execute_nothing,
 }
 
+/// Both calls refuse the same.
 fn execve(sys: &dyn Sys, name: &str) -> Result {
-    sys.execve(sys.path(sys.page(), name), 0, 0)
+    let path = sys.path(sys.page(), name);
+    let refusal = sys.execve(path, 0, 0);
+    assert_eq!(sys.execveat(Fd::CWD, path, 0, 0, AtFlags::empty()), refusal, "{name}");
+    refusal
 }
 
 /// A file that may be executed.
@@ -347,8 +351,9 @@ fn too_many_processes_execute_nothing(sys: &dyn Sys) -> Outcome {
         let limited = sys.setrlimit(Resource::RLIMIT_NPROC, sys.page()).is_ok();
         // Becoming somebody is never refused any more, executing is.
         let became = sys.setresuid(SOMEBODY, SOMEBODY, SOMEBODY).is_ok();
-        let refused = sys.execve(sys.path(sys.page(), SELF), 0, 0) == Err(Errno::EAGAIN);
-        i32::from(!(limited && became && refused))
+        let program = sys.path(sys.page(), SELF);
+        let refused = [sys.execve(program, 0, 0), sys.execveat(Fd::CWD, program, 0, 0, AtFlags::empty())];
+        i32::from(!(limited && became && refused == [Err(Errno::EAGAIN); 2]))
     };
     in_child(sys, other, 0)?;
     sys.kill(pid, Signal::SIGKILL)?;

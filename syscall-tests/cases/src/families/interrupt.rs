@@ -6,7 +6,7 @@ use kernel_abi::flags::{
     ClockId, EventfdFlags, FutexOp, OpenFlags, PipeFlags, PollEvents, SaFlags, SigHow, WaitId, WaitOptions,
 };
 use kernel_abi::structs::{
-    FdSet, PollFd, STATUS_CONTINUED, SigSetArgument, Timespec, Timeval, status_exited, status_stopped,
+    FdSet, Iovec, PollFd, STATUS_CONTINUED, SigSetArgument, Timespec, Timeval, status_exited, status_stopped,
 };
 use kernel_abi::{Calls, Errno, Fd, Mode, Pid, Result, SigSet, Signal, Sys};
 
@@ -99,13 +99,20 @@ pub(super) fn fill(sys: &dyn Sys, writer: Fd) -> Result<usize> {
 
 fn reading_an_empty_pipe(sys: &dyn Sys) -> Outcome {
     let [reader, _] = pipe(sys, PipeFlags::empty())?;
-    interrupted(sys, || sys.read(reader, sys.page(), 1))
+    interrupted(sys, || sys.read(reader, sys.page(), 1))?;
+    interrupted(sys, || sys.readv(reader, one(sys), 1))
+}
+
+/// A vector of one byte.
+fn one(sys: &dyn Sys) -> usize {
+    sys.store(sys.page() + 0x100, &Iovec { iov_base: sys.page(), iov_len: 1 })
 }
 
 fn writing_a_full_pipe(sys: &dyn Sys) -> Outcome {
     let [_, writer] = pipe(sys, PipeFlags::empty())?;
     fill(sys, writer)?;
-    interrupted(sys, || sys.write(writer, sys.page(), 1))
+    interrupted(sys, || sys.write(writer, sys.page(), 1))?;
+    interrupted(sys, || sys.writev(writer, one(sys), 1))
 }
 
 fn part_of_a_write_is_kept(sys: &dyn Sys) -> Outcome {

@@ -11,7 +11,8 @@ use super::process::wait;
 cases! { "lock":
     open_files_lock_out_each_other, a_duplicate_shares_the_lock, closing_gives_the_lock_back, a_lock_is_converted,
     records_of_another_process_are_in_the_way, any_close_gives_records_back, a_child_has_no_records,
-    open_files_have_records_of_their_own, a_record_waits_for_its_turn, two_that_wait_for_each_other,
+    open_files_have_records_of_their_own, a_record_waits_for_its_turn, an_open_file_waits_for_its_turn,
+    two_that_wait_for_each_other,
     records_take_the_right_direction, a_pipe_has_a_size,
 }
 
@@ -166,6 +167,21 @@ fn a_record_waits_for_its_turn(sys: &dyn Sys) -> Outcome {
     let pid = sys.fork_with(child, file.0 as usize)?;
     write(sys, file, b"x")?;
     record(sys, file, FcntlCommand::F_SETLK, F_UNLCK, 0, 0)?;
+    assert_eq!(wait(sys, pid)?, status_exited(0));
+    Ok(())
+}
+
+fn an_open_file_waits_for_its_turn(sys: &dyn Sys) -> Outcome {
+    let file = create(sys, "file")?;
+    record(sys, file, FcntlCommand::F_OFD_SETLKW, F_WRLCK, 0, 1)?;
+    let child = |sys: &dyn Sys, _| {
+        let locked = open(sys, "file", OpenFlags::O_RDWR)
+            .and_then(|file| record(sys, file, FcntlCommand::F_OFD_SETLKW, F_WRLCK, 0, 1));
+        i32::from(locked.is_err())
+    };
+    let pid = sys.fork_with(child, 0)?;
+    sys.sched_yield()?;
+    record(sys, file, FcntlCommand::F_OFD_SETLKW, F_UNLCK, 0, 0)?;
     assert_eq!(wait(sys, pid)?, status_exited(0));
     Ok(())
 }

@@ -75,6 +75,7 @@ mod group;
 mod growth;
 mod handler;
 mod hole;
+mod how;
 mod id;
 mod image;
 mod interrupt;
@@ -89,6 +90,7 @@ mod name;
 mod nameless;
 mod nested;
 mod number;
+mod owner;
 mod path;
 mod pidfd;
 mod pipe;
@@ -97,6 +99,7 @@ mod privilege;
 mod process;
 mod queue;
 mod remap;
+mod resolve;
 mod right;
 mod scarce;
 mod sched;
@@ -173,6 +176,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         cloned::CASES,
         nested::CASES,
         scarce::CASES,
+        resolve::CASES,
+        owner::CASES,
+        how::CASES,
     ];
     families.into_iter().flatten()
 }

@@ -298,6 +298,10 @@ fn special_files_are_made(sys: &dyn Sys) -> Outcome {
     // Nobody reads, so a writer that does not wait is refused.
     let flags = OpenFlags::O_WRONLY | OpenFlags::O_NONBLOCK;
     assert_eq!(open(sys, "fifo", flags), Err(Errno::ENXIO));
+    // A socket is not opened at all.
+    sys.mknodat(Fd::CWD, first(sys, "socket"), Mode(0o140_600), 0)?;
+    assert_eq!(open(sys, "socket", OpenFlags::O_RDWR), Err(Errno::ENXIO));
+    assert_eq!(sys.creat(first(sys, "socket"), Mode(0o600)), Err(Errno::ENXIO));
     let reader = open(sys, "fifo", OpenFlags::O_RDONLY | OpenFlags::O_NONBLOCK)?;
     let writer = open(sys, "fifo", flags)?;
     assert_eq!(write(sys, writer, b"through")?, 7);

@@ -101,6 +101,7 @@ fn what_a_name_must_be(sys: &dyn Sys) -> Outcome {
         assert_eq!(set(sys, file, attribute, b"x", XattrFlags::empty()), Err(errno), "{attribute}");
     }
     assert_eq!(sys.fsetxattr(file, 8, sys.page(), 1, 0), Err(Errno::EFAULT));
+    assert_eq!(sys.fremovexattr(file, 8), Err(Errno::EFAULT));
     let path = sys.path(sys.page(), "missing");
     assert_eq!(sys.getxattr(path, name(sys, "user.one"), 0, 0), Err(Errno::ENOENT));
     Ok(())
