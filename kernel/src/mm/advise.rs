@@ -24,6 +24,8 @@ pub enum Advice {
     PopulateRead,
     /// Have the pages ready to write (`MADV_POPULATE_WRITE`).
     PopulateWrite,
+    /// Make a hole in what is shared (`MADV_REMOVE`).
+    Remove,
     /// Nothing that changes what a program sees.
     Hint,
 }
@@ -44,6 +46,9 @@ impl AddressSpace {
             let access = if advice == Advice::PopulateRead { Access::Read } else { Access::Write };
             return self.populate(at, end, access);
         }
+        if advice == Advice::Remove {
+            return self.make_hole(at, end);
+        }
         let mut state = self.state.lock();
         let whole = state.areas.covers(at, end);
         let parts: Vec<Area> = state.areas.overlapping(at, end).map(|area| area.clipped(at, end)).collect();
@@ -54,7 +59,7 @@ impl AddressSpace {
                 Advice::Forget | Advice::Free => self.forget_pages(&mut state, part.start, part.end),
                 Advice::Inherit(inherit) => part.dont_fork = !inherit,
                 Advice::Wipe(wipe) => part.wipe_on_fork = wipe,
-                Advice::PopulateRead | Advice::PopulateWrite | Advice::Hint => {}
+                Advice::PopulateRead | Advice::PopulateWrite | Advice::Remove | Advice::Hint => {}
             }
             if matches!(advice, Advice::Inherit(_) | Advice::Wipe(_)) {
                 state.generation += 1;
@@ -63,6 +68,24 @@ impl AddressSpace {
             }
         }
         if whole { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// Makes `[at, end)` zeros for all who share it. EINVAL where nothing is shared but private zeros, EACCES where it may
+    /// not be written, ENOMEM if it has holes, after what is there was treated.
+    fn make_hole(&self, at: usize, end: usize) -> Result<()> {
+        let (covers, parts) = {
+            let state = self.state.lock();
+            let parts: Vec<Area> = state.areas.overlapping(at, end).map(|area| area.clipped(at, end)).collect();
+            (state.areas.covers(at, end), parts)
+        };
+        for part in parts {
+            let Source::Backed(backing, offset) = &part.source else { return Err(Errno::EINVAL) };
+            if part.is_private() || !part.prot.contains(Prot::WRITE) {
+                return Err(Errno::EACCES);
+            }
+            backing.punch(*offset, part.len() as u64)?;
+        }
+        if covers { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
     /// Brings what was stored in shared pages of a range to where their files keep it. ENOMEM if it has holes.

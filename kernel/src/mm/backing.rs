@@ -37,6 +37,11 @@ pub trait Backing: Send + Sync {
         Ok(())
     }
 
+    /// Makes a range of whole pages zeros, for everybody: `MADV_REMOVE`. EOPNOTSUPP where there are no holes.
+    fn punch(&self, _offset: u64, _len: u64) -> Result<()> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
     /// Device and inode.
     fn identity(&self) -> (u64, u64);
 
@@ -85,6 +90,15 @@ impl Backing for SharedMemory {
     }
 
     fn note_write(&self, _index: u64) {}
+
+    fn punch(&self, offset: u64, len: u64) -> Result<()> {
+        let (first, last) = (offset / PAGE_SIZE as u64, offset.saturating_add(len).div_ceil(PAGE_SIZE as u64));
+        let mut frames = self.frames.lock();
+        for (_, frame) in frames.range_mut(first..last) {
+            frame.fill(0..PAGE_SIZE, 0);
+        }
+        Ok(())
+    }
 
     fn identity(&self) -> (u64, u64) {
         self.identity

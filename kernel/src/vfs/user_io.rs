@@ -78,6 +78,10 @@ impl Backing for Mapped {
         self.pages.sync()
     }
 
+    fn punch(&self, offset: u64, len: u64) -> Result<()> {
+        self.pages.punch(offset, len)
+    }
+
     fn identity(&self) -> (u64, u64) {
         self.pages.identity()
     }

@@ -237,20 +237,7 @@ impl File for OpenRegular {
     }
 
     fn punch(&self, offset: u64, len: u64) -> Result<()> {
-        let (pages, turn) = self.0.regular()?;
-        let _turn = turn.lock();
-        if self.0.seals() & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 {
-            return Err(Errno::EPERM);
-        }
-        if let Some(lower) = self.0.through() {
-            let end = offset.saturating_add(len).min(pages.lock().size);
-            for at in (offset..end).step_by(BELOW_MAX) {
-                lower.write(at, &[0; BELOW_MAX][..BELOW_MAX.min((end - at) as usize)])?;
-            }
-        }
-        pages.lock().punch(offset, len, self.0.lower.as_ref(), &self.0.tree.machine)?;
-        self.0.touch();
-        Ok(())
+        Backing::punch(&*self.0, offset, len)
     }
 
     fn sync(&self) -> Result<()> {
@@ -321,6 +308,23 @@ impl Backing for Node {
             pages.lock().note_write();
             self.touch();
         }
+    }
+
+    fn punch(&self, offset: u64, len: u64) -> Result<()> {
+        let (pages, turn) = self.regular()?;
+        let _turn = turn.lock();
+        if self.seals() & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0 {
+            return Err(Errno::EPERM);
+        }
+        if let Some(lower) = self.through() {
+            let end = offset.saturating_add(len).min(pages.lock().size);
+            for at in (offset..end).step_by(BELOW_MAX) {
+                lower.write(at, &[0; BELOW_MAX][..BELOW_MAX.min((end - at) as usize)])?;
+            }
+        }
+        pages.lock().punch(offset, len, self.lower.as_ref(), &self.tree.machine)?;
+        self.touch();
+        Ok(())
     }
 
     fn sync(&self) -> Result<()> {

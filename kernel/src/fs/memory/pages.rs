@@ -224,7 +224,9 @@ impl Pages {
             let (index, offset) = (at / PAGE_SIZE as u64, (at % PAGE_SIZE as u64) as usize);
             let count = (end - at).min((PAGE_SIZE - offset) as u64) as usize;
             let is_below = index * (PAGE_SIZE as u64) < self.below;
-            if count == PAGE_SIZE && !is_below {
+            // Who has the page mapped is to see zeros too, and goes on sharing it.
+            let is_mapped = self.frames.get(&index).is_some_and(|frame| frame.reference_count() > 1);
+            if count == PAGE_SIZE && !is_below && !is_mapped {
                 self.frames.remove(&index);
             } else if let Some(frame) = self.find(index, lower, machine)? {
                 frame.fill(offset..offset + count, 0);
