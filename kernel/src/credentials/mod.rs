@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use crate::abi::flags::CAP_LAST_CAP;
+use crate::abi::flags::{CAP_LAST_CAP, CAP_SETPCAP};
 use crate::error::{Errno, Result};
 
 /// The most supplementary groups, `NGROUPS_MAX`.
@@ -101,6 +101,23 @@ pub struct Caps {
     pub ambient: u64,
 }
 
+bitflags::bitflags! {
+    /// What of root's special treatment a thread does without, see capabilities(7). A bit's lock is the next one.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct SecureBits: u32 {
+        /// A program is given nothing for being root's.
+        const NOROOT = 1 << 0;
+        /// Capabilities stay as they are when users change.
+        const NO_SETUID_FIXUP = 1 << 2;
+        /// They are kept when root becomes somebody else, until the next program.
+        const KEEP_CAPS = 1 << 4;
+        /// None is made ambient.
+        const NO_CAP_AMBIENT_RAISE = 1 << 6;
+        /// The locks of all four.
+        const LOCKS = 0b1010_1010;
+    }
+}
+
 /// Everything that decides what a thread may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
@@ -112,8 +129,8 @@ pub struct Credentials {
     pub groups: Arc<[u32]>,
     /// Capabilities.
     pub caps: Caps,
-    /// `PR_SET_KEEPCAPS`.
-    pub keep_caps: bool,
+    /// `PR_SET_SECUREBITS`, and `PR_SET_KEEPCAPS` among them.
+    pub secure: SecureBits,
     /// `PR_SET_NO_NEW_PRIVS`.
     pub no_new_privs: bool,
 }
@@ -129,12 +146,51 @@ impl Credentials {
         let held = if uid == 0 { ALL_CAPS } else { 0 };
         let caps = Caps { permitted: held, effective: held, inheritable: 0, bounding: ALL_CAPS, ambient: 0 };
         let groups = Arc::from([]);
-        Self { user: Ids::all(uid), group: Ids::all(gid), groups, caps, keep_caps: false, no_new_privs: false }
+        Self {
+            user: Ids::all(uid),
+            group: Ids::all(gid),
+            groups,
+            caps,
+            secure: SecureBits::empty(),
+            no_new_privs: false,
+        }
     }
 
     /// Whether capability `cap` is in force.
     pub fn can(&self, cap: u32) -> bool {
         self.caps.effective & (1 << cap) != 0
+    }
+
+    /// `PR_SET_SECUREBITS`: EPERM for what is locked, what does not exist, and who may not.
+    pub fn set_secure(&self, wish: u32) -> Result<Self> {
+        let wish = SecureBits::from_bits(wish).ok_or(Errno::EPERM)?;
+        let locks = self.secure & SecureBits::LOCKS;
+        let changed = self.secure.symmetric_difference(wish).bits();
+        if locks.bits() >> 1 & changed != 0 || !wish.contains(locks) || !self.can(CAP_SETPCAP) {
+            return Err(Errno::EPERM);
+        }
+        Ok(Self { secure: wish, ..self.clone() })
+    }
+
+    /// `PR_SET_KEEPCAPS`: EPERM if that is locked.
+    pub fn set_keep_caps(&self, keep: bool) -> Result<Self> {
+        if self.secure.bits() & SecureBits::KEEP_CAPS.bits() << 1 != 0 {
+            return Err(Errno::EPERM);
+        }
+        let mut new = self.clone();
+        new.secure.set(SecureBits::KEEP_CAPS, keep);
+        Ok(new)
+    }
+
+    /// `PR_CAP_AMBIENT_RAISE`: EPERM for a capability that is not permitted and inheritable.
+    pub fn raise_ambient(&self, cap: u32) -> Result<Self> {
+        let has_both = self.caps.permitted & self.caps.inheritable & 1 << cap != 0;
+        if !has_both || self.secure.contains(SecureBits::NO_CAP_AMBIENT_RAISE) {
+            return Err(Errno::EPERM);
+        }
+        let mut new = self.clone();
+        new.caps.ambient |= 1 << cap;
+        Ok(new)
     }
 
     /// Whether it may send signals to a process of `other`, kill(2).
@@ -217,10 +273,15 @@ impl Credentials {
     /// What capabilities(7) says happens to them when user ids change.
     fn with_user(&self, user: Ids) -> Self {
         let mut new = Self { user, ..self.clone() };
+        if self.secure.contains(SecureBits::NO_SETUID_FIXUP) {
+            return new;
+        }
         let is_root = |ids: &Ids| ids.real == 0 || ids.effective == 0 || ids.saved == 0;
-        if is_root(&self.user) && !is_root(&user) && !self.keep_caps {
-            new.caps.permitted = 0;
-            new.caps.effective = 0;
+        if is_root(&self.user) && !is_root(&user) {
+            if !self.secure.contains(SecureBits::KEEP_CAPS) {
+                new.caps.permitted = 0;
+                new.caps.effective = 0;
+            }
             new.caps.ambient = 0;
         }
         if self.user.effective == 0 && user.effective != 0 {
@@ -236,7 +297,7 @@ impl Credentials {
     /// that its set-id bits lend.
     pub fn for_exec(&self, lent: [Option<u32>; 2]) -> Self {
         let mut new = self.clone();
-        new.keep_caps = false;
+        new.secure.remove(SecureBits::KEEP_CAPS);
         if !self.no_new_privs {
             for (ids, id) in [&mut new.user, &mut new.group].into_iter().zip(lent) {
                 ids.effective = id.unwrap_or(ids.effective);
@@ -250,7 +311,8 @@ impl Credentials {
         if new.group.effective != self.group.effective || user.effective != self.user.effective {
             caps.ambient = 0;
         }
-        if user.effective == 0 || user.real == 0 {
+        let is_root = user.effective == 0 || user.real == 0;
+        if is_root && !self.secure.contains(SecureBits::NOROOT) {
             caps.permitted = caps.inheritable | caps.bounding;
             caps.effective = if user.effective == 0 { caps.permitted } else { caps.ambient };
             caps.ambient = 0;

@@ -6,7 +6,7 @@ use crate::error::{Errno, Result};
 use crate::mm::space::State;
 use crate::mm::{AddressSpace, Area, Prot};
 
-/// A program's own limits, in bytes.
+/// A program's own limits; lengths are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimits {
     /// All areas, `RLIMIT_AS`.
@@ -15,11 +15,13 @@ pub struct MemoryLimits {
     pub data: usize,
     /// How far a stack grows, `RLIMIT_STACK`.
     pub stack: usize,
+    /// Nothing becomes executable that was written or could have been (`PR_SET_MDWE`).
+    pub no_exec_gain: bool,
 }
 
 impl Default for MemoryLimits {
     fn default() -> Self {
-        Self { total: usize::MAX, data: usize::MAX, stack: 8 << 20 }
+        Self { total: usize::MAX, data: usize::MAX, stack: 8 << 20, no_exec_gain: false }
     }
 }
 
@@ -34,6 +36,12 @@ impl AddressSpace {
     /// Sets the limits; what is there already stays.
     pub fn set_limits(&self, limits: MemoryLimits) {
         self.state.lock().limits = limits;
+    }
+
+    /// Refuses with EACCES to make memory executable that is written, or was not executable.
+    pub(super) fn allow_execution(&self, state: &State, old: Prot, new: Prot) -> Result<()> {
+        let gains = new.contains(Prot::EXECUTE) && (new.contains(Prot::WRITE) || !old.contains(Prot::EXECUTE));
+        if state.limits.no_exec_gain && gains { Err(Errno::EACCES) } else { Ok(()) }
     }
 
     /// Refuses with ENOMEM to promise memory that the machine does not have in all (`vm.overcommit_memory` 0).

@@ -184,6 +184,7 @@ impl AddressSpace {
             return Err(Errno::EOVERFLOW);
         }
         let mut state = self.state.lock();
+        self.allow_execution(&state, wish.prot, wish.prot)?;
         let start = self.place(&mut state, wish.at, len)?;
         if state.areas.len() + state.areas.splits(start, start + len) >= AREAS_MAX {
             return Err(Errno::ENOMEM);
@@ -255,6 +256,10 @@ impl AddressSpace {
         let parts: Vec<Area> = state.areas.overlapping(at, end).map(|area| area.clipped(at, end)).collect();
         for mut part in parts {
             if part.start > next {
+                break;
+            }
+            result = self.allow_execution(&state, part.prot, prot);
+            if result.is_err() {
                 break;
             }
             if !part.allowed.contains(prot) {

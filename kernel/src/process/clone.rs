@@ -88,6 +88,9 @@ impl Thread {
         let files = if shares(CloneFlags::CLONE_FILES) { self.files() } else { self.files().fork() };
         let fs = if shares(CloneFlags::CLONE_FS) { self.fs() } else { self.fs().fork() };
         let process = if shares(CloneFlags::CLONE_THREAD) { Arc::clone(&self.process) } else { self.child(tid, flags) };
+        if !shares(CloneFlags::CLONE_VM) {
+            space.set_limits(process.memory_limits());
+        }
         let is_process = !shares(CloneFlags::CLONE_THREAD);
         let child = Thread::new(tid, Arc::clone(&process), space, files, fs, Arc::clone(&credentials));
         *child.name.lock() = self.name();

@@ -9,7 +9,7 @@ use super::tree::State;
 use super::{Process, Processes, Thread, ticks};
 use crate::abi::Signal;
 use crate::abi::flags::SI_USER;
-use crate::abi::structs::{ChildChange, Siginfo, status_exited};
+use crate::abi::structs::{ChildChange, Siginfo, status_exited, status_signaled};
 use crate::error::{Errno, Result};
 use crate::vfs::FdTable;
 
@@ -24,6 +24,11 @@ impl Thread {
     /// exit_group(2): the whole process does.
     pub fn exit_group(&self, code: i32) {
         self.process.begin_exit(status_exited(code));
+    }
+
+    /// It made a call that it may not (`SECCOMP_MODE_STRICT`): the process ends, by a signal that nobody sent.
+    pub fn exit_killed(&self) {
+        self.process.begin_exit(status_signaled(Signal::SIGKILL.number(), false));
     }
 
     /// Lets go of memory: tells who waits for it. At the end, and when another program is executed.

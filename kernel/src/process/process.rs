@@ -10,7 +10,7 @@ use ostd::sync::{SpinLock, WaitQueue};
 use super::timers::Timers;
 use super::{Limits, Processes, Session, Spent, Thread};
 use crate::abi::Signal;
-use crate::abi::flags::{RLIM_INFINITY, Resource};
+use crate::abi::flags::{PR_MDWE_NO_INHERIT, PR_MDWE_REFUSE_EXEC_GAIN, RLIM_INFINITY, Resource};
 use crate::credentials::Credentials;
 use crate::mm::MemoryLimits;
 use crate::signal::{Actions, Pending};
@@ -73,6 +73,10 @@ pub struct Process {
     pub(super) is_secret: AtomicBool,
     /// What personality(2) was told.
     pub(super) persona: AtomicU32,
+    /// Whether it wants no large pages.
+    pub(super) has_small_pages: AtomicBool,
+    /// `PR_MDWE_*`.
+    pub(super) no_exec_gain: AtomicU32,
     /// Whether its last thread has ended.
     pub(super) is_gone: AtomicBool,
     pub(super) gone: WaitQueue,
@@ -111,6 +115,8 @@ impl Process {
             is_unkillable: AtomicBool::new(false),
             is_secret: AtomicBool::new(false),
             persona: AtomicU32::new(0),
+            has_small_pages: AtomicBool::new(false),
+            no_exec_gain: AtomicU32::new(0),
             is_gone: AtomicBool::new(false),
             gone: WaitQueue::new(),
             watchers: SpinLock::default(),
@@ -129,6 +135,10 @@ impl Process {
         }
         child.is_secret.store(parent.is_secret.load());
         child.persona.store(parent.persona.load());
+        child.has_small_pages.store(parent.has_small_pages.load());
+        if parent.no_exec_gain.load() & PR_MDWE_NO_INHERIT == 0 {
+            child.no_exec_gain.store(parent.no_exec_gain.load());
+        }
         child.has_left_terminal.store(parent.has_left_terminal.load());
         child
     }
@@ -188,6 +198,26 @@ impl Process {
         self.persona.store(persona);
     }
 
+    /// Whether it wants no large pages (`PR_SET_THP_DISABLE`): there are none.
+    pub fn has_small_pages(&self) -> bool {
+        self.has_small_pages.load()
+    }
+
+    /// Says whether it does.
+    pub fn set_small_pages(&self, only: bool) {
+        self.has_small_pages.store(only);
+    }
+
+    /// How its memory may become executable (`PR_SET_MDWE`).
+    pub fn no_exec_gain(&self) -> u32 {
+        self.no_exec_gain.load()
+    }
+
+    /// Says how; its address space is to be told of the new limits.
+    pub fn set_no_exec_gain(&self, bits: u32) {
+        self.no_exec_gain.store(bits);
+    }
+
     /// Its living threads, the first one first.
     pub fn threads(&self) -> Vec<Arc<Thread>> {
         let mut threads: Vec<_> = self.threads.lock().values().filter_map(Weak::upgrade).collect();
@@ -218,6 +248,7 @@ impl Process {
             total: soft(Resource::RLIMIT_AS),
             data: soft(Resource::RLIMIT_DATA),
             stack: soft(Resource::RLIMIT_STACK),
+            no_exec_gain: self.no_exec_gain() & PR_MDWE_REFUSE_EXEC_GAIN != 0,
         }
     }
 

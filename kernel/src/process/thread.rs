@@ -63,6 +63,8 @@ pub struct Thread {
     pub(super) leaving: AtomicBool,
     /// Whether it became a user with too many processes, and has executed nothing since.
     became_too_many: AtomicBool,
+    /// Whether any call but a few ends it.
+    strict: AtomicBool,
     /// How often in a row there was no memory for it.
     pub(super) hungry: AtomicU32,
     pub(super) status: SpinLock<i32>,
@@ -101,6 +103,7 @@ impl Thread {
             set_child_tid: AtomicUsize::new(0),
             leaving: AtomicBool::new(false),
             became_too_many: AtomicBool::new(false),
+            strict: AtomicBool::new(false),
             hungry: AtomicU32::new(0),
             status: SpinLock::new(0),
             meter: Meter::default(),
@@ -168,6 +171,16 @@ impl Thread {
     /// Says whether it has.
     pub fn set_became_too_many(&self, too_many: bool) {
         self.became_too_many.store(too_many);
+    }
+
+    /// Whether any call but read, write, exit and rt_sigreturn ends it (`SECCOMP_MODE_STRICT`).
+    pub fn is_strict(&self) -> bool {
+        self.strict.load()
+    }
+
+    /// From now on it does.
+    pub fn set_strict(&self) {
+        self.strict.store(true);
     }
 
     /// Gives it descriptors of its own, unshare(2).

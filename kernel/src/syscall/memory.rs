@@ -36,6 +36,10 @@ pub(super) fn mmap(
     }
     let prot = protection(prot);
     let open = if flags.contains(MapFlags::MAP_ANONYMOUS) { None } else { Some(cx.files().get(file.0)?) };
+    // Pages of one size only: none is reserved, and no file has them.
+    if flags.contains(MapFlags::MAP_HUGETLB) {
+        return Err(if open.is_some() { Errno::EINVAL } else { Errno::ENOMEM });
+    }
     let sharing = match flags.bits() & TYPE {
         1 | 3 => Sharing::Shared,
         2 => Sharing::Private,
@@ -102,15 +106,17 @@ pub(super) fn mprotect(cx: &mut Context<'_>, addr: UserAddr, len: usize, prot: P
     if len.checked_next_multiple_of(PAGE_SIZE).and_then(|len| addr.0.checked_add(len)).is_none() {
         return Err(Errno::ENOMEM);
     }
-    let grows_down = || cx.space().area_at(addr.0).is_some_and(|area| area.grows_down);
     // Nothing grows up on the machines there are.
-    let wrong = prot.contains(ProtFlags::PROT_GROWSUP)
-        || (prot.contains(ProtFlags::PROT_GROWSDOWN) && !grows_down())
-        || !known.union(growth).contains(prot);
-    if wrong {
+    if prot.contains(ProtFlags::PROT_GROWSUP) || !known.union(growth).contains(prot) {
         return Err(Errno::EINVAL);
     }
-    cx.space().protect(addr.0, len, protection(prot))?;
+    let (mut start, mut len) = (addr.0, len);
+    if prot.contains(ProtFlags::PROT_GROWSDOWN) {
+        // From where the stack has grown to.
+        let stack = cx.space().area_at(start).filter(|area| area.grows_down).ok_or(Errno::EINVAL)?;
+        (start, len) = (stack.start, len + (start - stack.start));
+    }
+    cx.space().protect(start, len, protection(prot))?;
     Ok(0)
 }
 
@@ -144,6 +150,7 @@ pub(super) fn madvise(cx: &mut Context<'_>, addr: UserAddr, len: usize, advice: 
         Madvice::MADV_DOFORK => Advice::Inherit(true),
         Madvice::MADV_WIPEONFORK => Advice::Wipe(true),
         Madvice::MADV_KEEPONFORK => Advice::Wipe(false),
+        Madvice::MADV_REMOVE => Advice::Remove,
         Madvice::MADV_POPULATE_READ => Advice::PopulateRead,
         Madvice::MADV_POPULATE_WRITE => Advice::PopulateWrite,
         Madvice::MADV_NORMAL
@@ -152,6 +159,8 @@ pub(super) fn madvise(cx: &mut Context<'_>, addr: UserAddr, len: usize, advice: 
         | Madvice::MADV_WILLNEED
         | Madvice::MADV_HUGEPAGE
         | Madvice::MADV_NOHUGEPAGE
+        | Madvice::MADV_MERGEABLE
+        | Madvice::MADV_UNMERGEABLE
         | Madvice::MADV_DONTDUMP
         | Madvice::MADV_DODUMP
         | Madvice::MADV_COLD

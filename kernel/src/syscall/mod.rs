@@ -22,6 +22,7 @@ mod path;
 mod pidfd;
 mod pipe;
 mod poll;
+mod prctl;
 mod priority;
 mod process;
 mod sched;
@@ -127,6 +128,10 @@ pub(crate) fn answer(kernel: &Kernel, thread: &Arc<Thread>, user: &mut UserConte
         }
         return kernel.note_missing(name.unwrap_or("a call without a name"));
     };
+    if thread.is_strict() && !matches!(call, Call::read | Call::write | Call::exit | Call::rt_sigreturn) {
+        thread.exit_killed();
+        return Ok(0);
+    }
     if !kernel.traces(Some(call.row().name)) {
         return table::call(call, &mut Context { kernel, thread, user }, frame.args);
     }

@@ -3,13 +3,9 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use ostd::user::{Registers as _, RegistersMut};
-
 use super::Context;
-use crate::abi::arg::{Hex, UserAddr, UserPath, UserStrings};
-use crate::abi::flags::{
-    ArchPrctlCode, AtFlags, CAP_SETPCAP, CloneFlags, OpenFlags, Personality, PrctlOption, Resource, WaitId, WaitOptions,
-};
+use crate::abi::arg::{UserAddr, UserPath, UserStrings};
+use crate::abi::flags::{AtFlags, CloneFlags, OpenFlags, Personality, Resource, WaitId, WaitOptions};
 use crate::abi::structs::{CloneArgs, STATUS_CONTINUED};
 use crate::abi::types::{ChildChange, Rusage, Siginfo, UserMut, UserPtr};
 use crate::abi::{Fd, Pid, Signal};
@@ -391,100 +387,6 @@ pub(super) fn getsid(cx: &mut Context<'_>, who: Pid) -> Result {
 
 pub(super) fn setsid(cx: &mut Context<'_>) -> Result {
     Ok(everybody(cx)?.set_session(cx.process())? as usize)
-}
-
-pub(super) fn prctl(cx: &mut Context<'_>, option: PrctlOption, a: Hex, b: Hex, _c: Hex, _d: Hex) -> Result {
-    let space = cx.space();
-    let credentials = cx.credentials();
-    let process = cx.process();
-    match option {
-        PrctlOption::PR_SET_NAME => {
-            let mut name = [0; 16];
-            let count = space.read_some(a.0, &mut name[..15])?;
-            cx.thread.set_name(&name[..count]);
-            Ok(0)
-        }
-        PrctlOption::PR_GET_NAME => {
-            let mut name = cx.thread.name();
-            name.resize(16, 0);
-            space.write(a.0, &name)?;
-            Ok(0)
-        }
-        PrctlOption::PR_SET_PDEATHSIG => {
-            let signal = (a.0 != 0).then(|| i32::try_from(a.0).ok().and_then(Signal::from_number).ok_or(Errno::EINVAL));
-            process.set_death_signal(signal.transpose()?);
-            Ok(0)
-        }
-        PrctlOption::PR_GET_PDEATHSIG => {
-            let number = process.death_signal().map_or(0, Signal::number);
-            space.write_value(a.0, &number).map(|()| 0)
-        }
-        PrctlOption::PR_SET_CHILD_SUBREAPER => {
-            process.set_reaper(a.0 != 0);
-            Ok(0)
-        }
-        PrctlOption::PR_GET_CHILD_SUBREAPER => space.write_value(a.0, &i32::from(process.is_reaper())).map(|()| 0),
-        PrctlOption::PR_GET_DUMPABLE => Ok(usize::from(process.is_dumpable())),
-        PrctlOption::PR_SET_DUMPABLE if a.0 <= 1 => {
-            process.set_dumpable(a.0 == 1);
-            Ok(0)
-        }
-        PrctlOption::PR_GET_KEEPCAPS => Ok(usize::from(credentials.keep_caps)),
-        PrctlOption::PR_SET_KEEPCAPS if a.0 <= 1 => {
-            let mut new = crate::credentials::Credentials::clone(&credentials);
-            new.keep_caps = a.0 == 1;
-            cx.thread.set_credentials(new);
-            Ok(0)
-        }
-        PrctlOption::PR_GET_NO_NEW_PRIVS if a.0 == 0 => Ok(usize::from(credentials.no_new_privs)),
-        PrctlOption::PR_SET_NO_NEW_PRIVS if a.0 == 1 && b.0 == 0 => {
-            let mut new = crate::credentials::Credentials::clone(&credentials);
-            new.no_new_privs = true;
-            cx.thread.set_credentials(new);
-            Ok(0)
-        }
-        PrctlOption::PR_CAPBSET_READ if a.0 <= crate::abi::flags::CAP_LAST_CAP as usize => {
-            Ok(usize::from(credentials.caps.bounding >> a.0 & 1 != 0))
-        }
-        PrctlOption::PR_CAPBSET_DROP => {
-            if !credentials.can(CAP_SETPCAP) {
-                return Err(Errno::EPERM);
-            }
-            if a.0 > crate::abi::flags::CAP_LAST_CAP as usize {
-                return Err(Errno::EINVAL);
-            }
-            let mut new = crate::credentials::Credentials::clone(&credentials);
-            new.caps.bounding &= !(1 << a.0);
-            cx.thread.set_credentials(new);
-            Ok(0)
-        }
-        PrctlOption::PR_GET_TIMERSLACK => Ok(cx.thread.slack_ns() as usize),
-        PrctlOption::PR_SET_TIMERSLACK => {
-            cx.thread.set_slack_ns(a.0 as u64);
-            Ok(0)
-        }
-        PrctlOption::PR_GET_SECUREBITS => Ok(0),
-        PrctlOption::PR_GET_TID_ADDRESS => {
-            space.write_value(a.0, &cx.thread.clear_child_tid())?;
-            Ok(0)
-        }
-        _ => Err(Errno::EINVAL),
-    }
-}
-
-pub(super) fn arch_prctl(cx: &mut Context<'_>, code: ArchPrctlCode, argument: Hex) -> Result {
-    let space = cx.space();
-    let base = argument.0;
-    let RegistersMut::X86_64(regs) = cx.user.regs_mut().view_mut() else { return Err(Errno::ENOSYS) };
-    match code {
-        ArchPrctlCode::ARCH_SET_FS | ArchPrctlCode::ARCH_SET_GS if base >= space.end() => return Err(Errno::EPERM),
-        ArchPrctlCode::ARCH_SET_FS => regs.fs_base = base as u64,
-        ArchPrctlCode::ARCH_SET_GS => regs.gs_base = base as u64,
-        ArchPrctlCode::ARCH_GET_FS => space.write_value(base, &regs.fs_base)?,
-        ArchPrctlCode::ARCH_GET_GS => space.write_value(base, &regs.gs_base)?,
-        _ => return Err(Errno::EINVAL),
-    }
-    Ok(0)
 }
 
 /// What is asked for is remembered, and children have it too.

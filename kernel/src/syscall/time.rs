@@ -7,7 +7,7 @@ use ostd::Machine;
 use ostd::sync::{Sleep, WaitError, WaitQueue};
 
 use crate::abi::arg::{UserMut, UserPtr};
-use crate::abi::flags::{CAP_SYS_TIME, ClockId, TimerFlags};
+use crate::abi::flags::{CAP_SYS_TIME, CAP_WAKE_ALARM, ClockId, TimerFlags};
 use crate::abi::structs::{Timespec, Timeval, Timezone, Tms};
 use crate::error::{Errno, Result};
 use crate::process::{Thread, ticks};
@@ -142,6 +142,10 @@ pub(super) fn clock_nanosleep(
 ) -> Result {
     may_sleep_by(clock)?;
     let at = cx.space().read_value::<Timespec>(request.addr)?.to_ns().ok_or(Errno::EINVAL)?;
+    let wakes = matches!(clock, ClockId::CLOCK_REALTIME_ALARM | ClockId::CLOCK_BOOTTIME_ALARM);
+    if wakes && !cx.credentials().can(CAP_WAKE_ALARM) {
+        return Err(Errno::EPERM);
+    }
     if !flags.contains(TimerFlags::TIMER_ABSTIME) {
         return sleep_for(cx, at, remain.addr);
     }

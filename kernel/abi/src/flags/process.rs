@@ -327,6 +327,15 @@ consts! {
         CAP_LAST_CAP = 40;
         NGROUPS_MAX = 65536;
         TASK_COMM_LEN = 16;
+        PR_CAP_AMBIENT_IS_SET = 1;
+        PR_CAP_AMBIENT_RAISE = 2;
+        PR_CAP_AMBIENT_LOWER = 3;
+        PR_CAP_AMBIENT_CLEAR_ALL = 4;
+        PR_MDWE_REFUSE_EXEC_GAIN = 1;
+        PR_MDWE_NO_INHERIT = 2;
+        PR_TSC_ENABLE = 1;
+        PR_TSC_SIGSEGV = 2;
+        SECCOMP_MODE_STRICT = 1;
         MAX_ARG_STRLEN = 131_072;
         MAX_ARG_STRINGS = 0x7fff_ffff;
     }
