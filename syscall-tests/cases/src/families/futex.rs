@@ -20,7 +20,8 @@ cases! { "futex":
     a_time_that_has_been_is_no_wait, waiting_until_a_time, what_a_wait_refuses, unknown_operations,
     private_and_shared_waiters_do_not_meet, one_file_at_two_addresses_is_one_futex, the_dead_let_go_of_their_locks,
     the_dead_let_go_of_what_they_were_taking, a_live_owners_locks_are_left_alone, a_list_has_a_length,
-    the_word_may_be_anything_but_what_it_was,
+    the_word_may_be_anything_but_what_it_was, what_is_private_works_alike, a_private_wait_has_its_bits_and_times,
+    private_waiters_are_moved,
 }
 
 /// The futex word of a case; its waiters' answers follow.
@@ -321,5 +322,55 @@ fn the_word_may_be_anything_but_what_it_was(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.futex(at + 8, FutexOp::FUTEX_WAIT_PRIVATE, 0, 0, 0, 0), Err(Errno::EAGAIN));
     sys.mprotect(at, PAGE, kernel_abi::flags::ProtFlags::PROT_NONE)?;
     assert_eq!(sys.futex(at + 8, FutexOp::FUTEX_WAIT_PRIVATE, 0, 0, 0, 0), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn what_is_private_works_alike(sys: &dyn Sys) -> Outcome {
+    let word = sys.page() + WORD;
+    for wakes in [FutexOp::FUTEX_WAKE_PRIVATE, FutexOp::FUTEX_WAKE_BITSET_PRIVATE, FutexOp::FUTEX_WAKE_OP_PRIVATE] {
+        waiter(sys, 0, word, FutexOp::FUTEX_WAIT_PRIVATE, 0)?;
+        let operation = FUTEX_OP_ADD << 28 | 1 << 12;
+        let value3 = if wakes == FutexOp::FUTEX_WAKE_OP_PRIVATE { operation } else { FUTEX_BITSET_MATCH_ANY };
+        until(sys, 1, || sys.futex(word, wakes, 1, 0, word + 8, value3))?;
+        assert_eq!(answer(sys, 0), 0, "{wakes:?}");
+    }
+    assert_ne!(sys.load::<u32>(word + 8), 0);
+    assert_eq!(sys.futex(word, FutexOp::FUTEX_WAKE_PRIVATE, 1, 0, 0, 0)?, 0);
+    Ok(())
+}
+
+fn a_private_wait_has_its_bits_and_times(sys: &dyn Sys) -> Outcome {
+    let word = sys.page() + WORD;
+    waiter(sys, 0, word, FutexOp::FUTEX_WAIT_BITSET_PRIVATE, 2)?;
+    until(sys, 1, || {
+        assert_eq!(sys.futex(word, FutexOp::FUTEX_WAKE_BITSET_PRIVATE, 1, 0, 0, 4)?, 0);
+        sys.futex(word, FutexOp::FUTEX_WAKE_BITSET_PRIVATE, 1, 0, 0, 2)
+    })?;
+    assert_eq!(answer(sys, 0), 0);
+    for wait in [FutexOp::FUTEX_WAIT_BITSET_CLOCK_REALTIME, FutexOp::FUTEX_WAIT_BITSET_PRIVATE_CLOCK_REALTIME] {
+        // Without a time it waits by no clock.
+        waiter(sys, 0, word, wait, 1)?;
+        until(sys, 1, || {
+            let shared = sys.futex(word, FutexOp::FUTEX_WAKE, 1, 0, 0, 0)?;
+            Ok(shared + sys.futex(word, FutexOp::FUTEX_WAKE_PRIVATE, 1, 0, 0, 0)?)
+        })?;
+        assert_eq!(answer(sys, 0), 0, "{wait:?}");
+    }
+    for wait in [FutexOp::FUTEX_WAIT_PRIVATE, FutexOp::FUTEX_WAIT_BITSET_PRIVATE] {
+        let long_ago = sys.store(sys.page(), &Timespec::from_ns(1));
+        assert_eq!(sys.futex(word, wait, 0, long_ago, 0, 1), Err(Errno::ETIMEDOUT), "{wait:?}");
+    }
+    Ok(())
+}
+
+fn private_waiters_are_moved(sys: &dyn Sys) -> Outcome {
+    let (from, to) = (sys.page() + WORD, sys.page() + WORD + 8);
+    for moves in [FutexOp::FUTEX_REQUEUE_PRIVATE, FutexOp::FUTEX_CMP_REQUEUE_PRIVATE] {
+        waiter(sys, 0, from, FutexOp::FUTEX_WAIT_PRIVATE, 0)?;
+        until(sys, 1, || sys.futex(from, moves, 0, 1, to, 0))?;
+        assert_eq!(sys.futex(from, FutexOp::FUTEX_WAKE_PRIVATE, 1, 0, 0, 0)?, 0);
+        assert_eq!(sys.futex(to, FutexOp::FUTEX_WAKE_PRIVATE, 1, 0, 0, 0)?, 1);
+        assert_eq!(answer(sys, 0), 0, "{moves:?}");
+    }
     Ok(())
 }

@@ -15,7 +15,7 @@ cases! { "limit":
     who_may_limit_whom, a_child_has_the_limits, processes_are_limited, files_do_not_grow_past_the_limit,
     memory_is_limited, the_heap_is_limited, descriptors_are_limited, what_was_used_is_told,
     a_thread_gives_way, how_threads_are_scheduled, what_priorities_there_are, which_cpus_there_are,
-    the_machine_has_memory, no_core_is_told_where_none_may_be,
+    the_machine_has_memory, no_core_is_told_where_none_may_be, every_limit_is_set_by_either_call,
 }
 
 fn get(sys: &dyn Sys, resource: Resource) -> Result<Rlimit> {
@@ -299,5 +299,20 @@ fn the_machine_has_memory(sys: &dyn Sys) -> Outcome {
     assert!(info.totalram > 0 && info.freeram <= info.totalram && info.mem_unit > 0);
     assert!(info.uptime >= 0 && info.procs > 0);
     assert_eq!(sys.sysinfo(8), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn every_limit_is_set_by_either_call(sys: &dyn Sys) -> Outcome {
+    for number in 0..16 {
+        let resource = Resource(number);
+        let now = get(sys, resource)?;
+        // No higher, so that anybody may: what is in force as hard as it was soft.
+        let hard = Rlimit { rlim_max: now.rlim_cur, ..now };
+        let (new, old) = (sys.store(sys.page() + 32, &hard), sys.page() + 64);
+        assert_eq!(sys.prlimit64(Pid(0), resource, new, old), Ok(0), "{resource:?}");
+        assert_eq!(sys.load::<Rlimit>(old), now, "{resource:?}");
+        assert_eq!(sys.prlimit64(Pid(0), resource, 0, old), Ok(0), "{resource:?}");
+        assert_eq!((sys.load::<Rlimit>(old), get(sys, resource)?), (hard, hard), "{resource:?}");
+    }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::process::wait;
 
 cases! { "machine":
     the_system_is_linux, random_bytes_differ, the_clock_goes_forward, a_bad_sleep_is_refused, a_sleep_takes_its_time,
-    a_futex_that_changed_says_again, a_futex_wakes_a_child,
+    a_futex_that_changed_says_again, a_futex_wakes_a_child, random_bytes_come_from_every_source,
 }
 
 fn the_system_is_linux(sys: &dyn Sys) -> Outcome {
@@ -81,5 +81,15 @@ fn a_futex_wakes_a_child(sys: &dyn Sys) -> Outcome {
     sys.store(word, &1_u32);
     sys.futex(word, FutexOp::FUTEX_WAKE, 1, 0, 0, 0)?;
     assert_eq!(wait(sys, pid)?, status_exited(0));
+    Ok(())
+}
+
+fn random_bytes_come_from_every_source(sys: &dyn Sys) -> Outcome {
+    let sources = [GetrandomFlags::GRND_NONBLOCK, GetrandomFlags::GRND_RANDOM, GetrandomFlags::GRND_INSECURE];
+    for source in sources.into_iter().chain([GetrandomFlags::GRND_NONBLOCK | GetrandomFlags::GRND_RANDOM]) {
+        sys.poke(sys.page(), &[0; 64]);
+        assert_eq!(sys.getrandom(sys.page(), 64, source), Ok(64), "{source:?}");
+        assert_ne!(sys.bytes(sys.page(), 64), [0; 64], "{source:?}");
+    }
     Ok(())
 }

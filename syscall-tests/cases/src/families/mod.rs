@@ -56,12 +56,14 @@ macro_rules! cases {
     (@needs $call:ident) => { Some(kernel_abi::Call::$call) };
 }
 
+mod advice;
 mod area;
 mod asked;
 mod attribute;
 mod brim;
 mod busy;
 mod child;
+mod clock;
 mod cloned;
 mod descriptor;
 mod device;
@@ -90,6 +92,7 @@ mod name;
 mod nameless;
 mod nested;
 mod number;
+mod option;
 mod owner;
 mod path;
 mod pidfd;
@@ -179,6 +182,9 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         resolve::CASES,
         owner::CASES,
         how::CASES,
+        clock::CASES,
+        advice::CASES,
+        option::CASES,
     ];
     families.into_iter().flatten()
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use kernel_abi::flags::{PriorityWhich, SchedPolicy};
 use kernel_abi::structs::{RobustListHead, SchedParam, Timeval, Utsname, status_exited};
-use kernel_abi::{Calls, Errno, Fd, Pid, Result, Sys};
+use kernel_abi::{Calls, Errno, Fd, Pid, Result, Sys, Uid};
 
 use super::Outcome;
 use super::file::{create, open};
@@ -14,7 +14,8 @@ cases! { "sched":
     niceness_is_inherited, who_is_nice_to_nobody, a_policy_is_remembered, a_reset_is_not_inherited,
     what_a_policy_refuses, cpus_are_narrowed, what_a_choice_of_cpus_refuses, a_thread_is_somewhere,
     disk_priorities_are_remembered, a_robust_list_is_told, names_have_a_limit, a_bad_time_is_not_set,
-    an_old_listing_has_kinds_last needs getdents,
+    an_old_listing_has_kinds_last needs getdents, a_group_is_as_nice_as_its_nicest,
+    a_user_is_nice_in_all_processes, what_is_no_policy, a_deadline_takes_more_than_a_priority,
 }
 
 /// Nobody's number: the highest that Linux gives is below.
@@ -188,5 +189,66 @@ fn an_old_listing_has_kinds_last(sys: &dyn Sys) -> Outcome {
     assert_eq!(seen, [(b".".to_vec(), 4), (b"..".to_vec(), 4), (b"file".to_vec(), 8)]);
     assert_eq!(sys.getdents(here, sys.page(), 4096)?, 0);
     assert_eq!(sys.getdents(Fd(99), sys.page(), 4096), Err(Errno::EBADF));
+    Ok(())
+}
+
+/// How little a group or a user gives way: 20 less niceness.
+fn least(sys: &dyn Sys, which: PriorityWhich) -> Result<i32> {
+    sys.getpriority(which, SELF).map(|answer| answer as i32)
+}
+
+fn a_group_is_as_nice_as_its_nicest(sys: &dyn Sys) -> Outcome {
+    // A case may lead a session, and then a group of its own.
+    let child = |sys: &dyn Sys, _| {
+        let alone = sys.setpgid(SELF, SELF).is_ok();
+        let before = least(sys, PriorityWhich::PRIO_PGRP);
+        let set = sys.setpriority(PriorityWhich::PRIO_PGRP, SELF, 19);
+        let own = least(sys, PriorityWhich::PRIO_PROCESS);
+        i32::from(
+            !alone || before.is_err() || set != Ok(0) || [own, least(sys, PriorityWhich::PRIO_PGRP)] != [Ok(1); 2],
+        )
+    };
+    let pid = sys.fork_with(child, 0)?;
+    assert_eq!(wait(sys, pid)?, status_exited(0));
+    assert!(least(sys, PriorityWhich::PRIO_PGRP)? > 1);
+    Ok(())
+}
+
+/// Of a user that nobody else is, or not at all: the host's processes keep what they have.
+fn a_user_is_nice_in_all_processes(sys: &dyn Sys) -> Outcome {
+    if sys.geteuid()? != 0 {
+        let refused = sys.setpriority(PriorityWhich::PRIO_USER, Pid(0), -20);
+        assert!(matches!(refused, Err(Errno::EACCES | Errno::EPERM)), "{refused:?}");
+        return Ok(());
+    }
+    const SOMEBODY: u32 = 54_321;
+    let child = |sys: &dyn Sys, _| {
+        let became = sys.setresuid(Uid(SOMEBODY), Uid(SOMEBODY), Uid(SOMEBODY)).is_ok();
+        let set = sys.setpriority(PriorityWhich::PRIO_USER, SELF, 19);
+        let own = least(sys, PriorityWhich::PRIO_PROCESS);
+        i32::from(!became || set != Ok(0) || [own, least(sys, PriorityWhich::PRIO_USER)] != [Ok(1); 2])
+    };
+    let pid = sys.fork_with(child, 0)?;
+    assert_eq!(wait(sys, pid)?, status_exited(0));
+    assert_eq!(sys.setpriority(PriorityWhich::PRIO_USER, Pid(SOMEBODY as i32), 1), Err(Errno::ESRCH));
+    Ok(())
+}
+
+fn what_is_no_policy(sys: &dyn Sys) -> Outcome {
+    let reset = SchedPolicy::SCHED_RESET_ON_FORK;
+    assert_eq!(sys.sched_get_priority_max(SchedPolicy::SCHED_DEADLINE)?, 0);
+    assert_eq!(sys.sched_get_priority_min(SchedPolicy::SCHED_DEADLINE)?, 0);
+    assert_eq!(sys.sched_get_priority_max(reset), Err(Errno::EINVAL));
+    assert_eq!(sys.sched_get_priority_min(reset), Err(Errno::EINVAL));
+    // With nothing else it is the usual policy.
+    schedule(sys, reset.0, 0)?;
+    assert_eq!(sys.sched_getscheduler(SELF)?, reset.0 as usize);
+    Ok(())
+}
+
+fn a_deadline_takes_more_than_a_priority(sys: &dyn Sys) -> Outcome {
+    for priority in [0, 1] {
+        assert_eq!(schedule(sys, SchedPolicy::SCHED_DEADLINE.0, priority), Err(Errno::EINVAL));
+    }
     Ok(())
 }

@@ -23,6 +23,7 @@ cases! { "wait":
     an_orphan_gets_a_new_parent, the_end_of_a_child_is_a_signal, a_stop_of_a_child_may_be_no_signal,
     a_child_ends_with_the_signal_it_was_made_with, a_stopped_child_dies, a_continued_child_forgets_its_stop,
     a_thread_waits_for_its_brothers_children, a_wild_siginfo_is_efault, a_zombie_is_still_somebody,
+    every_kind_of_child_is_waited_for, what_only_waitid_takes,
 }
 
 const INFO: usize = 0x7400;
@@ -365,5 +366,36 @@ fn a_zombie_is_still_somebody(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.getsid(pid)?, sys.getsid(0)?);
     assert_eq!(wait(sys, pid)?, status_exited(0));
     assert_eq!(sys.getpgid(pid), Err(Errno::ESRCH));
+    Ok(())
+}
+
+fn every_kind_of_child_is_waited_for(sys: &dyn Sys) -> Outcome {
+    use kernel_abi::structs::CloneArgs;
+    for options in [WaitOptions::__WALL, WaitOptions::__WNOTHREAD, WaitOptions::__WALL | WaitOptions::__WNOTHREAD] {
+        let pid = sys.fork_with(|_, _| 3, 0)?;
+        assert_eq!(told(sys, WaitId::P_PID, pid, WaitOptions::WEXITED | options)?.status(), 3);
+        let pid = sys.fork_with(|_, _| 3, 0)?;
+        assert_eq!(status(sys, pid, options)?, Some(status_exited(3)));
+    }
+    // Who tells nobody by SIGCHLD is a clone.
+    let silent = || sys.clone_with(&CloneArgs::default(), |_, _| 4, 0);
+    let pid = silent()?;
+    assert_eq!(sys.waitid(WaitId::P_PID, pid, 0, WaitOptions::WEXITED, 0), Err(Errno::ECHILD));
+    let clones = WaitOptions::WEXITED | WaitOptions::__WCLONE;
+    assert_eq!(told(sys, WaitId::P_PID, pid, clones)?.status(), 4);
+    let pid = silent()?;
+    assert_eq!(told(sys, WaitId::P_ALL, 0, WaitOptions::WEXITED | WaitOptions::__WALL)?.pid(), pid as i32);
+    let pid = sys.fork_with(|_, _| 3, 0)?;
+    assert_eq!(sys.waitid(WaitId::P_PID, pid, 0, clones, 0), Err(Errno::ECHILD));
+    wait(sys, pid)?;
+    Ok(())
+}
+
+fn what_only_waitid_takes(sys: &dyn Sys) -> Outcome {
+    let pid = sys.fork_with(|_, _| 3, 0)?;
+    for options in [WaitOptions::WNOWAIT, WaitOptions::WEXITED, WaitOptions::WNOWAIT | WaitOptions::WNOHANG] {
+        assert_eq!(sys.wait4(pid, 0, options, 0), Err(Errno::EINVAL), "{options:?}");
+    }
+    wait(sys, pid)?;
     Ok(())
 }
