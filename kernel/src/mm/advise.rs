@@ -1,4 +1,4 @@
-//! Advice and questions about ranges: madvise(2), msync(2), mincore(2), mlock(2).
+//! Advice and questions about ranges: madvise(2), msync(2), mincore(2).
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -7,13 +7,17 @@ use ostd::user::{Access, PageFault};
 use ostd::{PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, Result};
-use crate::mm::{AddressSpace, Area, Prot, Refusal, Source};
+use crate::mm::{AddressSpace, Area, Lock, Prot, Refusal, Source};
 
 /// Advice that means something here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
     /// Forget the pages: what is private is zeros, or the file's, again (`MADV_DONTNEED`).
     Forget,
+    /// Even of locked pages (`MADV_DONTNEED_LOCKED`).
+    ForgetLocked,
+    /// Have the pages' memory taken first (`MADV_COLD`, `MADV_PAGEOUT`), which happens to none.
+    Chill,
     /// The same of private zeros alone, at leisure (`MADV_FREE`).
     Free,
     /// A child gets the range, or not (`MADV_DOFORK`, `MADV_DONTFORK`).
@@ -56,10 +60,13 @@ impl AddressSpace {
             let anonymous = part.is_private() && matches!(part.source, Source::Anonymous);
             match advice {
                 Advice::Free | Advice::Wipe(true) if !anonymous => return Err(Errno::EINVAL),
-                Advice::Forget | Advice::Free => self.forget_pages(&mut state, part.start, part.end),
+                Advice::Forget | Advice::Free | Advice::Chill if part.lock != Lock::None => return Err(Errno::EINVAL),
+                Advice::Forget | Advice::ForgetLocked | Advice::Free => {
+                    self.forget_pages(&mut state, part.start, part.end)
+                }
                 Advice::Inherit(inherit) => part.dont_fork = !inherit,
                 Advice::Wipe(wipe) => part.wipe_on_fork = wipe,
-                Advice::PopulateRead | Advice::PopulateWrite | Advice::Remove | Advice::Hint => {}
+                Advice::PopulateRead | Advice::PopulateWrite | Advice::Remove | Advice::Chill | Advice::Hint => {}
             }
             if matches!(advice, Advice::Inherit(_) | Advice::Wipe(_)) {
                 state.generation += 1;
@@ -80,6 +87,9 @@ impl AddressSpace {
         };
         for part in parts {
             let Source::Backed(backing, offset) = &part.source else { return Err(Errno::EINVAL) };
+            if part.lock != Lock::None {
+                return Err(Errno::EINVAL);
+            }
             if part.is_private() || !part.prot.contains(Prot::WRITE) {
                 return Err(Errno::EACCES);
             }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use ostd::PAGE_SIZE;
 use ostd::vm::PageFlags;
 
-use crate::mm::Backing;
+use crate::mm::{Backing, Lock};
 
 bitflags::bitflags! {
     /// What a program may do with memory.
@@ -97,6 +97,8 @@ pub struct Area {
     pub dont_fork: bool,
     /// `MADV_WIPEONFORK`: a child gets zeros.
     pub wipe_on_fork: bool,
+    /// Whether its pages stay in memory: mlock(2).
+    pub lock: Lock,
 }
 
 impl Area {
@@ -146,7 +148,7 @@ impl Area {
             && self.end == next.start
             && (self.prot, self.allowed, self.sharing, self.grows_down, self.label)
                 == (next.prot, next.allowed, next.sharing, next.grows_down, next.label)
-            && (self.dont_fork, self.wipe_on_fork) == (next.dont_fork, next.wipe_on_fork)
+            && (self.dont_fork, self.wipe_on_fork, self.lock) == (next.dont_fork, next.wipe_on_fork, next.lock)
     }
 
     pub(super) fn info(&self) -> AreaInfo {

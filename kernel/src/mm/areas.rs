@@ -185,6 +185,7 @@ mod tests {
             label: Label::None,
             dont_fork: false,
             wipe_on_fork: false,
+            lock: crate::mm::Lock::None,
         }
     }
 

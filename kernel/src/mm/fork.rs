@@ -7,7 +7,7 @@ use ostd::Vaddr;
 use ostd::vm::PageFlags;
 
 use crate::error::{Errno, OrErrno, Result};
-use crate::mm::{AddressSpace, Area};
+use crate::mm::{AddressSpace, Area, Lock};
 
 impl AddressSpace {
     /// A copy for a child: shared areas are shared, private pages are copied by whoever writes them first.
@@ -20,7 +20,8 @@ impl AddressSpace {
             let mut theirs = child.state.try_lock().ok_or(Errno::EAGAIN)?;
             theirs.inherit(&state);
             for area in state.areas.iter().filter(|area| !area.dont_fork) {
-                theirs.areas.insert(area.clone());
+                // What is locked is the parent's.
+                theirs.areas.insert(Area { lock: Lock::None, ..area.clone() });
                 if area.wipe_on_fork {
                     continue;
                 }

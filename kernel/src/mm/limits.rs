@@ -15,13 +15,15 @@ pub struct MemoryLimits {
     pub data: usize,
     /// How far a stack grows, `RLIMIT_STACK`.
     pub stack: usize,
+    /// Areas that are locked; whoever may lock without limit has none (`RLIMIT_MEMLOCK`).
+    pub locked: usize,
     /// Nothing becomes executable that was written or could have been (`PR_SET_MDWE`).
     pub no_exec_gain: bool,
 }
 
 impl Default for MemoryLimits {
     fn default() -> Self {
-        Self { total: usize::MAX, data: usize::MAX, stack: 8 << 20, no_exec_gain: false }
+        Self { total: usize::MAX, data: usize::MAX, stack: 8 << 20, locked: usize::MAX, no_exec_gain: false }
     }
 }
 

@@ -14,6 +14,7 @@ mod copy;
 mod fault;
 mod fork;
 mod limits;
+mod lock;
 mod remap;
 mod space;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use areas::{AREAS_MAX, Areas};
 pub use backing::{Backing, SharedMemory};
 pub use fault::Refusal;
 pub use limits::MemoryLimits;
+pub use lock::Lock;
 pub use remap::{Leave, Move};
 pub use space::{AddressSpace, MapRequest, Relief, Usage};
 

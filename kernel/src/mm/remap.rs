@@ -4,7 +4,7 @@ use ostd::{PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, OrErrno, Result};
 use crate::mm::space::{FLOOR, State};
-use crate::mm::{AREAS_MAX, AddressSpace, Area, Place, Source};
+use crate::mm::{AREAS_MAX, AddressSpace, Area, Lock, Place, Source};
 
 /// What becomes of a mapping that cannot be resized where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,9 @@ impl AddressSpace {
         if old_end > area.end && !(new_len <= old_len && state.areas.covers(old, old + new_len)) {
             return Err(Errno::EFAULT);
         }
+        if area.lock != Lock::None && new_len > old_len {
+            self.allow_locked(&state, new_len - old_len)?;
+        }
         if state.areas.len() + 3 >= AREAS_MAX {
             return Err(Errno::ENOMEM);
         }
@@ -95,7 +98,10 @@ impl AddressSpace {
             self.move_pages(&mut state, old, new, old_len.min(new_len))?;
             match leave {
                 Leave::Nothing => removed.extend(self.cut(&mut state, old, old_end)),
-                Leave::Area => self.forget_pages(&mut state, old, old_end),
+                Leave::Area => {
+                    self.forget_pages(&mut state, old, old_end);
+                    super::lock::set(&mut state, old, old_end, Lock::None);
+                }
             }
         }
         drop(state);

@@ -12,7 +12,9 @@ use ostd::vm::{PageFlags, VmSpace};
 use ostd::{Machine, PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, OrErrno, Result};
-use crate::mm::{AREAS_MAX, Area, AreaInfo, Areas, Label, MemoryLimits, Place, Prot, SharedMemory, Sharing, Source};
+use crate::mm::{
+    AREAS_MAX, Area, AreaInfo, Areas, Label, Lock, MemoryLimits, Place, Prot, SharedMemory, Sharing, Source,
+};
 
 /// What lies between the highest address and the highest mapping that a program did not place: the stack's room.
 const STACK_ROOM: usize = 128 << 20;
@@ -47,6 +49,8 @@ pub(super) struct State {
     /// What its program keeps.
     program: Option<Arc<dyn Any + Send + Sync>>,
     pub(super) limits: MemoryLimits,
+    /// How whatever is mapped from now on is locked.
+    pub(super) lock_future: Lock,
 }
 
 impl State {
@@ -80,6 +84,8 @@ pub struct MapRequest {
     pub label: Label,
     /// Whether the machine must have the memory, and be it in use (no `MAP_NORESERVE`).
     pub promised: bool,
+    /// Whether its pages stay in memory (`MAP_LOCKED`).
+    pub lock: Lock,
 }
 
 impl MapRequest {
@@ -95,6 +101,7 @@ impl MapRequest {
             grows_down: false,
             label: Label::None,
             promised: true,
+            lock: Lock::None,
         }
     }
 
@@ -120,6 +127,8 @@ pub struct Usage {
     pub data_pages: usize,
     /// Areas that grow down.
     pub stack_pages: usize,
+    /// Locked areas.
+    pub locked_pages: usize,
     /// Executable areas of files.
     pub text_pages: usize,
 }
@@ -139,6 +148,7 @@ impl AddressSpace {
                     brk: 0,
                     program: None,
                     limits: MemoryLimits::default(),
+                    lock_future: Lock::None,
                 },
             ),
             relief: SpinLock::new(None),
@@ -189,6 +199,10 @@ impl AddressSpace {
         if state.areas.len() + state.areas.splits(start, start + len) >= AREAS_MAX {
             return Err(Errno::ENOMEM);
         }
+        let lock = if wish.lock == Lock::None { state.lock_future } else { wish.lock };
+        if lock != Lock::None {
+            self.allow_locked(&state, len)?;
+        }
         let source = match &wish.source {
             Source::Anonymous if wish.sharing == Sharing::Shared => {
                 let identity = (0, self.id() << 16 ^ state.generation);
@@ -208,6 +222,7 @@ impl AddressSpace {
             label: wish.label,
             dont_fork: false,
             wipe_on_fork: false,
+            lock,
         };
         self.allow(&state, &area)?;
         if wish.promised && wish.takes_memory() {
@@ -335,8 +350,10 @@ impl AddressSpace {
                 label: Label::Heap,
                 dont_fork: false,
                 wipe_on_fork: false,
+                lock: state.lock_future,
             };
-            if self.allow(&state, &area).and_then(|()| self.promise(area.len())).is_err() {
+            let locked = if area.lock == Lock::None { Ok(()) } else { self.allow_locked(&state, area.len()) };
+            if locked.and_then(|()| self.allow(&state, &area)).and_then(|()| self.promise(area.len())).is_err() {
                 return old;
             }
             state.generation += 1;
@@ -377,6 +394,7 @@ impl AddressSpace {
             let pages = area.len() / PAGE_SIZE;
             let backed = matches!(area.source, Source::Backed(..));
             usage.virtual_pages += pages;
+            usage.locked_pages += if area.lock == Lock::None { 0 } else { pages };
             if area.grows_down {
                 usage.stack_pages += pages;
             } else if area.is_private() && area.prot.contains(Prot::WRITE) {

@@ -88,9 +88,6 @@ impl Thread {
         let files = if shares(CloneFlags::CLONE_FILES) { self.files() } else { self.files().fork() };
         let fs = if shares(CloneFlags::CLONE_FS) { self.fs() } else { self.fs().fork() };
         let process = if shares(CloneFlags::CLONE_THREAD) { Arc::clone(&self.process) } else { self.child(tid, flags) };
-        if !shares(CloneFlags::CLONE_VM) {
-            space.set_limits(process.memory_limits());
-        }
         let is_process = !shares(CloneFlags::CLONE_THREAD);
         let child = Thread::new(tid, Arc::clone(&process), space, files, fs, Arc::clone(&credentials));
         *child.name.lock() = self.name();
@@ -131,6 +128,9 @@ impl Thread {
         let pidfd = if shares(CloneFlags::CLONE_PIDFD) { Some(announce(&process)?) } else { None };
         if is_process {
             *process.credentials.lock() = credentials;
+            if !shares(CloneFlags::CLONE_VM) {
+                child.space().set_limits(process.memory_limits());
+            }
             let mut parent = self.process.pid();
             let mut exit_signal = request.exit_signal;
             let mut tree = processes.tree.lock();

@@ -10,7 +10,7 @@ use ostd::sync::{SpinLock, WaitQueue};
 use super::timers::Timers;
 use super::{Limits, Processes, Session, Spent, Thread};
 use crate::abi::Signal;
-use crate::abi::flags::{PR_MDWE_NO_INHERIT, PR_MDWE_REFUSE_EXEC_GAIN, RLIM_INFINITY, Resource};
+use crate::abi::flags::{CAP_IPC_LOCK, PR_MDWE_NO_INHERIT, PR_MDWE_REFUSE_EXEC_GAIN, RLIM_INFINITY, Resource};
 use crate::credentials::Credentials;
 use crate::mm::MemoryLimits;
 use crate::signal::{Actions, Pending};
@@ -244,10 +244,12 @@ impl Process {
     pub fn memory_limits(&self) -> MemoryLimits {
         let limits = self.limits();
         let soft = |resource| usize::try_from(limits.soft(resource)).unwrap_or(usize::MAX);
+        let locks_anything = self.credentials().can(CAP_IPC_LOCK);
         MemoryLimits {
             total: soft(Resource::RLIMIT_AS),
             data: soft(Resource::RLIMIT_DATA),
             stack: soft(Resource::RLIMIT_STACK),
+            locked: if locks_anything { usize::MAX } else { soft(Resource::RLIMIT_MEMLOCK) },
             no_exec_gain: self.no_exec_gain() & PR_MDWE_REFUSE_EXEC_GAIN != 0,
         }
     }

@@ -11,7 +11,7 @@ use ostd::task::Task;
 use super::spent::Meter;
 use super::{Process, Scheduling};
 use crate::abi::SigSet;
-use crate::abi::flags::{CAP_DAC_OVERRIDE, CAP_FSETID};
+use crate::abi::flags::{CAP_DAC_OVERRIDE, CAP_FSETID, CAP_IPC_LOCK};
 use crate::credentials::Credentials;
 use crate::error::Result;
 use crate::mm::AddressSpace;
@@ -158,9 +158,13 @@ impl Thread {
             self.process.set_dumpable(false);
             self.process.set_death_signal(None);
         }
+        let locks_otherwise = old.can(CAP_IPC_LOCK) != new.can(CAP_IPC_LOCK);
         drop(old);
         let old = core::mem::replace(&mut *self.process.credentials.lock(), new);
         drop(old);
+        if locks_otherwise {
+            self.space().set_limits(self.process.memory_limits());
+        }
     }
 
     /// Whether it became a user with too many processes, and has executed nothing since.

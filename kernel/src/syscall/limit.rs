@@ -27,7 +27,10 @@ fn change(cx: &Context<'_>, process: &Process, resource: Resource, new: Rlimit) 
     if resource == Resource::RLIMIT_CPU {
         process.watch_cpu_limit();
     }
-    let of_memory = matches!(resource, Resource::RLIMIT_AS | Resource::RLIMIT_DATA | Resource::RLIMIT_STACK);
+    let of_memory = matches!(
+        resource,
+        Resource::RLIMIT_AS | Resource::RLIMIT_DATA | Resource::RLIMIT_STACK | Resource::RLIMIT_MEMLOCK
+    );
     if of_memory && process.pid() == cx.process().pid() {
         cx.space().set_limits(process.memory_limits());
     }

@@ -3,9 +3,11 @@
 use super::Context;
 use crate::abi::Fd;
 use crate::abi::arg::{Hex, UserAddr, UserMut};
-use crate::abi::flags::{F_SEAL_FUTURE_WRITE, F_SEAL_WRITE, Madvice, MapFlags, MremapFlags, MsyncFlags, ProtFlags};
+use crate::abi::flags::{
+    F_SEAL_FUTURE_WRITE, F_SEAL_WRITE, Madvice, MapFlags, MlockFlags, MlockallFlags, MremapFlags, MsyncFlags, ProtFlags,
+};
 use crate::error::{Errno, Result};
-use crate::mm::{Advice, Leave, MapRequest, Move, PAGE_SIZE, Place, Prot, Sharing, Source};
+use crate::mm::{Advice, Leave, Lock, MapRequest, Move, PAGE_SIZE, Place, Prot, Sharing, Source};
 
 pub(super) fn brk(cx: &mut Context<'_>, end: UserAddr) -> Result {
     Ok(cx.space().brk(end.0))
@@ -60,6 +62,12 @@ pub(super) fn mmap(
     let mut wish = MapRequest { sharing, ..MapRequest::anonymous(at, len, prot) };
     wish.promised = !flags.contains(MapFlags::MAP_NORESERVE);
     wish.grows_down = flags.contains(MapFlags::MAP_GROWSDOWN);
+    if flags.contains(MapFlags::MAP_LOCKED) {
+        if !cx.space().may_lock() {
+            return Err(Errno::EPERM);
+        }
+        wish.lock = Lock::Whole;
+    }
     if let Some(open) = open {
         if offset.checked_add(len).is_none_or(|end| end > i64::MAX as usize) {
             return Err(Errno::EOVERFLOW);
@@ -83,7 +91,8 @@ pub(super) fn mmap(
         wish.source = Source::Backed(open.backing()?, offset as u64);
     }
     let at = cx.space().map(&wish)?;
-    if flags.contains(MapFlags::MAP_POPULATE) && !flags.contains(MapFlags::MAP_NONBLOCK) {
+    let is_locked = || cx.space().area_at(at).is_some_and(|area| area.lock == Lock::Whole);
+    if (flags.contains(MapFlags::MAP_POPULATE) && !flags.contains(MapFlags::MAP_NONBLOCK)) || is_locked() {
         cx.space().populate_as_allowed(at, at + wish.len.next_multiple_of(PAGE_SIZE));
     }
     Ok(at)
@@ -139,12 +148,18 @@ pub(super) fn mremap(
         (false, false) => Move::Never,
     };
     let leave = if leave_area { Leave::Area } else { Leave::Nothing };
-    cx.space().remap(old.0, old_len, new_len, how, leave)
+    let at = cx.space().remap(old.0, old_len, new_len, how, leave)?;
+    if new_len > old_len && cx.space().area_at(at).is_some_and(|area| area.lock == Lock::Whole) {
+        cx.space().populate_as_allowed(at + old_len / PAGE_SIZE * PAGE_SIZE, at + new_len.next_multiple_of(PAGE_SIZE));
+    }
+    Ok(at)
 }
 
 pub(super) fn madvise(cx: &mut Context<'_>, addr: UserAddr, len: usize, advice: Madvice) -> Result {
     let advice = match advice {
-        Madvice::MADV_DONTNEED | Madvice::MADV_DONTNEED_LOCKED => Advice::Forget,
+        Madvice::MADV_DONTNEED => Advice::Forget,
+        Madvice::MADV_DONTNEED_LOCKED => Advice::ForgetLocked,
+        Madvice::MADV_COLD | Madvice::MADV_PAGEOUT => Advice::Chill,
         Madvice::MADV_FREE => Advice::Free,
         Madvice::MADV_DONTFORK => Advice::Inherit(false),
         Madvice::MADV_DOFORK => Advice::Inherit(true),
@@ -162,9 +177,7 @@ pub(super) fn madvise(cx: &mut Context<'_>, addr: UserAddr, len: usize, advice: 
         | Madvice::MADV_MERGEABLE
         | Madvice::MADV_UNMERGEABLE
         | Madvice::MADV_DONTDUMP
-        | Madvice::MADV_DODUMP
-        | Madvice::MADV_COLD
-        | Madvice::MADV_PAGEOUT => Advice::Hint,
+        | Madvice::MADV_DODUMP => Advice::Hint,
         _ => return Err(Errno::EINVAL),
     };
     cx.space().advise(addr.0, len, advice)?;
@@ -176,7 +189,48 @@ pub(super) fn msync(cx: &mut Context<'_>, addr: UserAddr, len: usize, flags: Msy
     if flags.unknown() != 0 || flags.contains(both) {
         return Err(Errno::EINVAL);
     }
+    let end = addr.0.saturating_add(len);
+    if addr.0.is_multiple_of(PAGE_SIZE)
+        && flags.contains(MsyncFlags::MS_INVALIDATE)
+        && cx.space().has_locked(addr.0, end)
+    {
+        return Err(Errno::EBUSY);
+    }
     cx.space().sync(addr.0, len)?;
+    Ok(0)
+}
+
+pub(super) fn mlock(cx: &mut Context<'_>, addr: UserAddr, len: usize) -> Result {
+    cx.space().lock(addr.0, len, Lock::Whole)?;
+    Ok(0)
+}
+
+pub(super) fn mlock2(cx: &mut Context<'_>, addr: UserAddr, len: usize, flags: MlockFlags) -> Result {
+    if flags.unknown() != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let how = if flags.contains(MlockFlags::MLOCK_ONFAULT) { Lock::OnFault } else { Lock::Whole };
+    cx.space().lock(addr.0, len, how)?;
+    Ok(0)
+}
+
+pub(super) fn munlock(cx: &mut Context<'_>, addr: UserAddr, len: usize) -> Result {
+    cx.space().lock(addr.0, len, Lock::None)?;
+    Ok(0)
+}
+
+pub(super) fn mlockall(cx: &mut Context<'_>, flags: MlockallFlags) -> Result {
+    let (now, later) = (flags.contains(MlockallFlags::MCL_CURRENT), flags.contains(MlockallFlags::MCL_FUTURE));
+    if flags.unknown() != 0 || !(now || later) {
+        return Err(Errno::EINVAL);
+    }
+    let how = if flags.contains(MlockallFlags::MCL_ONFAULT) { Lock::OnFault } else { Lock::Whole };
+    cx.space().lock_all(now.then_some(how), if later { how } else { Lock::None })?;
+    Ok(0)
+}
+
+pub(super) fn munlockall(cx: &mut Context<'_>) -> Result {
+    cx.space().lock_all(Some(Lock::None), Lock::None)?;
     Ok(0)
 }
 

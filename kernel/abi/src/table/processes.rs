@@ -25,15 +25,15 @@ macro_rules! rows_of_processes {
             /// Which pages are in memory.
             mincore                [  27  232] = memory::mincore(addr: UserAddr, len: usize, into: UserMut<u8>);
             /// Keep a range in memory.
-            mlock                  [ 149  228] = later memory::mlock(addr: UserAddr, len: usize);
+            mlock                  [ 149  228] = memory::mlock(addr: UserAddr, len: usize);
             /// Keep a range in memory, with flags.
-            mlock2                 [ 325  284] = later memory::mlock2(addr: UserAddr, len: usize, flags: MlockFlags);
+            mlock2                 [ 325  284] = memory::mlock2(addr: UserAddr, len: usize, flags: MlockFlags);
             /// Keep a range in memory no longer.
-            munlock                [ 150  229] = later memory::munlock(addr: UserAddr, len: usize);
+            munlock                [ 150  229] = memory::munlock(addr: UserAddr, len: usize);
             /// Keep everything in memory.
-            mlockall               [ 151  230] = later memory::mlockall(flags: MlockallFlags);
+            mlockall               [ 151  230] = memory::mlockall(flags: MlockallFlags);
             /// Keep nothing in memory.
-            munlockall             [ 152  231] = later memory::munlockall();
+            munlockall             [ 152  231] = memory::munlockall();
             /// The policy for placing memory on nodes.
             get_mempolicy          [ 239  236] = later memory::get_mempolicy(mode: UserMut<i32>, nodes: UserMut<u64>, max_node: usize, addr: UserAddr, flags: MempolicyFlags);
             /// Set the policy for placing memory on nodes.

@@ -166,8 +166,9 @@ fn status(world: &World, process: &Arc<Process>, thread: Option<&Arc<Thread>>) -
         let usage = thread.space().usage();
         let kib = |pages: usize| pages * (PAGE_SIZE / 1024);
         text += &format!(
-            "VmSize:\t{:8} kB\nVmRSS:\t{:8} kB\nVmData:\t{:8} kB\nVmStk:\t{:8} kB\nVmExe:\t{:8} kB\n",
+            "VmSize:\t{:8} kB\nVmLck:\t{:8} kB\nVmRSS:\t{:8} kB\nVmData:\t{:8} kB\nVmStk:\t{:8} kB\nVmExe:\t{:8} kB\n",
             kib(usage.virtual_pages),
+            kib(usage.locked_pages),
             kib(usage.resident_pages),
             kib(usage.data_pages),
             kib(usage.stack_pages),
@@ -177,14 +178,15 @@ fn status(world: &World, process: &Arc<Process>, thread: Option<&Arc<Thread>>) -
     let caps = &credentials.caps;
     text += &format!(
         "Threads:\t{}\nCapInh:\t{:016x}\nCapPrm:\t{:016x}\nCapEff:\t{:016x}\nCapBnd:\t{:016x}\nCapAmb:\t{:016x}\n\
-         NoNewPrivs:\t{}\nSeccomp:\t0\n",
+         NoNewPrivs:\t{}\nSeccomp:\t{}\n",
         process.threads().len(),
         caps.inheritable,
         caps.permitted,
         caps.effective,
         caps.bounding,
         caps.ambient,
-        u8::from(credentials.no_new_privs)
+        u8::from(credentials.no_new_privs),
+        u8::from(thread.is_some_and(|thread| thread.is_strict()))
     );
     Ok(text)
 }
