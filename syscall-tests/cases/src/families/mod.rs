@@ -96,6 +96,7 @@ mod option;
 mod owner;
 mod path;
 mod pidfd;
+mod pinned;
 mod pipe;
 mod poll;
 mod privilege;
@@ -185,6 +186,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         clock::CASES,
         advice::CASES,
         option::CASES,
+        pinned::CASES,
     ];
     families.into_iter().flatten()
 }
