@@ -76,10 +76,13 @@ fn own(cx: &Context<'_>, file: &OpenFile, kind: OwnerKind, id: i32) -> Result {
 /// Why there is no lease: nobody would be told that it is broken.
 fn lease(cx: &Context<'_>, file: &OpenFile, argument: usize) -> Errno {
     let Ok(found) = file.attributes() else { return Errno::EINVAL };
-    let is_kind = [F_RDLCK, F_WRLCK, F_UNLCK].iter().any(|kind| *kind as usize == argument);
-    if cx.thread.identity().uid != found.uid && !cx.credentials().can(CAP_LEASE) {
+    // Linux looks at 32 bits.
+    let kind = argument as u32 as i32;
+    if ![F_RDLCK, F_WRLCK, F_UNLCK].iter().any(|known| i32::from(*known) == kind) {
+        Errno::EINVAL
+    } else if cx.thread.identity().uid != found.uid && !cx.credentials().can(CAP_LEASE) {
         Errno::EACCES
-    } else if found.kind == FileKind::Regular && is_kind && argument == F_UNLCK as usize {
+    } else if found.kind == FileKind::Regular && kind == i32::from(F_UNLCK) {
         // None to give back.
         Errno::EAGAIN
     } else {
