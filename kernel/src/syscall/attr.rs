@@ -86,13 +86,14 @@ pub(super) fn statx(
 
 pub(super) fn statfs(cx: &mut Context<'_>, path: UserPath, into: UserMut<Statfs>) -> Result {
     let found = super::path::resolve(cx, Fd::CWD, path, Follow::Yes)?;
-    let shown = found.mount.fs.attributes().to_statfs(found.mount.flags);
+    let shown = found.mount.fs.attributes().to_statfs(found.mount.flags());
     cx.space().write(into.addr, shown.as_bytes()).map(|()| 0)
 }
 
 pub(super) fn fstatfs(cx: &mut Context<'_>, file: Fd, into: UserMut<Statfs>) -> Result {
     let file = cx.files().get_place(file.0)?;
-    let shown = file.path().map_or_else(Statfs::default, |path| path.mount.fs.attributes().to_statfs(path.mount.flags));
+    let shown =
+        file.path().map_or_else(Statfs::default, |path| path.mount.fs.attributes().to_statfs(path.mount.flags()));
     cx.space().write(into.addr, shown.as_bytes()).map(|()| 0)
 }
 

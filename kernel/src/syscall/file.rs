@@ -7,8 +7,8 @@ use crate::abi::Signal;
 use crate::abi::arg::{Fd, Hex, UserIn, UserIovecsIn, UserIovecsOut, UserOut};
 use crate::abi::flags::{
     CAP_SYS_RESOURCE, CloseRangeFlags, DupFlags, F_SEAL_EXEC, F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_SEAL,
-    F_SEAL_SHRINK, F_SEAL_WRITE, Fadvice, FallocateMode, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, RLIM_INFINITY,
-    Resource, RwFlags, SI_USER, SyncRangeFlags, Whence,
+    F_SEAL_SHRINK, F_SEAL_WRITE, Fadvice, FallocateMode, FcntlCommand, FdFlags, OpenFlags, RLIM_INFINITY, Resource,
+    RwFlags, SI_USER, SyncRangeFlags, Whence,
 };
 use crate::abi::structs::{Iovec, Siginfo};
 use crate::error::{Errno, Result};
@@ -17,8 +17,7 @@ use crate::ipc::ring::{SIZE_LAST, SIZE_MAX};
 use crate::mm::{AddressSpace, PAGE_SIZE};
 use crate::syscall::Context;
 use crate::vfs::{
-    Beginning, CloseOnExec, FileKind, IoctlContext, OpenFile, Path, Sink as _, Source, TRANSFER_MAX, UserSink,
-    UserSource,
+    Beginning, CloseOnExec, FileKind, OpenFile, Path, Sink as _, Source, TRANSFER_MAX, UserSink, UserSource,
 };
 
 /// Buffers at most in one call, `IOV_MAX`.
@@ -412,27 +411,6 @@ pub(super) fn sync(cx: &mut Context<'_>) -> Result {
         let _ = mount.fs.sync();
     }
     Ok(0)
-}
-
-pub(super) fn ioctl(cx: &mut Context<'_>, fd: Fd, command: IoctlCommand, argument: Hex) -> Result {
-    let files = cx.files();
-    let file = files.get(fd.0)?;
-    let space = cx.space();
-    match command {
-        IoctlCommand::FIOCLEX => files.set_close_on_exec(fd.0, CloseOnExec::Yes).map(|()| 0),
-        IoctlCommand::FIONCLEX => files.set_close_on_exec(fd.0, CloseOnExec::No).map(|()| 0),
-        IoctlCommand::FIONBIO => {
-            let on: i32 = space.read_value(argument.0)?;
-            let mut flags = file.flags();
-            flags.set(OpenFlags::O_NONBLOCK, on != 0);
-            file.set_flags(flags).map(|()| 0)
-        }
-        IoctlCommand::FIONREAD if file.attributes()?.kind == FileKind::Regular => {
-            let left = file.file().len()?.saturating_sub(file.seek(0, Whence::SEEK_CUR)?);
-            space.write_value(argument.0, &i32::try_from(left).unwrap_or(i32::MAX)).map(|()| 0)
-        }
-        _ => file.file().ioctl(&IoctlContext { space: &*space, caller: cx.thread }, command.0, argument.0),
-    }
 }
 
 pub(super) fn close(cx: &mut Context<'_>, file: Fd) -> Result {

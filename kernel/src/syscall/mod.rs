@@ -12,6 +12,7 @@ mod file;
 mod futex;
 mod id;
 mod info;
+mod ioctl;
 mod itimer;
 mod limit;
 mod lock;

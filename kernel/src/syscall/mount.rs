@@ -7,12 +7,13 @@ use super::{Context, path};
 use crate::abi::Fd;
 use crate::abi::arg::{UserAddr, UserName, UserPath};
 use crate::abi::flags::{
-    CAP_SYS_ADMIN, MountFlags, ST_NOATIME, ST_NODEV, ST_NOEXEC, ST_NOSUID, ST_RDONLY, UmountFlags,
+    CAP_SYS_ADMIN, MountFlags, ST_NOATIME, ST_NODEV, ST_NODIRATIME, ST_NOEXEC, ST_NOSUID, ST_NOSYMFOLLOW, ST_RDONLY,
+    ST_RELATIME, ST_SYNCHRONOUS, UmountFlags,
 };
 use crate::error::{Errno, Result};
 use crate::fs::memory::MemoryFs;
 use crate::fs::proc::ProcFs;
-use crate::vfs::{FileSystem, Follow};
+use crate::vfs::{Extent, FileSystem, Follow, Path};
 
 /// The longest name of a source or a file system.
 const NAME_MAX: usize = 4096;
@@ -30,9 +31,45 @@ fn shown(flags: MountFlags) -> u32 {
         (MountFlags::MS_NOSUID, ST_NOSUID),
         (MountFlags::MS_NODEV, ST_NODEV),
         (MountFlags::MS_NOEXEC, ST_NOEXEC),
-        (MountFlags::MS_NOATIME, ST_NOATIME),
+        (MountFlags::MS_SYNCHRONOUS, ST_SYNCHRONOUS),
+        (MountFlags::MS_NODIRATIME, ST_NODIRATIME),
+        (MountFlags::MS_NOSYMFOLLOW, ST_NOSYMFOLLOW),
     ];
-    pairs.into_iter().filter(|(given, _)| flags.contains(*given)).map(|(_, shown)| shown).sum()
+    let shown: u32 = pairs.into_iter().filter(|(given, _)| flags.contains(*given)).map(|(_, shown)| shown).sum();
+    // When something was read is kept, if nobody says otherwise, as far as anybody would notice.
+    shown
+        | match flags {
+            flags if flags.contains(MountFlags::MS_STRICTATIME) => 0,
+            flags if flags.contains(MountFlags::MS_NOATIME) => ST_NOATIME,
+            _ => ST_RELATIME,
+        }
+}
+
+/// Changes how a mount may be used. What is read leaves its time as before, unless the flags say so.
+fn remount(cx: &Context<'_>, at: &Path, flags: MountFlags) -> Result {
+    if !at.is_mount_root() {
+        return Err(Errno::EINVAL);
+    }
+    let about_times =
+        MountFlags::MS_NOATIME | MountFlags::MS_NODIRATIME | MountFlags::MS_RELATIME | MountFlags::MS_STRICTATIME;
+    const TIMES: u32 = ST_NOATIME | ST_NODIRATIME | ST_RELATIME;
+    let mut wanted = shown(flags);
+    if !flags.intersects(about_times) {
+        wanted = wanted & !TIMES | at.mount.flags() & TIMES;
+    }
+    let extent = if flags.contains(MountFlags::MS_BIND) { Extent::Mount } else { Extent::FileSystem };
+    cx.kernel.mounts().remount(&at.mount, wanted, extent).map(|()| 0)
+}
+
+/// Says whether what is mounted is shown elsewhere too: nowhere by itself, for no mount is anybody else's.
+fn spread(at: &Path, flags: MountFlags) -> Result {
+    let kind = flags.difference(MountFlags::MS_REC | MountFlags::MS_SILENT);
+    let kinds = [MountFlags::MS_PRIVATE, MountFlags::MS_SLAVE, MountFlags::MS_UNBINDABLE];
+    if !kinds.contains(&kind) || !at.is_mount_root() {
+        return Err(Errno::EINVAL);
+    }
+    at.mount.set_may_be_bound(kind != MountFlags::MS_UNBINDABLE);
+    Ok(0)
 }
 
 /// `mode=` among a file system's options; /tmp's bits without it.
@@ -58,22 +95,26 @@ pub(super) fn mount(
     }
     let bits = if flags.bits() & 0xffff_0000 == MAGIC { flags.bits() & 0xffff } else { flags.bits() };
     let flags = MountFlags::from_bits_retain(bits);
-    if flags.intersects(MountFlags::MS_REMOUNT | MountFlags::MS_MOVE) {
-        return Err(Errno::EINVAL);
+    if flags.contains(MountFlags::MS_REMOUNT) {
+        mode_of(&options)?;
+        return remount(cx, &at, flags);
     }
     let mounts = cx.kernel.mounts();
     if flags.contains(MountFlags::MS_BIND) {
         let from = path::resolve(cx, Fd::CWD, UserPath(source.0), Follow::Yes)?;
-        mounts.bind(&from, &at, from.mount.flags)?;
+        if flags.contains(MountFlags::MS_REC) {
+            mounts.bind_all(&from, &at)?;
+        } else {
+            mounts.bind(&from, &at)?;
+        }
         return Ok(0);
     }
-    let spreads = MountFlags::MS_SHARED | MountFlags::MS_SLAVE | MountFlags::MS_UNBINDABLE;
+    let spreads = MountFlags::MS_SHARED | MountFlags::MS_SLAVE | MountFlags::MS_UNBINDABLE | MountFlags::MS_PRIVATE;
     if flags.intersects(spreads) {
-        return Err(Errno::EINVAL);
+        return spread(&at, flags);
     }
-    // No mount is anybody else's.
-    if flags.contains(MountFlags::MS_PRIVATE) {
-        return if at.is_mount_root() { Ok(0) } else { Err(Errno::EINVAL) };
+    if flags.contains(MountFlags::MS_MOVE) {
+        return Err(Errno::EINVAL);
     }
     let fs: Arc<dyn FileSystem> = match &kind[..] {
         b"tmpfs" | b"ramfs" => {
@@ -94,16 +135,25 @@ pub(super) fn umount2(cx: &mut Context<'_>, target: UserPath, flags: UmountFlags
         return Err(Errno::EINVAL);
     }
     let follow = if flags.contains(UmountFlags::UMOUNT_NOFOLLOW) { Follow::No } else { Follow::Yes };
-    let at = path::resolve(cx, Fd::CWD, target, follow)?;
+    let target = path::text(cx, target)?;
+    let at = path::start(cx, Fd::CWD, &target)?;
+    let at = cx.fs().look(at.as_ref(), &target, follow, &cx.thread.identity())?;
     if !at.is_mount_root() {
         return Err(Errno::EINVAL);
     }
     if !cx.credentials().can(CAP_SYS_ADMIN) {
         return Err(Errno::EPERM);
     }
+    let otherwise = UmountFlags::MNT_FORCE | UmountFlags::MNT_DETACH;
+    if flags.contains(UmountFlags::MNT_EXPIRE) && flags.intersects(otherwise) {
+        return Err(Errno::EINVAL);
+    }
     // The table and this place know the mount; whoever else does is somewhere in it.
     if !flags.contains(UmountFlags::MNT_DETACH) && Arc::strong_count(&at.mount) > 2 {
         return Err(Errno::EBUSY);
+    }
+    if flags.contains(UmountFlags::MNT_EXPIRE) && !at.mount.expires() {
+        return Err(Errno::EAGAIN);
     }
     cx.kernel.mounts().unmount(&at)?;
     Ok(0)

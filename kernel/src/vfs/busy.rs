@@ -1,4 +1,4 @@
-//! A file that is written or run: never both (ETXTBSY).
+//! A file that is written or run: never both (ETXTBSY); and what is written is in a mount that stays writable.
 
 use alloc::sync::Arc;
 
@@ -7,6 +7,7 @@ use ostd::sync::SpinLock;
 
 use super::attributes::FileKind;
 use super::inode::Inode;
+use super::mount::{Mount, Writer};
 use crate::error::{Errno, Result};
 
 /// How many have a file open to write it; below zero, how many run it.
@@ -28,13 +29,22 @@ impl Busy {
 pub struct Occupied {
     inode: Arc<dyn Inode>,
     by: i64,
+    _writer: Option<Writer>,
 }
 
 impl Occupied {
     /// By a descriptor that writes; nothing is held by one that does not. O_TRUNC writes too.
-    pub(super) fn writing(inode: &Arc<dyn Inode>, flags: OpenFlags) -> Result<Option<Self>> {
+    pub(super) fn writing(mount: &Arc<Mount>, inode: &Arc<dyn Inode>, flags: OpenFlags) -> Result<Option<Self>> {
         let writes = flags.intersects(OpenFlags::O_WRONLY | OpenFlags::O_RDWR | OpenFlags::O_TRUNC);
-        if writes && !flags.contains(OpenFlags::O_PATH) { Self::by(inode, 1) } else { Ok(None) }
+        if !writes || flags.contains(OpenFlags::O_PATH) || inode.kind() != FileKind::Regular {
+            return Ok(None);
+        }
+        let writer = mount.begin_write()?;
+        // A file outside is not known to run.
+        let held = Self::by(inode, 1)?;
+        let mut held = held.unwrap_or_else(|| Self { inode: Arc::clone(inode), by: 0, _writer: None });
+        held._writer = Some(writer);
+        Ok(Some(held))
     }
 
     /// By a program that is this file.
@@ -45,7 +55,7 @@ impl Occupied {
     fn by(inode: &Arc<dyn Inode>, by: i64) -> Result<Option<Self>> {
         let Some(busy) = inode.busy().filter(|_| inode.kind() == FileKind::Regular) else { return Ok(None) };
         busy.take(by)?;
-        Ok(Some(Self { inode: Arc::clone(inode), by }))
+        Ok(Some(Self { inode: Arc::clone(inode), by, _writer: None }))
     }
 }
 

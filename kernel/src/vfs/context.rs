@@ -101,6 +101,13 @@ impl FsContext {
 
     /// The place a path leads to, from `at` or the working directory.
     pub fn resolve(&self, at: Option<&Path>, path: &[u8], follow: Follow, who: &Identity) -> Result<Path> {
+        let found = self.look(at, path, follow, who)?;
+        found.mount.note_use();
+        Ok(found)
+    }
+
+    /// As [`resolve`](Self::resolve), which is no use of a mount that is to expire.
+    pub fn look(&self, at: Option<&Path>, path: &[u8], follow: Follow, who: &Identity) -> Result<Path> {
         let start = self.start(at);
         self.walk(who, &start, ResolveFlags::empty()).walk_to_end(&start, path, follow)
     }
@@ -164,7 +171,7 @@ impl FsContext {
         let names = if flags.contains(OpenFlags::O_EXCL) { Names::Never } else { Names::Later };
         let inode = dir.inode.create_unnamed(&Make { new: New::Regular, mode, uid: who.uid, gid: who.gid }, names)?;
         let file = Arc::clone(&inode).open(flags)?;
-        let occupied = Occupied::writing(&inode, flags)?;
+        let occupied = Occupied::writing(&dir.mount, &inode, flags)?;
         let name = format!("#{}", inode.identity().1);
         Ok(OpenFile::occupying(share, dir.child(name.as_bytes(), inode), file, flags, occupied))
     }
@@ -176,6 +183,7 @@ impl FsContext {
 
     fn open_found(&self, share: Share, found: &Path, flags: OpenFlags, who: &Identity) -> Result<Arc<OpenFile>> {
         let kind = found.inode.kind();
+        found.mount.note_use();
         if flags.contains(OpenFlags::O_DIRECTORY) && kind != FileKind::Directory {
             return Err(Errno::ENOTDIR);
         }
@@ -197,7 +205,7 @@ impl FsContext {
         if flags.contains(OpenFlags::O_NOATIME) && !who.owns(&attributes) {
             return Err(Errno::EPERM);
         }
-        let occupied = Occupied::writing(&found.inode, flags)?;
+        let occupied = Occupied::writing(&found.mount, &found.inode, flags)?;
         let file = self.open_inode(found, attributes.rdev, flags)?;
         if flags.contains(OpenFlags::O_TRUNC) && kind == FileKind::Regular {
             found.disarm(who)?;
@@ -250,7 +258,7 @@ impl FsContext {
                         Ok(inode) => {
                             // Whoever makes a file may open it, whatever its mode says.
                             let file = Arc::clone(&inode).open(flags)?;
-                            let occupied = Occupied::writing(&inode, flags)?;
+                            let occupied = Occupied::writing(&dir.mount, &inode, flags)?;
                             let place = dir.child(&name, inode);
                             return Ok(OpenFile::occupying(share, place, file, flags, occupied));
                         }
@@ -432,7 +440,21 @@ impl FsContext {
         if self.mounts.is_covered(&source) || target.as_ref().is_some_and(|target| self.mounts.is_covered(target)) {
             return Err(Errno::EBUSY);
         }
-        old_dir.inode.rename(&old_name, &new_dir.inode, &new_name, how)
+        if !how.contains(RenameFlags::RENAME_WHITEOUT) {
+            return old_dir.inode.rename(&old_name, &new_dir.inode, &new_name, how);
+        }
+        // What hides a name in a file system below: a device without a number. It is made first, for that may fail.
+        let make = Make { new: New::Special(FileKind::Char, 0), mode: 0, uid: who.uid, gid: who.gid };
+        let whiteout = old_dir.inode.create_unnamed(&make, Names::Later).map_err(|errno| match errno {
+            Errno::EOPNOTSUPP => Errno::EINVAL,
+            other => other,
+        })?;
+        old_dir.inode.rename(&old_name, &new_dir.inode, &new_name, how)?;
+        match old_dir.inode.link(&old_name, &whiteout) {
+            // Both names were the same file's, and stayed.
+            Err(Errno::EEXIST) => Ok(()),
+            answer => answer,
+        }
     }
 
     fn start(&self, at: Option<&Path>) -> Path {

@@ -27,7 +27,7 @@ pub use file::{Block, Entry, File, IoctlContext, UserMemory};
 pub use inode::{Change, Devices, FileSystem, Inode, Location, Make, Names, New};
 pub use kernel_abi::flags::PollEvents;
 pub use locks::{Hold, LockTable, Owner, Record};
-pub use mount::{Mount, MountTable};
+pub use mount::{Extent, Mount, MountTable};
 pub use open_file::{FileOwner, OpenFile, OwnerKind};
 pub use path::{Path, Reach};
 pub use quota::{Quota, Share};

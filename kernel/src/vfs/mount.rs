@@ -3,8 +3,9 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{ST_NODEV, ST_NOEXEC, ST_NOSUID, ST_RDONLY};
-use ostd::sync::Mutex;
+use kernel_abi::flags::{ST_NOATIME, ST_NODEV, ST_NODIRATIME, ST_NOEXEC, ST_NOSUID, ST_NOSYMFOLLOW, ST_RDONLY};
+use ostd::sync::atomic::AtomicBool;
+use ostd::sync::{Mutex, SpinLock};
 
 use super::attributes::FileKind;
 use super::inode::{Devices, FileSystem, Inode};
@@ -25,31 +26,121 @@ pub struct Mount {
     pub root: Arc<dyn Inode>,
     /// The directory it covers; the first mount covers none.
     pub at: Option<Path>,
-    /// `ST_*` of statfs(2).
-    pub flags: u32,
     /// What `/proc/mounts` shows first.
     pub source: Vec<u8>,
+    use_of: SpinLock<Use>,
+    /// Whether its file system is not written by any of its mounts.
+    is_read_only: Arc<AtomicBool>,
+}
+
+/// How a mount may be used, and is.
+#[derive(Clone, Copy)]
+struct Use {
+    /// `ST_*` of statfs(2).
+    flags: u32,
+    /// Open files that may write.
+    writers: usize,
+    /// Whether it is shown elsewhere when asked to be.
+    may_be_bound: bool,
+    /// Asked to expire, and not used since.
+    expires: bool,
+}
+
+/// What a change of a mount is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// This mount alone.
+    Mount,
+    /// All mounts of the file system, as far as it is about writing.
+    FileSystem,
+}
+
+/// A mount's word that it stays writable.
+pub(super) struct Writer(Arc<Mount>);
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.0.use_of.lock().writers -= 1;
+    }
 }
 
 impl Mount {
+    fn new(
+        id: u64,
+        fs: Arc<dyn FileSystem>,
+        root: Arc<dyn Inode>,
+        at: Option<Path>,
+        flags: u32,
+        source: &[u8],
+    ) -> Self {
+        let use_of = SpinLock::new(Use { flags, writers: 0, may_be_bound: true, expires: false });
+        Self { id, fs, root, at, source: source.to_vec(), use_of, is_read_only: Arc::new(AtomicBool::new(false)) }
+    }
+
+    /// A file system that no path leads to.
+    pub fn nowhere(fs: Arc<dyn FileSystem>, source: &[u8]) -> Arc<Self> {
+        let root = fs.root();
+        Arc::new(Self::new(0, fs, root, None, 0, source))
+    }
+
+    /// `ST_*` of statfs(2).
+    pub fn flags(&self) -> u32 {
+        let flags = self.use_of.lock().flags;
+        if self.is_read_only.load() { flags | ST_RDONLY } else { flags }
+    }
+
     /// EROFS where nothing may be written.
     pub fn permit_write(&self) -> Result<()> {
-        if self.flags & ST_RDONLY != 0 { Err(Errno::EROFS) } else { Ok(()) }
+        if self.flags() & ST_RDONLY != 0 { Err(Errno::EROFS) } else { Ok(()) }
+    }
+
+    /// EROFS, or its word that it will be writable as long as the answer is kept.
+    pub(super) fn begin_write(self: &Arc<Self>) -> Result<Writer> {
+        self.use_of.lock().writers += 1;
+        let writer = Writer(Arc::clone(self));
+        self.permit_write()?;
+        Ok(writer)
     }
 
     /// Whether files here can be executed.
     pub(crate) fn has_programs(&self) -> bool {
-        self.flags & ST_NOEXEC == 0
+        self.flags() & ST_NOEXEC == 0
     }
 
     /// Whether programs here lend users and groups.
     pub(crate) fn lends_users(&self) -> bool {
-        self.flags & ST_NOSUID == 0
+        self.flags() & ST_NOSUID == 0
     }
 
     /// Whether device nodes here are devices.
     pub(crate) fn has_devices(&self) -> bool {
-        self.flags & ST_NODEV == 0
+        self.flags() & ST_NODEV == 0
+    }
+
+    /// Whether links here lead anywhere.
+    pub(super) fn has_links(&self) -> bool {
+        self.flags() & ST_NOSYMFOLLOW == 0
+    }
+
+    /// Whether it is kept when files of a kind were read.
+    pub(super) fn keeps_access_times(&self, kind: FileKind) -> bool {
+        let flags = self.flags();
+        flags & ST_NOATIME == 0 && (flags & ST_NODIRATIME == 0 || kind != FileKind::Directory)
+    }
+
+    /// Says whether it may be shown elsewhere.
+    pub fn set_may_be_bound(&self, may: bool) {
+        self.use_of.lock().may_be_bound = may;
+    }
+
+    /// Somebody came by: it does not expire yet.
+    pub(super) fn note_use(&self) {
+        self.use_of.lock().expires = false;
+    }
+
+    /// MNT_EXPIRE: whether it was asked before, and not used since.
+    pub fn expires(&self) -> bool {
+        core::mem::replace(&mut self.use_of.lock().expires, true)
     }
 }
 
@@ -67,7 +158,7 @@ impl MountTable {
     /// With `fs` as the root, and at most `open_files_max` open files.
     pub fn new(fs: Arc<dyn FileSystem>, source: &[u8], open_files_max: u64) -> Arc<Self> {
         let root = fs.root();
-        let first = Mount { id: 1, fs, root, at: None, flags: 0, source: source.to_vec() };
+        let first = Mount::new(1, fs, root, None, 0, source);
         Arc::new(Self {
             mounts: Mutex::ranked(super::MOUNTS, Vec::from([Arc::new(first)])),
             next_id: Mutex::ranked(super::LAST, 2),
@@ -112,23 +203,64 @@ impl MountTable {
     /// Mounts `fs` over the directory `at`, with `ST_*` flags.
     pub fn mount(&self, fs: Arc<dyn FileSystem>, at: &Path, flags: u32, source: &[u8]) -> Result<Arc<Mount>> {
         let root = fs.root();
-        self.add(fs, root, at, flags, source)
+        self.add(Mount::new(0, fs, root, None, flags, source), at)
     }
 
-    /// Shows what is at `from` at `at` too.
-    pub fn bind(&self, from: &Path, at: &Path, flags: u32) -> Result<Arc<Mount>> {
-        let source = from.mount.source.clone();
-        self.add(Arc::clone(&from.mount.fs), Arc::clone(&from.inode), at, flags, &source)
+    /// Shows what is at `from` at `at` too; EINVAL of a mount that is to be where it is.
+    pub fn bind(&self, from: &Path, at: &Path) -> Result<Arc<Mount>> {
+        if !from.mount.use_of.lock().may_be_bound {
+            return Err(Errno::EINVAL);
+        }
+        self.add(Self::another(&from.mount, &from.inode), at)
     }
 
-    fn add(
-        &self,
-        fs: Arc<dyn FileSystem>,
-        root: Arc<dyn Inode>,
-        at: &Path,
-        flags: u32,
-        source: &[u8],
-    ) -> Result<Arc<Mount>> {
+    /// As [`bind`](Self::bind), with what is mounted below `from`.
+    pub fn bind_all(&self, from: &Path, at: &Path) -> Result<()> {
+        let before = self.list();
+        let mut seen = Vec::from([(from.mount.id, self.bind(from, at)?)]);
+        for mount in before {
+            let Some(place) = &mount.at else { continue };
+            let Some((_, shown)) = seen.iter().find(|(id, _)| *id == place.mount.id) else { continue };
+            let is_below = place.mount.id != from.mount.id || place.is_at_or_below(from);
+            if !is_below || !mount.use_of.lock().may_be_bound {
+                continue;
+            }
+            let place = place.seen_in(shown);
+            let id = mount.id;
+            seen.push((id, self.add(Self::another(&mount, &mount.root), &place)?));
+        }
+        Ok(())
+    }
+
+    /// A mount of the same file system that begins at `root`.
+    fn another(mount: &Arc<Mount>, root: &Arc<dyn Inode>) -> Mount {
+        let flags = mount.use_of.lock().flags;
+        let another = Mount::new(0, Arc::clone(&mount.fs), Arc::clone(root), None, flags, &mount.source);
+        Mount { is_read_only: Arc::clone(&mount.is_read_only), ..another }
+    }
+
+    /// MS_REMOUNT: EBUSY where nothing is to be written any more and somebody may.
+    pub fn remount(&self, mount: &Arc<Mount>, flags: u32, extent: Extent) -> Result<()> {
+        let forbids = flags & ST_RDONLY != 0;
+        let was_read_only = mount.is_read_only.load();
+        let before = core::mem::replace(&mut mount.use_of.lock().flags, flags);
+        let is_written = if extent == Extent::FileSystem {
+            // Nobody begins to write from here on.
+            mount.is_read_only.store(forbids);
+            self.list().iter().any(|other| Arc::ptr_eq(&other.fs, &mount.fs) && other.use_of.lock().writers > 0)
+        } else {
+            mount.use_of.lock().writers > 0
+        };
+        if forbids && is_written {
+            mount.use_of.lock().flags = before;
+            mount.is_read_only.store(was_read_only);
+            return Err(Errno::EBUSY);
+        }
+        Ok(())
+    }
+
+    fn add(&self, mount: Mount, at: &Path) -> Result<Arc<Mount>> {
+        let root = &mount.root;
         if (root.kind() == FileKind::Directory) != (at.inode.kind() == FileKind::Directory) {
             return Err(Errno::ENOTDIR);
         }
@@ -138,7 +270,7 @@ impl MountTable {
             *next - 1
         };
         let at = self.covered(at.clone());
-        let mount = Arc::new(Mount { id, fs, root, at: Some(at), flags, source: source.to_vec() });
+        let mount = Arc::new(Mount { id, at: Some(at), ..mount });
         let mut mounts = self.mounts.lock();
         if mounts.len() >= MOUNTS_MAX {
             return Err(Errno::ENOSPC);

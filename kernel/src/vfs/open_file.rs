@@ -185,7 +185,8 @@ impl OpenFile {
     }
 
     fn note_access(&self, flags: OpenFlags) {
-        if !flags.contains(OpenFlags::O_NOATIME) {
+        let keeps = |path: &Path| path.mount.keeps_access_times(path.inode.kind());
+        if !flags.contains(OpenFlags::O_NOATIME) && self.path.as_ref().is_none_or(keeps) {
             self.file.accessed();
         }
     }

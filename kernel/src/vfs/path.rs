@@ -43,9 +43,9 @@ impl Path {
         Self { mount: Arc::clone(mount), inode, found: None }
     }
 
-    /// A hold on it for somebody who writes it; ETXTBSY.
+    /// A hold on it for somebody who writes it; EROFS, ETXTBSY.
     pub fn occupy(&self) -> Result<Option<Occupied>> {
-        Occupied::writing(&self.inode, OpenFlags::O_WRONLY)
+        Occupied::writing(&self.mount, &self.inode, OpenFlags::O_WRONLY)
     }
 
     /// Takes away a regular file's right to run as its owner or group, before `who` changes it.
@@ -145,6 +145,26 @@ impl Path {
             full.push(b'/');
         }
         (full, reach)
+    }
+
+    /// Whether the way up from here comes by `top`, in whatever mount.
+    pub(super) fn is_at_or_below(&self, top: &Self) -> bool {
+        let mut here = self.clone();
+        while !here.is(top) {
+            let next = here.parent();
+            if next.is(&here) {
+                return false;
+            }
+            here = next;
+        }
+        true
+    }
+
+    /// The same place, seen in another mount of its file system.
+    pub(super) fn seen_in(&self, mount: &Arc<Mount>) -> Self {
+        let seen = |found: &Arc<Found>| Found { parent: found.parent.seen_in(mount), name: found.name.clone() };
+        let found = self.found.as_ref().map(seen).map(Arc::new);
+        Self { mount: Arc::clone(mount), inode: Arc::clone(&self.inode), found }
     }
 
     /// The top of the machine's tree, seen from here.

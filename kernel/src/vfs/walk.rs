@@ -141,7 +141,8 @@ impl<'a> Walk<'a> {
     /// Counts a link (ELOOP), and gives the place that one of `/proc`'s leads to.
     pub(super) fn count_link(&mut self, link: &Path) -> Result<Option<Path>> {
         self.links += 1;
-        if self.links > LINKS_MAX || self.rules.contains(ResolveFlags::RESOLVE_NO_SYMLINKS) {
+        let may_follow = !self.rules.contains(ResolveFlags::RESOLVE_NO_SYMLINKS) && link.mount.has_links();
+        if self.links > LINKS_MAX || !may_follow {
             return Err(Errno::ELOOP);
         }
         let Some(target) = link.inode.follow()? else { return Ok(None) };
@@ -162,7 +163,7 @@ impl<'a> Walk<'a> {
         }
         let found = self.stepped(here, self.mounts.covered(here.parent()))?;
         // A directory that is moved meanwhile has its `..` elsewhere.
-        if self.is_scoped() && !is_at_or_below(&found, &self.root) { Err(Errno::EXDEV) } else { Ok(found) }
+        if self.is_scoped() && !found.is_at_or_below(&self.root) { Err(Errno::EXDEV) } else { Ok(found) }
     }
 
     /// Where an absolute path begins: the program's own, or that of a link in `here`.
@@ -182,19 +183,6 @@ impl<'a> Walk<'a> {
     fn is_scoped(&self) -> bool {
         self.rules.intersects(ResolveFlags::RESOLVE_BENEATH | ResolveFlags::RESOLVE_IN_ROOT)
     }
-}
-
-/// Whether the way up from `place` comes by `root`.
-fn is_at_or_below(place: &Path, root: &Path) -> bool {
-    let mut here = place.clone();
-    while !here.is(root) {
-        let next = here.parent();
-        if next.is(&here) {
-            return false;
-        }
-        here = next;
-    }
-    true
 }
 
 /// What `name` itself is in `dir`, whatever is mounted there.

@@ -323,8 +323,11 @@ consts! {
         ST_NODEV = 4;
         ST_NOEXEC = 8;
         ST_VALID = 0x20;
+        ST_SYNCHRONOUS = 0x10;
         ST_NOATIME = 0x400;
+        ST_NODIRATIME = 0x800;
         ST_RELATIME = 0x1000;
+        ST_NOSYMFOLLOW = 0x2000;
     }
 
     u8 from general {

@@ -51,7 +51,7 @@ macro_rules! rows_of_files {
             /// Bring all file systems to their devices.
             sync                   [ 162   81] = file::sync();
             /// A device's own command.
-            ioctl                  [  16   29] = file::ioctl(file: Fd, command: IoctlCommand, argument: Hex);
+            ioctl                  [  16   29] = ioctl::ioctl(file: Fd, command: IoctlCommand, argument: Hex);
 
             // ---- Descriptors.
             /// Give a descriptor back.

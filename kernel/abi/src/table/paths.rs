@@ -139,9 +139,9 @@ macro_rules! rows_of_paths {
 
             // ---- Mounts.
             /// Mount a file system, or change a mount.
-            mount                  [ 165   40] = mount::mount(source: UserName, target: UserPath, kind: UserName, flags: MountFlags, data: UserAddr) without "disks, devices of one's own, remounting, moving, propagation; noexec and nosuid are only shown";
+            mount                  [ 165   40] = mount::mount(source: UserName, target: UserPath, kind: UserName, flags: MountFlags, data: UserAddr) without "disks, devices of one's own, moving, shared mounts";
             /// Unmount a file system.
-            umount2                [ 166   39] = mount::umount2(target: UserPath, flags: UmountFlags) without "expiry";
+            umount2                [ 166   39] = mount::umount2(target: UserPath, flags: UmountFlags);
             /// Change the root mount.
             pivot_root             [ 155   41] = later mount::pivot_root(new_root: UserPath, put_old: UserPath);
         ] }

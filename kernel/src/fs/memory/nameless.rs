@@ -8,7 +8,7 @@ use ostd::Machine;
 use super::MemoryFs;
 use super::node::Node;
 use crate::error::{Errno, Result};
-use crate::vfs::{FileSystem, Identity, Make, Mount, Names, New, OpenFile, Path, Quota, Share};
+use crate::vfs::{Identity, Make, Mount, Names, New, OpenFile, Path, Quota, Share};
 
 /// A tree that is mounted nowhere.
 pub struct NamelessFiles(Arc<Mount>);
@@ -28,8 +28,7 @@ impl NamelessFiles {
     /// No files yet; they are counted in `inodes`. `dev` is the device number stat(2) shows.
     pub fn new(machine: &Machine, inodes: &Arc<Quota>, dev: u64) -> Self {
         let fs = MemoryFs::new(machine, inodes, dev, 0o700);
-        let root = fs.root();
-        Self(Arc::new(Mount { id: 0, fs, root, at: None, flags: 0, source: b"tmpfs".to_vec() }))
+        Self(Mount::nowhere(fs, b"tmpfs"))
     }
 
     /// An empty file, open for both directions, that `/proc` calls `name`.

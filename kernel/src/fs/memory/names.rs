@@ -144,9 +144,6 @@ impl Node {
     }
 
     pub(super) fn move_name(&self, name: &[u8], to: &Self, new_name: &[u8], how: RenameFlags) -> Result<()> {
-        if how.contains(RenameFlags::RENAME_WHITEOUT) {
-            return Err(Errno::EINVAL);
-        }
         let _names = self.tree.names.lock();
         if to.tree.dev != self.tree.dev {
             return Err(Errno::EXDEV);

@@ -11,7 +11,8 @@ use super::pipe::pipe;
 cases! { "device":
     null_takes_everything_and_gives_nothing, zero_gives_zeros, full_has_no_room, random_bytes_come_from_files_too,
     devices_have_numbers, a_device_has_no_size, descriptors_are_marked_by_command, waiting_is_turned_off_by_command,
-    what_could_be_read_is_counted, what_is_no_command,
+    what_could_be_read_is_counted, what_is_no_command, what_files_know_of_their_room, who_is_told_that_a_file_is_ready,
+    where_a_file_is_on_its_disk, how_random_the_machine_is,
 }
 
 fn device(sys: &dyn Sys, name: &str) -> Result<Fd> {
@@ -115,6 +116,62 @@ fn what_could_be_read_is_counted(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.load::<i32>(into), 4);
     assert_eq!(sys.ioctl(file, IoctlCommand::FIONREAD, 8), Err(Errno::EFAULT));
     assert_eq!(sys.ioctl(reader, IoctlCommand::FIONREAD, 8), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn what_files_know_of_their_room(sys: &dyn Sys) -> Outcome {
+    let file = create(sys, "f")?;
+    write(sys, file, &[7; 5000])?;
+    let [reader, _writer] = pipe(sys, PipeFlags::empty())?;
+    let into = sys.page() + 64;
+    for fd in [file, open(sys, ".", OpenFlags::O_RDONLY)?, reader] {
+        sys.ioctl(fd, IoctlCommand::FIGETBSZ, into)?;
+        assert!(sys.load::<i32>(into) >= 512);
+        assert_eq!(sys.ioctl(fd, IoctlCommand::FIGETBSZ, 8), Err(Errno::EFAULT));
+    }
+    sys.ioctl(file, IoctlCommand::FIOQSIZE, into)?;
+    assert_eq!(sys.load::<u64>(into) % 512, 0);
+    assert_eq!(sys.ioctl(file, IoctlCommand::FIOQSIZE, 8), Err(Errno::EFAULT));
+    assert_eq!(sys.ioctl(reader, IoctlCommand::FIOQSIZE, into), Err(Errno::ENOTTY));
+    Ok(())
+}
+
+fn who_is_told_that_a_file_is_ready(sys: &dyn Sys) -> Outcome {
+    let file = create(sys, "f")?;
+    let [reader, _writer] = pipe(sys, PipeFlags::empty())?;
+    let told = |fd, on: i32| sys.ioctl(fd, IoctlCommand::FIOASYNC, sys.store(sys.page() + 64, &on));
+    let is_told =
+        |fd| sys.fcntl(fd, FcntlCommand::F_GETFL, 0).map(|flags| flags & OpenFlags::FASYNC.bits() as usize != 0);
+    told(reader, 1)?;
+    assert_eq!(is_told(reader), Ok(true));
+    told(reader, 0)?;
+    assert_eq!(is_told(reader), Ok(false));
+    // A file is always ready; but nobody who asks for nothing is refused.
+    assert_eq!(told(file, 1), Err(Errno::ENOTTY));
+    told(file, 0)?;
+    assert_eq!(sys.ioctl(file, IoctlCommand::FIOASYNC, 8), Err(Errno::EFAULT));
+    Ok(())
+}
+
+/// For who may speak to disks; and every file system answers for itself.
+fn where_a_file_is_on_its_disk(sys: &dyn Sys) -> Outcome {
+    let file = create(sys, "f")?;
+    let answer = sys.ioctl(file, IoctlCommand::FIBMAP, sys.store(sys.page() + 64, &-1_i32));
+    assert!(matches!(answer, Err(Errno::EINVAL | Errno::EPERM)), "{answer:?}");
+    if answer == Err(Errno::EINVAL) {
+        assert_eq!(sys.ioctl(file, IoctlCommand::FIBMAP, 8), Err(Errno::EFAULT));
+    }
+    Ok(())
+}
+
+fn how_random_the_machine_is(sys: &dyn Sys) -> Outcome {
+    let into = sys.page() + 64;
+    for name in ["/dev/random", "/dev/urandom"] {
+        let random = open(sys, name, OpenFlags::O_RDONLY)?;
+        sys.ioctl(random, IoctlCommand::RNDGETENTCNT, into)?;
+        assert!((0..=4096).contains(&sys.load::<i32>(into)), "{name}");
+        assert_eq!(sys.ioctl(random, IoctlCommand::RNDGETENTCNT, 8), Err(Errno::EFAULT));
+    }
     Ok(())
 }
 

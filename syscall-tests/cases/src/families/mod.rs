@@ -88,6 +88,7 @@ mod machine;
 mod mapping;
 mod memory;
 mod mount;
+mod mounted;
 mod name;
 mod nameless;
 mod nested;
@@ -187,6 +188,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         advice::CASES,
         option::CASES,
         pinned::CASES,
+        mounted::CASES,
     ];
     families.into_iter().flatten()
 }

@@ -15,7 +15,7 @@ cases! { "transfer":
     vectors_at_a_place_leave_the_offset, vectors_with_flags, a_vector_ends_at_a_hole, vectors_are_refused,
     a_vector_goes_through_a_pipe, a_file_is_sent, sending_moves_the_offset_asked_for, what_sendfile_refuses,
     a_range_is_copied, a_copy_stops_at_the_end, what_copying_refuses, space_is_reserved, holes_are_punched,
-    what_fallocate_refuses, a_file_is_brought_to_its_device, advice_changes_nothing, truncation_by_name,
+    what_fallocate_refuses, a_file_is_brought_to_its_device, advice_changes_nothing, everything_is_brought_to_its_device, truncation_by_name,
     what_truncation_refuses, a_file_grows_by_a_write_behind_its_end,
 }
 
@@ -296,6 +296,13 @@ fn advice_changes_nothing(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.fadvise64(Fd(99), 0, 0, Fadvice::POSIX_FADV_NORMAL), Err(Errno::EBADF));
     let [reader, _writer] = pipe(sys, PipeFlags::empty())?;
     assert_eq!(sys.fadvise64(reader, 0, 0, Fadvice::POSIX_FADV_NORMAL), Err(Errno::ESPIPE));
+    Ok(())
+}
+
+fn everything_is_brought_to_its_device(sys: &dyn Sys) -> Outcome {
+    let file = create(sys, "f")?;
+    write(sys, file, b"kept")?;
+    assert_eq!(sys.sync()?, 0);
     Ok(())
 }
 
