@@ -215,6 +215,31 @@ fn programs_that_do_not_end_are_killed_on_one_cpu_and_on_four() {
 }
 
 #[test]
+fn a_program_that_returns_makes_the_call_that_it_wanted_last() {
+    let kernel = boot();
+    install(&kernel, |guest| {
+        let child = guest.engine().register(|guest, _| guest.end_with(EXIT_GROUP, [3, 0, 0, 0, 0, 0]));
+        let pid = guest.syscall_with_child(FORK, [0; 6], child);
+        let status = guest.stack_pointer() - 64;
+        assert_eq!(guest.syscall(WAIT4, [usize::MAX, status, 0, 0, 0, 0]), pid);
+        let mut word = [0; 4];
+        guest.load(status, &mut word);
+        assert_eq!(i32::from_ne_bytes(word), 3 << 8);
+        guest.end_with(EXIT_GROUP, [7, 0, 0, 0, 0, 0]);
+    });
+    assert_eq!(run(&kernel).expect("it ends"), Ending::Exited(7));
+    kernel.shutdown().expect("nothing is left");
+}
+
+#[test]
+fn a_program_whose_last_call_comes_back_has_nowhere_to_go() {
+    let kernel = boot();
+    install(&kernel, |guest| guest.end_with(GETPID, [0; 6]));
+    assert_eq!(run(&kernel).expect("it ends"), Ending::Killed(4));
+    kernel.shutdown().expect("nothing is left");
+}
+
+#[test]
 fn a_kept_frame_is_named_by_who_asked_for_it() {
     let kernel = boot();
     let line = line!() + 1;

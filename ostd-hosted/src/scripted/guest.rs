@@ -59,7 +59,8 @@ enum Stop {
     Preempted,
 }
 
-type Fiber = Coroutine<Order, Stop, (), DefaultStack>;
+/// A fiber that is done says whether it stopped for a system call: its last.
+type Fiber = Coroutine<Order, Stop, bool, DefaultStack>;
 
 /// The program's side of the registers: a fiber with the functions that are being called on it.
 pub(crate) struct GuestFiber {
@@ -98,18 +99,19 @@ impl GuestFiber {
         let place_pointer: *mut Place = &raw mut *place;
         let stack = take_stack()?;
         let fiber = Coroutine::with_stack(stack, move |yielder: &Yielder<Order, Stop>, order| {
-            let mut guest = Guest { yielder, place: place_pointer, ip: 0, sp: 0, entry_rax: 0 };
+            let mut guest = Guest { yielder, place: place_pointer, ip: 0, sp: 0, entry_rax: 0, last: None };
             let mut order = order;
             while let Order::Call(call) = order {
                 guest.call(&call);
                 if !call.is_handler() {
-                    return;
+                    return guest.makes_last_call();
                 }
                 // A signal came before the program's own first function, which begins when its handler is done.
                 guest.handler_is_done(call.ip + RESUME_OFFSET);
                 drop(call);
                 order = yielder.suspend(Stop::HandlerDone);
             }
+            false
         });
         Some(Self { fiber: Some(fiber), place })
     }
@@ -133,7 +135,8 @@ impl GuestFiber {
             Ok(CoroutineResult::Yield(Stop::HandlerDone)) => Outcome::HandlerDone,
             Ok(CoroutineResult::Yield(Stop::Fault(fault))) => Outcome::Fault(fault),
             Ok(CoroutineResult::Yield(Stop::Preempted)) => Outcome::Preempted,
-            Ok(CoroutineResult::Return(())) => Outcome::Returned,
+            Ok(CoroutineResult::Return(true)) => Outcome::Syscall,
+            Ok(CoroutineResult::Return(false)) => Outcome::Returned,
             Err(payload) => {
                 let message = payload
                     .downcast_ref::<&str>()
@@ -172,6 +175,8 @@ pub struct Guest {
     ip: usize,
     sp: usize,
     entry_rax: usize,
+    /// Number and arguments of the call that is made when the running function has returned.
+    last: Option<(usize, [usize; 6])>,
 }
 
 impl Guest {
@@ -184,6 +189,12 @@ impl Guest {
     /// in the parent.
     pub fn syscall_with_child(&mut self, number: usize, args: [usize; 6], child: super::Token) -> isize {
         self.trap(number, args, child.address().as_usize())
+    }
+
+    /// Has a system call made when the running function has returned: one that never answers, as `exit_group`. A program
+    /// that ends so has no stack left that would have to be unwound, which takes longer than many a program.
+    pub fn end_with(&mut self, number: usize, args: [usize; 6]) {
+        self.last = Some((number, args));
     }
 
     /// Reads user memory, as load instructions would.
@@ -291,6 +302,20 @@ impl Guest {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| function(self, call.args))) {
             resume_unwind(payload);
         }
+        if call.is_handler()
+            && let Some((number, args)) = self.last.take()
+        {
+            self.syscall(number, args);
+        }
+    }
+
+    /// Leaves the call that the outermost function wanted at its end in the place, if it wanted one.
+    fn makes_last_call(&mut self) -> bool {
+        let Some(call) = self.last.take() else { return false };
+        self.expect(self.ip + RESUME_OFFSET);
+        // SAFETY: as in `expect`.
+        unsafe { (*self.place).call = call };
+        true
     }
 
     /// The place of the byte at `at`, faulting until it may be used.
