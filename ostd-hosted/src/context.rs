@@ -71,14 +71,17 @@ impl MarkedStack {
     /// How deep it was ever used. A stack that was used deeply is given back to the host: who has it next is not to blame.
     fn measure(&mut self) -> StackUse {
         let range = self.range();
-        let untouched = range.start..(range.end - self.used) / PAGE_SIZE * PAGE_SIZE;
-        let mut pages = [0_u8; STACK_BYTES / PAGE_SIZE + 1];
-        let len = untouched.len();
-        // SAFETY: the pages are mapped, being the stack's; there is a byte for each.
-        let asked = unsafe { libc::mincore(untouched.start as *mut _, len, pages.as_mut_ptr()) };
-        let deepest = pages[..len / PAGE_SIZE].iter().position(|page| page & 1 != 0).filter(|_| asked == 0);
-        if let Some(page) = deepest {
-            self.used = range.end - (untouched.start + page * PAGE_SIZE);
+        let mut mark = (range.end - self.used) / PAGE_SIZE * PAGE_SIZE;
+        // Page by page: a frame larger than a page touches each of its pages as it begins. Mostly the first is untouched.
+        while mark > range.start {
+            let (page, mut is_there) = (mark - PAGE_SIZE, 0_u8);
+            // SAFETY: the page is mapped, being the stack's; there is a byte for it.
+            let asked = unsafe { libc::mincore(page as *mut _, PAGE_SIZE, &raw mut is_there) };
+            if asked != 0 || is_there & 1 == 0 {
+                break;
+            }
+            mark = page;
+            self.used = range.end - mark;
         }
         let told = StackUse { used: self.used, size: range.len() };
         if told.is_deep() {

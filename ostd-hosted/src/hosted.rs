@@ -295,7 +295,10 @@ unsafe impl Hal for Hosted {
 
     #[inline]
     fn safe_point(&self, cpu: CpuId, kind: SafePoint) {
-        if context::in_context() && self.runner.wants_interleaving(cpu, kind, &self.clock) {
+        if self.runner.has_safe_points()
+            && context::in_context()
+            && self.runner.wants_interleaving(cpu, kind, &self.clock)
+        {
             context::interleave();
         }
     }

@@ -65,6 +65,8 @@ pub(crate) struct Runner {
     cpus: Box<[CpuState]>,
     mode: Mode,
     schedule: Mutex<Schedule>,
+    /// Whether a safe point may be more than nothing.
+    has_safe_points: bool,
     /// Whether whose turn it is, is left to chance alone.
     is_random: bool,
     /// How the last turn ended, as far as the backend knows: a [`TurnEnd`].
@@ -102,6 +104,7 @@ impl Runner {
             cpus: (0..config.cpus.max(1)).map(|_| CpuState::default()).collect(),
             mode: config.mode,
             schedule: Mutex::new(Schedule::new(&config.policy, seed, cpus)),
+            has_safe_points: config.trace.is_some() || (cpus > 1 && config.mode != Mode::Parallel),
             is_random: matches!(config.policy, Policy::Random),
             ended: AtomicU8::new(SWITCHED),
             trace: config.trace.clone(),
@@ -121,6 +124,12 @@ impl Runner {
 
     pub(crate) fn cpu_count(&self) -> usize {
         self.cpus.len()
+    }
+
+    /// Whether safe points have to be asked about at all.
+    #[inline]
+    pub(crate) fn has_safe_points(&self) -> bool {
+        self.has_safe_points
     }
 
     /// Whether this safe point is one where the CPU is left for another, or for whoever looks at the machine.
