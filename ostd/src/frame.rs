@@ -78,9 +78,9 @@ unsafe impl Sync for Frame {}
 pub(crate) struct TableFrame(Frame);
 
 impl TableFrame {
-    /// Copies the node's words out. Nobody may be changing them.
-    pub(crate) fn read(&self, into: &mut [u8; PAGE_SIZE]) {
-        self.0.read(0, into);
+    /// Copies words of the node out, from byte `offset` on. Nobody may be changing them.
+    pub(crate) fn read(&self, offset: usize, into: &mut [u8]) {
+        self.0.read(offset, into);
     }
 
     /// Gives the node's frame to the tree, which keeps only the address.

@@ -104,26 +104,27 @@ impl fmt::Display for Violation {
 /// The ranked locks that one task holds.
 #[derive(Debug, Default)]
 pub(crate) struct HeldLocks {
-    /// In the order of taking; `None` from the first `None` on.
+    /// In the order of taking; the first `count` are there, and no other.
     taken: [Option<Taken>; HELD_MAX],
+    count: usize,
 }
 
 impl HeldLocks {
     /// Holding none.
     pub(crate) const fn new() -> Self {
-        Self { taken: [None; HELD_MAX] }
+        Self { taken: [None; HELD_MAX], count: 0 }
     }
 
     /// One line each, in the order of taking.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.taken.iter().flatten().map(ToString::to_string).collect()
+        self.held().map(ToString::to_string).collect()
     }
 
     /// Before waiting for a lock: whether that is in order. If so the lock counts as held.
     pub(crate) fn acquire(&mut self, rank: Rank, place: &'static Location<'static>) -> Result<(), Violation> {
         let wanted = Taken { rank, place };
         // All are looked at: a lock that was only tried may stand after a higher one.
-        let highest = self.taken.iter().flatten().max_by_key(|held| held.rank.place_in_order());
+        let highest = self.held().max_by_key(|held| held.rank.place_in_order());
         match highest {
             Some(&held) if held.rank.place_in_order() >= rank.place_in_order() => {
                 Err(Violation::OutOfOrder { wanted, held })
@@ -146,22 +147,28 @@ impl HeldLocks {
     /// Panics if it is not held.
     pub(crate) fn release(&mut self, rank: Rank) {
         let same = |taken: &Option<Taken>| taken.is_some_and(|t| t.rank.place_in_order() == rank.place_in_order());
-        let Some(index) = self.taken.iter().rposition(same) else {
+        let Some(index) = self.taken[..self.count].iter().rposition(same) else {
             panic!("{rank} was given back by a task that does not hold it");
         };
-        self.taken[index] = None;
-        self.taken[index..].rotate_left(1);
+        self.taken.copy_within(index + 1..self.count, index);
+        self.count -= 1;
+        self.taken[self.count] = None;
     }
 
     /// The lock that was taken last, for a task that must not hold any (at a sleep, at the end of a system call).
     pub(crate) fn last(&self) -> Option<&Taken> {
-        self.taken.iter().flatten().last()
+        self.taken[..self.count].last()?.as_ref()
+    }
+
+    fn held(&self) -> impl Iterator<Item = &Taken> {
+        self.taken[..self.count].iter().flatten()
     }
 
     fn push(&mut self, wanted: Taken) -> Result<(), Violation> {
-        match self.taken.iter().position(Option::is_none) {
+        match self.taken.get_mut(self.count) {
             Some(free) => {
-                self.taken[free] = Some(wanted);
+                *free = Some(wanted);
+                self.count += 1;
                 Ok(())
             }
             None => {

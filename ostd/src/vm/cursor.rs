@@ -65,13 +65,19 @@ impl<'a> Cursor<'a> {
     /// Goes to the next mapped page at or after where it stands, and describes it; at the end of the range, `None`.
     /// Standing still between calls gives the same page again: step over it with [`advance`](Self::advance).
     pub fn next_mapped(&mut self) -> Option<(Vaddr, Mapped)> {
-        match self.space.next_present(self.at, self.range.end) {
+        self.next_mapped_before(self.range.end)
+    }
+
+    /// The same, looking no further than `end`.
+    pub fn next_mapped_before(&mut self, end: Vaddr) -> Option<(Vaddr, Mapped)> {
+        let end = end.min(self.range.end);
+        match self.space.next_present(self.at, end) {
             Some((at, slot)) => {
                 self.at = at;
                 Some((at, self.describe(self.space.load(slot))))
             }
             None => {
-                self.at = self.range.end;
+                self.at = self.at.max(end);
                 None
             }
         }
