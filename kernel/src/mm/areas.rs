@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use ostd::PAGE_SIZE;
 
-use crate::mm::Area;
+use crate::mm::{Area, Lock};
 
 /// Areas an address space may have (`vm.max_map_count`).
 pub const AREAS_MAX: usize = 65530;
@@ -29,6 +29,18 @@ struct Searched {
 }
 
 impl Areas {
+    /// What a child begins with: nothing of it is locked.
+    pub(super) fn for_child(&self) -> Self {
+        if self.iter().all(|area| !area.dont_fork && area.lock == Lock::None) {
+            return self.clone();
+        }
+        let mut areas = Self::default();
+        for area in self.iter().filter(|area| !area.dont_fork) {
+            areas.insert(Area { lock: Lock::None, ..area.clone() });
+        }
+        areas
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.tree.len()

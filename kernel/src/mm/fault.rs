@@ -1,6 +1,7 @@
 //! Page faults: absent, copy-on-write, grow-down, refused.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use ostd::frame::Frame;
 use ostd::sync::MutexGuard;
@@ -149,19 +150,19 @@ impl AddressSpace {
     fn map_around(&self, state: &State, area: &Area, page: Vaddr, backing: &Arc<dyn Backing>) {
         let window = AROUND * PAGE_SIZE;
         let first = page.as_usize() / window * window;
-        let pages = (first.max(area.start)..(first + window).min(area.end)).step_by(PAGE_SIZE);
-        let end = backing.len().div_ceil(PAGE_SIZE as u64);
-        for at in pages {
-            let index = area.page_index(at);
-            if at == page.as_usize() || index >= end || state.parked.contains_key(&at) {
-                continue;
-            }
-            let at = Vaddr::new(at);
-            if self.vm.cursor(at..at + PAGE_SIZE).query().is_some() {
-                continue;
-            }
-            let Some(frame) = backing.page_at_hand(index) else { continue };
-            if self.put(at, frame, area.prot, false).is_err() {
+        let (start, end) = (first.max(area.start), (first + window).min(area.end));
+        let pages = backing.len().div_ceil(PAGE_SIZE as u64);
+        let others = (start..end).step_by(PAGE_SIZE).filter(|at| *at != page.as_usize());
+        let wanted = others
+            .map(|at| (at, area.page_index(at)))
+            .filter(|(at, index)| *index < pages && !state.parked.contains_key(at));
+        // The cursor spins, so the file is asked before.
+        let at_hand: Vec<_> = wanted.filter_map(|(at, index)| Some((at, backing.page_at_hand(index)?))).collect();
+        let flags = area.prot.page_flags() - PageFlags::WRITE;
+        let mut cursor = self.vm.cursor(Vaddr::new(start)..Vaddr::new(end));
+        for (at, frame) in at_hand {
+            cursor.jump(Vaddr::new(at));
+            if cursor.query().is_none() && cursor.map(frame, flags).is_err() {
                 return;
             }
         }

@@ -7,7 +7,7 @@ use ostd::Vaddr;
 use ostd::vm::PageFlags;
 
 use crate::error::{Errno, OrErrno, Result};
-use crate::mm::{AddressSpace, Area, Lock};
+use crate::mm::{AddressSpace, Area};
 
 impl AddressSpace {
     /// A copy for a child: shared areas are shared, private pages are copied by whoever writes them first.
@@ -19,35 +19,39 @@ impl AddressSpace {
             // Two of one rank: nobody knows of the child yet, so this waits for nobody.
             let mut theirs = child.state.try_lock().ok_or(Errno::EAGAIN)?;
             theirs.inherit(&state);
-            for area in state.areas.iter().filter(|area| !area.dont_fork) {
-                // What is locked is the parent's.
-                theirs.areas.insert(Area { lock: Lock::None, ..area.clone() });
-                if area.wipe_on_fork {
-                    continue;
-                }
-                theirs.parked.extend(state.parked.range(area.start..area.end).map(|(at, frame)| (*at, frame.clone())));
-                // Pages of shared areas are found again by faults.
-                if area.is_private() {
-                    self.share_pages(area, &child)?;
-                }
+            theirs.areas = state.areas.for_child();
+            if !state.parked.is_empty() {
+                let stays = |at: &usize| theirs.areas.find(*at).is_some_and(|area| !area.wipe_on_fork);
+                let parked: Vec<_> = state.parked.iter().filter(|(at, _)| stays(at)).collect();
+                theirs.parked.extend(parked.into_iter().map(|(at, frame)| (*at, frame.clone())));
             }
+            // Pages of shared areas are found again by faults.
+            self.share_pages(theirs.areas.iter().filter(|area| area.is_private() && !area.wipe_on_fork), &child)?;
         }
         Ok(child)
     }
 
-    fn share_pages(&self, area: &Area, child: &Self) -> Result<()> {
-        let range = Vaddr::new(area.start)..Vaddr::new(area.end);
+    /// Gives the child the pages of these areas.
+    fn share_pages<'a>(&self, areas: impl Iterator<Item = &'a Area>, child: &Self) -> Result<()> {
+        let all = Vaddr::new(0)..Vaddr::new(self.end());
         let mut pages = Vec::new();
-        let mut cursor = self.vm.cursor(range.clone());
-        while let Some((at, mapped)) = cursor.next_mapped() {
-            pages.push((at, mapped));
-            cursor.advance();
+        let mut cursor = self.vm.cursor(all.clone());
+        let mut flush = cursor.protect(0, |flags| flags);
+        for area in areas {
+            let (start, end, before) = (Vaddr::new(area.start), Vaddr::new(area.end), pages.len());
+            cursor.jump(start);
+            while let Some(page) = cursor.next_mapped_before(end) {
+                pages.push(page);
+                cursor.advance();
+            }
+            if pages.len() > before {
+                cursor.jump(start);
+                flush.merge(cursor.protect(area.len(), |flags| flags - PageFlags::WRITE));
+            }
         }
-        cursor.jump(range.start);
-        let flush = cursor.protect(area.len(), |flags| flags - PageFlags::WRITE);
         drop(cursor);
         flush.now();
-        let mut cursor = child.vm.cursor(range);
+        let mut cursor = child.vm.cursor(all);
         for (at, mapped) in pages {
             cursor.jump(at);
             cursor.map(mapped.frame, mapped.flags - PageFlags::WRITE).or_errno()?;

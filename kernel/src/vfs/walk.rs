@@ -1,5 +1,6 @@
 //! From a path to a place: names, dots, links and mounts, one step at a time.
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -60,30 +61,30 @@ impl<'a> Walk<'a> {
             return Err(Errno::ENAMETOOLONG);
         }
         let mut here = if path[0] == b'/' { self.top(start)? } else { start.clone() };
-        let mut todo = path.to_vec();
+        let mut todo = Cow::Borrowed(path);
+        let mut done = 0;
         loop {
-            let skip = todo.iter().take_while(|byte| **byte == b'/').count();
-            todo.drain(..skip);
-            if todo.is_empty() {
+            let rest = &todo[done..];
+            let rest = &rest[rest.iter().take_while(|byte| **byte == b'/').count()..];
+            if rest.is_empty() {
                 return Ok((here, Last::Root));
             }
-            let end = todo.iter().position(|byte| *byte == b'/').unwrap_or(todo.len());
-            let rest = todo.split_off(end);
-            let name = core::mem::replace(&mut todo, rest);
+            let end = rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len());
+            let (name, rest) = rest.split_at(end);
             permit_search(&here, self.who)?;
-            if todo.iter().all(|byte| *byte == b'/') {
-                let last = match name.as_slice() {
+            if rest.iter().all(|byte| *byte == b'/') {
+                let last = match name {
                     b"." => Last::Dot,
                     b".." => Last::DotDot,
-                    _ => Last::Name(name, !todo.is_empty()),
+                    _ => Last::Name(name.to_vec(), !rest.is_empty()),
                 };
                 return Ok((here, last));
             }
-            match name.as_slice() {
+            match name {
                 b"." => {}
                 b".." => here = self.above(&here)?,
                 _ => {
-                    let found = self.child(&here, &name)?;
+                    let found = self.child(&here, name)?;
                     if found.inode.kind() != FileKind::Symlink {
                         here = found;
                     } else if let Some(target) = self.count_link(&found)? {
@@ -94,17 +95,19 @@ impl<'a> Walk<'a> {
                             here = self.top(&here)?;
                         }
                         text.push(b'/');
-                        text.extend_from_slice(&todo);
-                        todo = text;
+                        text.extend_from_slice(rest);
+                        (todo, done) = (Cow::Owned(text), 0);
+                        continue;
                     }
                 }
             }
+            done = todo.len() - rest.len();
         }
     }
 
     /// The whole way.
     pub(super) fn walk_to_end(&mut self, start: &Path, path: &[u8], follow: Follow) -> Result<Path> {
-        let (mut start, mut path) = (start.clone(), path.to_vec());
+        let (mut start, mut path) = (Cow::Borrowed(start), Cow::Borrowed(path));
         loop {
             let (dir, last) = self.walk_to_parent(&start, &path)?;
             let (name, is_slashed) = match last {
@@ -120,11 +123,11 @@ impl<'a> Walk<'a> {
             if let Some(target) = self.count_link(&found)? {
                 return if is_slashed { require_directory(target) } else { Ok(target) };
             }
-            path = link_text(&found)?;
+            let mut text = link_text(&found)?;
             if is_slashed {
-                path.push(b'/');
+                text.push(b'/');
             }
-            start = dir;
+            (start, path) = (Cow::Owned(dir), Cow::Owned(text));
         }
     }
 
