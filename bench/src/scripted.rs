@@ -111,7 +111,7 @@ pub(crate) fn attempt(kernel: &Booted) -> Result<Ending, RunEnd> {
 fn life(checks: bool) {
     run(boot(checks, |guest| {
         let child = guest.engine().register(|guest, _| {
-            guest.syscall(EXIT_GROUP, [0; 6]);
+            guest.end_with(EXIT_GROUP, [0; 6]);
         });
         ten_calls(guest, child);
     }));
@@ -131,7 +131,7 @@ fn ten_calls(guest: &mut Guest, child: Token) {
     assert_eq!(guest.syscall(UNLINK, [at, 0, 0, 0, 0, 0]), 0);
     assert_eq!(guest.syscall(GETPID, [0; 6]), 2);
     assert_eq!(guest.syscall(WAIT4, [usize::MAX, 0, 0, 0, 0, 0]), pid);
-    guest.syscall(EXIT_GROUP, [0; 6]);
+    guest.end_with(EXIT_GROUP, [0; 6]);
 }
 
 fn null_calls(checks: bool, count: u64) -> Duration {
@@ -150,7 +150,7 @@ pub(crate) fn timed(checks: bool, work: impl Fn(&mut Guest) + Send + Sync + 'sta
         let start = Instant::now();
         work(guest);
         *told.lock().unwrap_or_else(PoisonError::into_inner) = start.elapsed();
-        guest.syscall(EXIT_GROUP, [0; 6]);
+        guest.end_with(EXIT_GROUP, [0; 6]);
     }));
     *took.lock().unwrap_or_else(PoisonError::into_inner)
 }

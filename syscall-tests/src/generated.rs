@@ -13,6 +13,7 @@ use programs::stage::{Conditions, PATIENCE_NS};
 use programs::{Program, Stage, Transcript};
 
 use crate::machine::{self, Seat};
+use crate::rows::Answers;
 use crate::scripted::{self, Work};
 
 /// How long programs may take by the host's clock, whatever they sleep.
@@ -78,7 +79,7 @@ fn in_one_kernel(
             Ok(())
         })
     };
-    scripted::run_on(config, &work, seat)?;
+    scripted::run_on(config, &work, seat, &Answers::default())?;
     let transcripts = std::mem::take(&mut *told.lock().unwrap_or_else(PoisonError::into_inner));
     for transcript in &transcripts {
         if let Some(what) = transcript.violation() {

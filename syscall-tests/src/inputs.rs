@@ -14,6 +14,7 @@ use ostd::device::Devices;
 use ostd::hosted::{Engine, HostedConfig};
 use programs::Program;
 
+use crate::rows::Answers;
 use crate::scripted::Work;
 use crate::{generated, machine, scripted};
 
@@ -156,7 +157,9 @@ fn visit(sys: &dyn Sys, what: u8, old: usize, new: usize) -> kernel_abi::Result 
 }
 
 fn in_a_kernel(work: Work) -> Result<(), String> {
-    machine::here(&MachineConfig::default(), |seat| scripted::run_on(&machine::config(0), &work, seat).map(drop))
+    machine::here(&MachineConfig::default(), |seat| {
+        scripted::run_on(&machine::config(0), &work, seat, &Answers::default())
+    })
 }
 
 /// Feeds an input of a fuzz target, and ends the process with a panic at a finding.

@@ -75,15 +75,16 @@ pub fn run_work(work: Work, seed: u64) -> std::result::Result<Answers, String> {
 
 /// As [`run_work`], on this thread and without a limit of time.
 pub fn run_here(work: Work, seed: u64, seat: &Seat) -> std::result::Result<Answers, String> {
-    run_on(&machine::config(seed), &work, seat)
+    let answers = Answers::noted();
+    run_on(&machine::config(seed), &work, seat, &answers).map(|()| answers)
 }
 
 /// As [`run_here`], on a machine of any kind.
-pub fn run_on(config: &HostedConfig, work: &Work, seat: &Seat) -> std::result::Result<Answers, String> {
+pub fn run_on(config: &HostedConfig, work: &Work, seat: &Seat, answers: &Answers) -> std::result::Result<(), String> {
     let machine = seat.take(&HostedConfig { engine: Engine::Scripted, ..config.clone() })?;
-    let ran = run_through(work, machine, Root::Empty, usize::MAX);
+    let ran = run_through(work, machine, Root::Empty, usize::MAX, answers);
     match (machine::judge(ran.outcome), ran.failure) {
-        (Ok(()), None) => Ok(ran.answers),
+        (Ok(()), None) => Ok(()),
         (_, Some(failure)) => Err(format!("{failure}\n{}", ran.output)),
         (Err(problem), None) => Err(format!("{problem}\n{}", ran.output)),
     }
@@ -102,14 +103,13 @@ pub struct Ran {
     pub failure: Option<Failure>,
     /// What the kernel printed.
     pub output: String,
-    /// What its calls came to.
-    pub answers: Answers,
 }
 
 /// Runs a function in a kernel on `machine`. A process of it that makes a call after `calls_max` of them ends instead: it
 /// waits for something that will not happen, and does not sleep over it.
-pub fn run_through(work: &Work, machine: Machine, root: Root, calls_max: usize) -> Ran {
-    let program = Arc::new(Program { calls_left: AtomicUsize::new(calls_max), ..Program::default() });
+pub fn run_through(work: &Work, machine: Machine, root: Root, calls_max: usize, answers: &Answers) -> Ran {
+    let program =
+        Arc::new(Program { calls_left: AtomicUsize::new(calls_max), answers: answers.clone(), ..Program::default() });
     let entry = {
         let (program, work) = (Arc::clone(&program), Arc::clone(work));
         machine.backend().scripted().register(move |guest, _| begin(&work, guest, &program))
@@ -127,7 +127,7 @@ pub fn run_through(work: &Work, machine: Machine, root: Root, calls_max: usize) 
         },
     };
     let failure = program.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-    Ran { outcome, failure, output: output.output_text(), answers: program.answers.clone() }
+    Ran { outcome, failure, output: output.output_text() }
 }
 
 /// The program's start: the case, or what a case executes.
@@ -139,11 +139,11 @@ fn begin(work: &Work, guest: &mut Guest, program: &Arc<Program>) {
         // Only an execve that worked leads here.
         let executing = program.executing.lock().unwrap_or_else(PoisonError::into_inner).take();
         executing.into_iter().for_each(|(call, args)| program.answers.note_last(call, args));
-        let _ = subject.exit_group(status as usize);
+        return subject.end(Call::exit_group, status as usize);
     }
     if program.page.get().is_some() {
         // Executed in a way that says nothing of what to do.
-        let _ = subject.exit_group(2);
+        return subject.end(Call::exit_group, 2);
     }
     let (rw, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS);
     let outcome = subject.mmap(0, PAGE_LEN, rw, flags, Fd(-1), 0).map_err(Failure::from).and_then(|page| {
@@ -154,7 +154,7 @@ fn begin(work: &Work, guest: &mut Guest, program: &Arc<Program>) {
     if let Err(failure) = outcome {
         *program.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
     }
-    let _ = subject.exit_group(status);
+    subject.end(Call::exit_group, status);
 }
 
 /// A program's arguments, from where a kernel puts them: the count, and as many pointers.
@@ -206,8 +206,16 @@ impl Scripted<'_> {
         self.token((role, run as usize, arg), move |guest, _| {
             let subject = Scripted { guest: RefCell::new(guest), program: Arc::clone(&program) };
             let status = run(&subject, arg) as usize;
-            let _ = if role == Role::Thread { subject.exit(status) } else { subject.exit_group(status) };
+            subject.end(if role == Role::Thread { Call::exit } else { Call::exit_group }, status);
         })
+    }
+
+    /// Has the running function end its thread or process by returning.
+    fn end(&self, call: Call, status: usize) {
+        let call = if self.may_go_on() { call } else { Call::exit_group };
+        let args = [status, 0, 0, 0, 0, 0];
+        self.program.answers.note_last(call, args);
+        self.guest.borrow_mut().end_with(call.number(Arch::X86_64).unwrap_or_default(), args);
     }
 }
 

@@ -19,6 +19,7 @@ use ostd::RunEnd;
 use ostd::faults::{FaultKind, FaultPlan, Place, Reached, Strike};
 
 use crate::cases::Case;
+use crate::rows::Answers;
 use crate::{machine, scripted};
 
 /// How long one case may take with all of its faults.
@@ -164,7 +165,7 @@ fn run_all(case: &'static Case, plans: &[Planned], seed: u64) -> (Vec<Ended>, Op
     let whole = machine::within(CASE_MAX, move |seat| {
         for (plan, _) in plans_there {
             let machine = seat.take_with(&scripted::config(seed), plan.clone())?;
-            let ran = scripted::run_through(&work, machine.clone(), Root::Empty, CALLS_MAX);
+            let ran = scripted::run_through(&work, machine.clone(), Root::Empty, CALLS_MAX, &Answers::default());
             let verdict = judge(&plan, &ran, &machine, || machine::panics().join("\n"));
             let is_over = matches!(ran.outcome.0, Ok(Ending::Stopped));
             lock(&done_there).push((verdict, machine.faults().reached(), machine.faults().struck()));
@@ -271,9 +272,8 @@ fn is_swept(kind: FaultKind) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use super::{CALLS_MAX, FaultKind, FaultPlan, Strike, Verdict, judge};
+    use super::{Answers, CALLS_MAX, FaultKind, FaultPlan, Strike, Verdict, judge};
     use crate::machine::Outcome;
-    use crate::rows::Answers;
     use crate::scripted;
     use kernel::kernel::{Ending, Report, Root};
     use kernel_abi::flags::OpenFlags;
@@ -287,7 +287,7 @@ mod tests {
         let backend = Hosted::new(&scripted::config(0)).expect("the host has memory");
         let machine = Machine::new(backend, MachineConfig::default());
         let _kept = keep.then(|| machine.frame().expect("memory"));
-        let ran = scripted::Ran { outcome, failure: None, output: String::new(), answers: Answers::default() };
+        let ran = scripted::Ran { outcome, failure: None, output: String::new() };
         judge(&FaultPlan::default(), &ran, &machine, String::new)
     }
 
@@ -321,7 +321,7 @@ mod tests {
             let host = HostFolder::open(std::path::Path::new("/"), Writable::No).expect("the host's root");
             let root = Root::Folder(Arc::new(UnreliableFolder::new(&machine, Arc::new(host))));
             let work: scripted::Work = Arc::new(reads);
-            let ran = scripted::run_through(&work, machine.clone(), root, CALLS_MAX);
+            let ran = scripted::run_through(&work, machine.clone(), root, CALLS_MAX, &Answers::default());
             (judge(&plan, &ran, &machine, String::new), machine.faults().struck(), machine.faults().reached())
         };
         let never = FaultPlan::default().with(FaultKind::Folder, Strike::Never);
