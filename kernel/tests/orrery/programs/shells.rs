@@ -40,7 +40,7 @@ sleep 0.2) & wait $!; echo $?; wait; echo $?"#,
         "bash_process_substitution",
         BASH.0,
         BASH.1,
-        "bash -c 'diff <(echo a; echo b) <(echo a; echo c); echo $?; seq 5 > >(tac); wait $!'",
+        "bash -c 'diff <(echo a; echo b) <(echo a; echo c); echo $?; exec 3> >(tac); seq 5 >&3; exec 3>&-; wait $!'",
     ),
     Row(
         "bash_coprocesses",

@@ -31,10 +31,10 @@ pub(crate) struct Sitting {
 }
 
 /// What starts a command in a session of its own. Whoever tests in the background of a shell has Ctrl-C and Ctrl-\\
-/// ignored, and what is ignored stays so across exec(2).
+/// ignored, whoever does by nohup(1) a hang-up, and what is ignored stays so across exec(2).
 fn in_a_session() -> Command {
     let mut command = Command::new("env");
-    command.args(["--default-signal=INT,QUIT", "setsid", "-c"]);
+    command.args(["--default-signal=HUP,INT,QUIT", "setsid", "-c"]);
     command
 }
 
