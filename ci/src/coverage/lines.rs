@@ -3,6 +3,7 @@
 //! The tests are built once more, instrumented, in a target folder of their own, and run as ever. Lines that are compiled
 //! for tests only are not counted.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
@@ -78,13 +79,16 @@ pub(crate) fn run(tree: &Tree) -> Result<()> {
         cov.arg("-ignore-filename-regex=/tests\\.rs$|/tests/").current_dir(&tree.root);
         cov
     };
-    let counted = tree.root.join(COUNTED);
+    // By name, as LLVM lists no folder.
+    let mut counted: Vec<_> =
+        tree.rust.iter().map(|file| &file.path).filter(|path| path.starts_with(COUNTED)).collect();
+    counted.sort();
     let mut pages = about("show");
     pages
         .args(["-format=html", "-show-line-counts-or-regions"])
         .arg("-project-title=Orrery: the kernel's lines, by hosted tests");
-    succeed(pages.arg(format!("-output-dir={}", html.display())).arg("-sources").arg(&counted))?;
-    let lcov = succeed(about("export").arg("-format=lcov").arg("-sources").arg(&counted))?;
+    succeed(pages.arg(format!("-output-dir={}", html.display())).arg("-sources").args(&counted))?;
+    let lcov = succeed(about("export").arg("-format=lcov").arg("-sources").args(&counted))?;
     print(&by_file(&lcov, tree)?);
     println!("\nEvery line: {}", html.join("index.html").display());
     Ok(())
@@ -171,9 +175,14 @@ fn print(files: &BTreeMap<String, Lines>) {
     rooms.iter().for_each(|(room, lines)| row(room, *lines));
     row("kernel", whole);
     println!("\nThe files with most lines that no test runs:");
-    let mut worst: Vec<_> = files.iter().collect();
-    worst.sort_by_key(|(_, lines)| lines.ran.wrapping_sub(lines.counted));
-    worst.iter().take(12).for_each(|(path, lines)| row(path, **lines));
+    worst(files).into_iter().take(12).for_each(|(path, lines)| row(path, lines));
+}
+
+/// Files by how many of their lines nothing runs, most first.
+fn worst(files: &BTreeMap<String, Lines>) -> Vec<(&str, Lines)> {
+    let mut worst: Vec<_> = files.iter().map(|(path, lines)| (path.as_str(), *lines)).collect();
+    worst.sort_by_key(|(_, lines)| Reverse(lines.counted - lines.ran));
+    worst
 }
 
 impl Tools {
@@ -211,7 +220,7 @@ fn version(path: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lines, by_file, executables, room};
+    use super::{Lines, by_file, executables, room, worst};
     use crate::tree::Tree;
 
     #[test]
@@ -226,6 +235,13 @@ mod tests {
         let lines: Vec<_> = files.into_iter().collect();
         assert_eq!(lines, [("kernel/src/mm/area.rs".to_string(), Lines { counted: 2, ran: 1 })]);
         assert_eq!((room("kernel/src/mm/area.rs"), room("kernel/src/kernel.rs")), ("mm", "kernel.rs"));
+    }
+
+    #[test]
+    fn files_with_most_lines_that_nothing_runs_come_first() {
+        let files = [("whole", 9, 9), ("half", 8, 4), ("nearly", 90, 89)];
+        let files = files.map(|(path, counted, ran)| (path.to_string(), Lines { counted, ran })).into();
+        assert_eq!(worst(&files).into_iter().map(|(path, _)| path).collect::<Vec<_>>(), ["half", "nearly", "whole"]);
     }
 
     #[test]
