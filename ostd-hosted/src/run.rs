@@ -4,7 +4,7 @@
 //! code a CPU is left for another. A parallel machine has a thread per CPU, or, where the engine is bound to one
 //! thread, turns as well, but by a real clock.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Mode;
 use crate::engine::AnyEngine;
 use crate::hosted::Hosted;
+use crate::random::Dice;
 use crate::schedule::{Policy, Schedule, TurnEnd};
 use crate::trace::Trace;
 
@@ -30,6 +31,8 @@ const LOOK_OUTSIDE_EVERY_NS: u64 = 1_000_000;
 const TURNS_PER_GLANCE: u32 = 16;
 /// Turns that a CPU sits out after a whole quantum.
 const REST_TURNS: u64 = 256;
+/// Polls by which an interrupt of a deterministic machine is late at most; every other one is not.
+const LATE_MAX: u32 = 4;
 /// One interrupt poll in so many reads a real clock.
 const POLLS_PER_CLOCK: u32 = 8;
 /// The longest a CPU thread sleeps before it looks again by itself.
@@ -50,6 +53,8 @@ struct CpuState {
     /// Turns to sit out, on a deterministic machine, after a program computed for a whole quantum: a turn of the others
     /// is a few instructions of kernel code, and they would get nowhere beside it.
     rest: AtomicU64,
+    /// Polls until the interrupt that is on its way arrives, where chance says so; 0 while none is.
+    late: AtomicU32,
 }
 
 struct AtomicU64Max(AtomicU64);
@@ -69,6 +74,8 @@ pub(crate) struct Runner {
     has_safe_points: bool,
     /// Whether whose turn it is, is left to chance alone.
     is_random: bool,
+    /// Decides by how much interrupts are late; `None`: by nothing.
+    lateness: Option<Mutex<Dice>>,
     /// How the last turn ended, as far as the backend knows: a [`TurnEnd`].
     ended: AtomicU8,
     trace: Option<std::sync::Arc<Trace>>,
@@ -97,6 +104,7 @@ impl Runner {
             Mode::Parallel => 0,
         };
         let cpus = config.cpus.max(1);
+        let is_random = matches!(config.policy, Policy::Random);
         if let Some(trace) = &config.trace {
             trace.begin(cpus);
         }
@@ -105,7 +113,8 @@ impl Runner {
             mode: config.mode,
             schedule: Mutex::new(Schedule::new(&config.policy, seed, cpus)),
             has_safe_points: config.trace.is_some() || (cpus > 1 && config.mode != Mode::Parallel),
-            is_random: matches!(config.policy, Policy::Random),
+            is_random,
+            lateness: (is_random && config.mode != Mode::Parallel).then(|| Mutex::new(Dice::new(!seed))),
             ended: AtomicU8::new(SWITCHED),
             trace: config.trace.clone(),
             preempts_by_time: config.engine == crate::config::Engine::Ptrace,
@@ -219,8 +228,9 @@ impl Runner {
             self.turn_is_over.store(true, Ordering::Relaxed);
             let state = &self.cpus[cpu.0];
             state.rest.store(REST_TURNS, Ordering::Relaxed);
-            // The next poll reads the clock.
+            // The next poll reads the clock, and what ended the program's time has arrived.
             state.polls.store(0, Ordering::Relaxed);
+            state.late.store(1, Ordering::Relaxed);
         }
         if *trap == Trap::Interrupt || entry.is_multiple_of(TURNS_PER_GLANCE as usize) {
             self.glance();
@@ -265,10 +275,11 @@ impl Runner {
     #[inline]
     fn next_interrupt(&self, cpu: CpuId, clock: &Clock) -> Option<Interrupt> {
         let state = &self.cpus[cpu.0];
-        if state.ipi.load(Ordering::Relaxed) && state.ipi.swap(false, Ordering::AcqRel) {
+        if state.ipi.load(Ordering::Relaxed) && !self.is_late(state) && state.ipi.swap(false, Ordering::AcqRel) {
             return Some(Interrupt::Ipi);
         }
         if self.lines_pending.load(Ordering::Relaxed)
+            && !self.is_late(state)
             && let Some(line) = self.take_line()
         {
             return Some(Interrupt::Device(line));
@@ -281,11 +292,25 @@ impl Runner {
         {
             return None;
         }
-        if clock.now_ns() < deadline {
+        if clock.now_ns() < deadline || self.is_late(state) {
             return None;
         }
         state.deadline.0.store(u64::MAX, Ordering::Relaxed);
         Some(Interrupt::Timer)
+    }
+
+    /// Whether what is pending for a CPU has not quite arrived: a later poll, a few at most, finds it.
+    fn is_late(&self, state: &CpuState) -> bool {
+        let Some(dice) = &self.lateness else { return false };
+        let left = match state.late.load(Ordering::Relaxed) {
+            0 => {
+                let side = dice.lock().unwrap_or_else(PoisonError::into_inner).roll(u64::from(2 * LATE_MAX));
+                (side as u32 + 1).saturating_sub(LATE_MAX)
+            }
+            left => left - 1,
+        };
+        state.late.store(left, Ordering::Relaxed);
+        left > 0
     }
 
     fn take_line(&self) -> Option<u32> {

@@ -18,9 +18,12 @@ pub(crate) const WRITE: usize = 1;
 pub(crate) const CLOSE: usize = 3;
 pub(crate) const PIPE: usize = 22;
 pub(crate) const SCHED_YIELD: usize = 24;
+pub(crate) const GETPID: usize = 39;
 pub(crate) const FORK: usize = 57;
 pub(crate) const WAIT4: usize = 61;
 pub(crate) const EXIT_GROUP: usize = 231;
+pub(crate) const TIMERFD_CREATE: usize = 283;
+pub(crate) const TIMERFD_SETTIME: usize = 286;
 /// A page of a program's stack that nobody else uses.
 pub(crate) const BELOW_STACK: usize = 4096;
 
@@ -92,4 +95,17 @@ fn take_and_give(guest: &mut Guest, at: usize, reader: usize, writer: usize) {
         assert_eq!(guest.syscall(WRITE, [writer, at, 1, 0, 0, 0]), 1);
     }
     guest.syscall(CLOSE, [reader, 0, 0, 0, 0, 0]);
+}
+
+/// A program that makes calls while a timer runs out again and again.
+pub(crate) fn one_and_a_timer(guest: &mut Guest) {
+    let at = guest.stack_pointer() - BELOW_STACK;
+    let period: [u64; 4] = [0, 60_000, 0, 60_000];
+    period.iter().enumerate().for_each(|(index, word)| guest.store(at + 8 * index, &word.to_ne_bytes()));
+    let timer = guest.syscall(TIMERFD_CREATE, [1, 0, 0, 0, 0, 0]).cast_unsigned();
+    assert_eq!(guest.syscall(TIMERFD_SETTIME, [timer, 0, at, 0, 0, 0]), 0);
+    for _ in 0..5000 {
+        guest.syscall(GETPID, [0; 6]);
+    }
+    guest.syscall(EXIT_GROUP, [0; 6]);
 }

@@ -13,7 +13,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use ostd::hosted::trace::Trace;
+use ostd::hosted::trace::{Trace, What};
 use ostd::hosted::{Hosted, HostedConfig, Policy, replay};
 use ostd::sched::Fifo;
 use ostd::sync::atomic::AtomicU32;
@@ -21,7 +21,7 @@ use ostd::sync::{Mutex, Sleep, SpinLock, WaitQueue};
 use ostd::task::Task;
 use ostd::{Machine, MachineConfig};
 
-use super::kernels::{boot, config, four_on_a_pipe, run};
+use super::kernels::{boot, config, four_on_a_pipe, one_and_a_timer, run};
 
 /// Seeds of bare machines: the kernel's four tasks cost ten times as much.
 const MACHINE_SEEDS: u64 = 10_000;
@@ -197,4 +197,32 @@ fn kernels_of_four_processes_come_to_the_same_in_two_processes() {
 fn a_seed_decides_the_order_of_a_kernels_calls_and_its_random_numbers() {
     let digests: BTreeSet<u64> = (0..50).map(|seed| trace_of(kernel_of_four, seed).digest).collect();
     assert_eq!(digests.len(), 50);
+}
+
+/// On one CPU, so that the order of turns has no part in it.
+#[test]
+fn a_seed_decides_when_interrupts_arrive() {
+    let times = |seed| {
+        let trace = Trace::recording();
+        let config = HostedConfig { cpus: 1, ..config(seed, Policy::Random, Some(Arc::clone(&trace))) };
+        assert_eq!(run(boot(&config, one_and_a_timer)), Ok(()), "with seed {seed}");
+        let events = trace.events();
+        let interrupts = events.iter().filter(|event| matches!(event.what, What::Interrupt(_)));
+        let times: Vec<(usize, u64)> = interrupts
+            .map(|event| {
+                let before = events[..event.step as usize].iter();
+                (before.filter(|event| matches!(event.what, What::Call { .. })).count(), event.time_ns)
+            })
+            .collect();
+        assert!(times.len() > 10, "with seed {seed}: {times:?}");
+        (times, trace.digest())
+    };
+    let seen: BTreeSet<_> = (0..30)
+        .map(|seed| {
+            let once = times(seed);
+            assert_eq!(once, times(seed), "seed {seed} came to something else the second time");
+            once.0
+        })
+        .collect();
+    assert!(seen.len() >= 25, "only {} of 30 seeds differ in when interrupts come", seen.len());
 }
