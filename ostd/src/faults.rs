@@ -6,6 +6,7 @@
 //!
 //! Frames and stacks fail, the kernel's heap does not: limits keep it from running out.
 
+mod disk;
 mod folder;
 mod plan;
 
@@ -16,6 +17,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use ostd_hal::Hal as _;
 
+pub use disk::UnreliableDisk;
 pub use folder::UnreliableFolder;
 #[cfg(any(test, feature = "tests"))]
 pub(crate) use plan::tests;

@@ -6,6 +6,7 @@ use kernel::abi::SigSet;
 use kernel::kernel::{Boot, Ending, Kernel, Program, Root};
 use kernel::process::First;
 use ostd::device::{ByteChannel, Devices};
+use ostd::faults::{FaultKind, FaultPlan, Strike, UnreliableDisk};
 use ostd::hosted::disk::RamDisk;
 use ostd::hosted::scripted::{Guest, image};
 use ostd::hosted::stdio::Captured;
@@ -27,6 +28,7 @@ const FSYNC: usize = 74;
 const EXIT_GROUP: usize = 231;
 
 const EPERM: isize = -1;
+const EIO: isize = -5;
 const ENXIO: isize = -6;
 const EINVAL: isize = -22;
 const ENOTTY: isize = -25;
@@ -58,21 +60,35 @@ fn disk(read_only: bool) -> (RamDisk, Arc<Watch>) {
 
 /// Runs `main` as the program of a kernel that has the disk.
 fn run(disk: &RamDisk, watch: &Arc<Watch>, seed: u64, main: impl Fn(&mut Guest) + Send + Sync + 'static) {
+    run_under(FaultPlan::default(), disk, watch, seed, main);
+}
+
+/// The same, of a kernel whose disk fails as `faults` say: how often it did.
+fn run_under(
+    faults: FaultPlan,
+    disk: &RamDisk,
+    watch: &Arc<Watch>,
+    seed: u64,
+    main: impl Fn(&mut Guest) + Send + Sync + 'static,
+) -> u64 {
     let mode = Mode::Deterministic { seed };
     let watch_too = Some(Arc::clone(watch));
     let config = HostedConfig { memory: 16 << 20, cpus: 2, mode, watch: watch_too, ..HostedConfig::default() };
-    let machine = Machine::new(Hosted::new(&config).expect("the host has memory"), MachineConfig::default());
+    let rules = MachineConfig { faults, ..MachineConfig::default() };
+    let machine = Machine::new(Hosted::new(&config).expect("the host has memory"), rules);
     let streams = Captured::new(b"");
     let stdio: [Arc<dyn ByteChannel>; 3] = [1, 2, 3].map(|line| streams.channel(watch, line));
-    let devices = Devices { disks: vec![Arc::new(disk.clone())], ..Devices::default() };
+    let unreliable = UnreliableDisk::new(&machine, Arc::new(disk.clone()));
+    let devices = Devices { disks: vec![Arc::new(unreliable)], ..Devices::default() };
     let boot = Boot { root: Root::Empty, stdio, first: First::Program, devices, strace: None };
-    let kernel = Kernel::boot(machine, boot).expect("it boots");
+    let kernel = Kernel::boot(machine.clone(), boot).expect("it boots");
     let entry = kernel.machine().backend().scripted().register(move |guest, _| main(guest));
     kernel.install(b"/program", 0o755, &image(entry)).expect("there is room");
     let arguments = vec![b"/program".to_vec()];
     let program = Program { arguments, environment: Vec::new(), directory: b"/".to_vec(), ignored: SigSet::EMPTY };
     assert_eq!(kernel.run(&program).expect("it runs"), Ending::Exited(0), "seed {seed}");
     kernel.shutdown().expect("nothing is left behind");
+    machine.faults().struck()
 }
 
 /// A program's own memory, of [`MEMORY_LEN`] bytes.
@@ -230,4 +246,59 @@ fn a_node_without_a_disk_opens_nothing() {
         assert!(open(guest, at, b"/tmp/first", 0) >= 0, "what opens is the number, not the name");
         exit(guest);
     });
+}
+
+/// Each request of a program fails once, in turn. A write that does has written a few sectors, none in part; what is done
+/// again afterwards works.
+#[test]
+fn a_disk_that_fails_is_an_error_and_writes_are_torn_between_sectors() {
+    let new = |at: usize, salt: usize| (0..2048).map(|index| (index * 5 + at + salt) as u8).collect::<Vec<u8>>();
+    let mut failures = 0;
+    for torn in [0, 512, 1300] {
+        for nth in 0_u64.. {
+            let mut plan = FaultPlan::default().with(FaultKind::Disk, Strike::Nth(nth));
+            plan.copied = torn;
+            let (disk, watch) = disk(false);
+            let struck = run_under(plan, &disk, &watch, nth, move |guest| {
+                let at = memory(guest);
+                let fd = open(guest, at, b"/dev/vda", O_RDWR).cast_unsigned();
+                let mut expected = contents();
+                for (salt, offset) in [2048, 8192, 700].into_iter().enumerate() {
+                    let bytes = new(offset, salt);
+                    let wrote = write(guest, fd, at, offset, &bytes);
+                    if wrote == EIO {
+                        let whole = read(guest, fd, at, 0, LEN).expect("one failure");
+                        for sector in 0..LEN / 512 {
+                            let range = sector * 512..(sector + 1) * 512;
+                            let mut done = expected.clone();
+                            done[offset..offset + 2048].copy_from_slice(&bytes);
+                            let is_old = whole[range.clone()] == expected[range.clone()];
+                            let is_new = whole[range.clone()] == done[range.clone()];
+                            let may_be_new = (offset / 512..offset / 512 + torn / 512).contains(&sector);
+                            assert!(is_old || is_new && may_be_new, "sector {sector}");
+                        }
+                        assert_eq!(write(guest, fd, at, offset, &bytes), 2048);
+                    } else {
+                        assert_eq!(wrote, 2048);
+                    }
+                    expected[offset..offset + 2048].copy_from_slice(&bytes);
+                    let here = read(guest, fd, at, offset, 2048);
+                    assert!(here == Err(EIO) || here.is_ok_and(|read| read == bytes));
+                }
+                let synced = guest.syscall(FSYNC, [fd, 0, 0, 0, 0, 0]);
+                assert!(synced == 0 || synced == EIO);
+                exit(guest);
+            });
+            if struck == 0 {
+                break;
+            }
+            failures += struck;
+            let mut expected = contents();
+            for (salt, offset) in [2048, 8192, 700].into_iter().enumerate() {
+                expected[offset..offset + 2048].copy_from_slice(&new(offset, salt));
+            }
+            assert_eq!(disk.bytes(), expected);
+        }
+    }
+    assert!(failures > 20, "{failures}");
 }

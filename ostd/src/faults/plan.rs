@@ -18,11 +18,13 @@ pub enum FaultKind {
     Wake,
     /// A request to an [`UnreliableFolder`](super::UnreliableFolder): EIO, or a short read.
     Folder,
+    /// A request to an [`UnreliableDisk`](super::UnreliableDisk): it fails, a write with some of its sectors written.
+    Disk,
 }
 
 impl FaultKind {
     /// Each of them.
-    pub const ALL: [Self; 5] = [Self::Memory, Self::Copy, Self::Signal, Self::Wake, Self::Folder];
+    pub const ALL: [Self; 6] = [Self::Memory, Self::Copy, Self::Signal, Self::Wake, Self::Folder, Self::Disk];
 
     /// What a plan's text calls it.
     pub const fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl FaultKind {
             Self::Signal => "signal",
             Self::Wake => "wake",
             Self::Folder => "folder",
+            Self::Disk => "disk",
         }
     }
 }
@@ -89,12 +92,12 @@ fn mixed(seed: u64, nth: u64) -> u64 {
 ///
 /// As text: `KIND=STRIKE` each, between commas, where a strike is `never`, a number (that event of its kind, from 0),
 /// `FILE:LINE:COLUMN#N` (the place's Nth, from 0), `each` (the first of every place), or `1/N` (one in N). Besides
-/// `copied=BYTES` (how far a failing copy comes) and `seed=N`.
+/// `copied=BYTES` (how far a failing copy comes, or a write to a disk) and `seed=N`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultPlan {
     /// By kind; `None` is off.
     strikes: [Option<Strike>; FaultKind::ALL.len()],
-    /// How many bytes a failing copy copies all the same, where it has more.
+    /// How many bytes a failing copy copies, and a failing write to a disk writes, all the same, where it has more.
     pub copied: usize,
     /// Decides the strikes that are one in so many.
     pub seed: u64,
@@ -224,8 +227,13 @@ pub(crate) mod tests {
 
     #[cfg_attr(test, test)]
     fn a_plan_is_read_as_it_is_written() {
-        let texts =
-            ["", "memory=3", "memory=never,copy=a/b.rs:7:12#2,copied=5", "signal=each,wake=1/3,seed=9", "folder=0"];
+        let texts = [
+            "",
+            "memory=3",
+            "memory=never,copy=a/b.rs:7:12#2,copied=5",
+            "signal=each,wake=1/3,seed=9",
+            "folder=0,disk=2",
+        ];
         for text in texts {
             assert_eq!(text.parse::<FaultPlan>().map(|plan| plan.to_string()).as_deref(), Ok(text));
         }
