@@ -16,7 +16,7 @@ use ostd_hal::hal::Resumed;
 use ostd_hal::{CpuId, Hal, TaskEvent};
 
 use crate::check::Culprit;
-use crate::cpu::{CurrentCpu, make_runnable};
+use crate::cpu::{Cpu, CurrentCpu, make_runnable};
 use crate::sched::Enqueue;
 use crate::sync::raw::Parker;
 use crate::sync::{HeldLocks, lock_order};
@@ -112,6 +112,25 @@ impl Task {
     #[track_caller]
     pub fn yield_now() {
         Self::switch_away(SwitchReason::Yield);
+    }
+
+    /// Between the parts of long work in the kernel, which is not preempted: lets interrupts in, and gives the CPU to
+    /// others if this task's time is up. A virtual clock counts `cost_ns` for the part before.
+    ///
+    /// Panics in atomic context.
+    #[track_caller]
+    pub fn between_parts(cost_ns: u64) {
+        let look = |cpu: &Cpu| {
+            cpu.core().backend.spend(cost_ns);
+            let atomic = cpu.atomic_context();
+            if atomic.is_none() {
+                cpu.take_interrupts();
+            }
+            atomic.is_some() || cpu.resched_is_due()
+        };
+        if CurrentCpu::with(look) == Some(true) {
+            Self::yield_now();
+        }
     }
 
     /// Unique on its machine, counted from 1, never reused.

@@ -4,6 +4,7 @@ use alloc::vec;
 
 use kernel_abi::arg::{Fd, UserInOut};
 use kernel_abi::flags::{OpenFlags, Whence};
+use ostd::task::Task;
 
 use super::Context;
 use super::file::{disarm, room, told};
@@ -14,8 +15,19 @@ use crate::vfs::{FileKind, OpenFile, SliceSink, SliceSource};
 /// Bytes that pass through the kernel at a time when a file is copied.
 const COPY_LEN: usize = 16 * 4096;
 
-/// Copies until `len`, the end, or a refusal; `None` uses the file's own offset.
-fn copy(from: &OpenFile, mut from_at: Option<i64>, to: &OpenFile, mut to_at: Option<i64>, len: usize) -> Result {
+/// Time that a virtual clock counts for one part: a read and a write.
+const PART_COST_NS: u64 = 10_000;
+
+/// Copies until `len`, the end, or a refusal; `None` uses the file's own offset. A file that is copied to its own end by a
+/// few bytes at a time takes for ever: others have their turns meanwhile, and a thread that is to end does.
+fn copy(
+    cx: &Context<'_>,
+    from: &OpenFile,
+    mut from_at: Option<i64>,
+    to: &OpenFile,
+    mut to_at: Option<i64>,
+    len: usize,
+) -> Result {
     let mut done = 0;
     let mut bytes = vec![0; COPY_LEN.min(len)];
     while done < len {
@@ -51,6 +63,10 @@ fn copy(from: &OpenFile, mut from_at: Option<i64>, to: &OpenFile, mut to_at: Opt
         to_at = to_at.map(|at| at + written as i64);
         if written < count {
             give_back(from, from_at, count - written);
+            break;
+        }
+        Task::between_parts(PART_COST_NS);
+        if cx.thread.is_ending() {
             break;
         }
     }
@@ -104,7 +120,7 @@ pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut
     if from.attributes()?.kind == FileKind::Directory || at.is_some_and(i64::is_negative) {
         return Err(Errno::EINVAL);
     }
-    let copied = fitting(cx, &to, None, len).and_then(|len| copy(&from, at, &to, None, len));
+    let copied = fitting(cx, &to, None, len).and_then(|len| copy(cx, &from, at, &to, None, len));
     let count = told(cx, copied)?;
     if let Some(at) = at {
         space.write_value(offset.addr, &(at + count as i64))?;
@@ -149,7 +165,7 @@ pub(super) fn copy_file_range(
     if overlap((&from, from_at), (&to, to_at), len)? || from_at.into_iter().chain(to_at).any(i64::is_negative) {
         return Err(Errno::EINVAL);
     }
-    let count = told(cx, copy(&from, from_at, &to, to_at, len))?;
+    let count = told(cx, copy(cx, &from, from_at, &to, to_at, len))?;
     if let Some(at) = from_at {
         space.write_value(from_offset.addr, &(at + count as i64))?;
     }

@@ -3,9 +3,9 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{Fadvice, FallocateMode, OpenFlags, PipeFlags, RwFlags, SyncRangeFlags, Whence};
-use kernel_abi::structs::{Iovec, Stat};
-use kernel_abi::{Calls, Errno, Fd, Result, Sys};
+use kernel_abi::flags::{Fadvice, FallocateMode, OpenFlags, PipeFlags, RwFlags, SyncRangeFlags, WaitOptions, Whence};
+use kernel_abi::structs::{Iovec, Stat, Timespec, status_signaled};
+use kernel_abi::{Calls, Errno, Fd, Pid, Result, Signal, Sys};
 
 use super::Outcome;
 use super::file::{create, open, read, write};
@@ -17,6 +17,7 @@ cases! { "transfer":
     a_range_is_copied, a_copy_stops_at_the_end, what_copying_refuses, space_is_reserved, holes_are_punched,
     what_fallocate_refuses, a_file_is_brought_to_its_device, advice_changes_nothing, everything_is_brought_to_its_device, truncation_by_name,
     what_truncation_refuses, a_file_grows_by_a_write_behind_its_end,
+    a_file_that_is_sent_to_its_own_end_can_be_killed,
 }
 
 /// The vector, and the text it speaks of.
@@ -346,4 +347,26 @@ fn a_file_grows_by_a_write_behind_its_end(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.pwrite64(file, sys.page(), 3, i64::MAX), Err(Errno::EINVAL));
     assert_eq!(sys.pread64(file, sys.page(), 3, i64::MAX), Err(Errno::EINVAL));
     Ok(())
+}
+
+/// A byte at a time, so that it would go on for minutes: found by the fuzzer of system calls.
+fn a_file_that_is_sent_to_its_own_end_can_be_killed(sys: &dyn Sys) -> Outcome {
+    let file = create(sys, "f")?;
+    write(sys, file, b"x")?;
+    let child = sys.fork_with(send_without_end, file.0 as usize)?;
+    let pid = Pid(child as i32);
+    let pause = sys.store(sys.page(), &Timespec { tv_sec: 0, tv_nsec: 20_000_000 });
+    sys.nanosleep(pause, 0)?;
+    assert_eq!(sys.wait4(pid, 0, WaitOptions::WNOHANG, 0)?, 0, "it is not done yet");
+    sys.kill(pid, Signal::SIGKILL)?;
+    assert_eq!(sys.wait4(pid, sys.page(), WaitOptions::empty(), 0)?, child);
+    assert_eq!(sys.load::<i32>(sys.page()), status_signaled(Signal::SIGKILL.number(), false));
+    assert!(size(sys, file)?[0] > 1);
+    Ok(())
+}
+
+fn send_without_end(sys: &dyn Sys, file: usize) -> i32 {
+    let offset = sys.store(sys.page(), &0_i64);
+    let _ = sys.sendfile(Fd(file as i32), Fd(file as i32), offset, 1 << 30);
+    1
 }
