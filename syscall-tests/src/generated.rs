@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use kernel::kernel::Root;
 use ostd::MachineConfig;
+use ostd::faults::FaultPlan;
 use ostd::hosted::HostedConfig;
 use programs::stage::{Conditions, PATIENCE_NS};
 use programs::{Program, Stage, Transcript};
@@ -15,6 +17,7 @@ use programs::{Program, Stage, Transcript};
 use crate::machine::{self, Seat};
 use crate::rows::Answers;
 use crate::scripted::{self, Work};
+use crate::sweep::{self, Verdict};
 
 /// How long programs may take by the host's clock, whatever they sleep.
 pub const TIME_MAX: Duration = Duration::from_secs(30);
@@ -34,6 +37,42 @@ pub fn alone_on(program: &Program, config: &HostedConfig, machine: MachineConfig
 fn run(program: &Program, config: &HostedConfig, seat: &Seat) -> Result<Transcript, String> {
     let mut transcripts = in_one_kernel(Arc::new(vec![program.clone()]), config, seat, &Arc::default())?;
     transcripts.pop().ok_or_else(|| "no transcript".into())
+}
+
+/// Runs a program in a fresh kernel on a machine that fails as `plan` says, on a thread that is given up when it hangs.
+pub fn under(program: &Program, plan: &FaultPlan, seed: u64) -> Result<(), String> {
+    let (theirs, plan_there) = (program.clone(), plan.clone());
+    machine::within(TIME_MAX, move |seat| survives(&theirs, &plan_there, seed, seat))
+        .map_err(|problem| failure_under(&problem, program, plan, seed))
+}
+
+/// The same on this thread, for as long as it takes.
+pub fn under_on(program: &Program, plan: &FaultPlan, seed: u64) -> Result<(), String> {
+    machine::here(&MachineConfig::default(), |seat| survives(program, plan, seed, seat))
+        .map_err(|problem| failure_under(&problem, program, plan, seed))
+}
+
+/// The program may fail, be killed, or wait for ever for somebody who was; the kernel may not panic or keep anything.
+fn survives(program: &Program, plan: &FaultPlan, seed: u64, seat: &Seat) -> Result<(), String> {
+    let machine = seat.take_with(&scripted::config(seed), plan.clone())?;
+    let program = program.clone();
+    let work: Work = Arc::new(move |sys| {
+        programs::stage::run(&program, sys)?;
+        Ok(())
+    });
+    let ran = scripted::run_through(&work, machine.clone(), Root::Empty, sweep::CALLS_MAX, &Answers::default());
+    match sweep::judge(plan, &ran, &machine, &machine::panics().join("\n")) {
+        Verdict::Defect(story) => Err(story),
+        Verdict::Unharmed | Verdict::Harmed | Verdict::Stuck => Ok(()),
+    }
+}
+
+fn failure_under(problem: &str, program: &Program, plan: &FaultPlan, seed: u64) -> String {
+    format!(
+        "{problem}\n{program}\nreplay: ORRERY_FAULTS='{plan}' ORRERY_SEED={seed} ORRERY_PROGRAM={} cargo test -p \
+         syscall-tests --test programs replay",
+        hex(&program.encode())
+    )
 }
 
 /// Runs programs one after the other in one kernel, each in a process and a directory of its own. What fails is replayed

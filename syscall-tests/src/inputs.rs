@@ -1,5 +1,5 @@
 //! What fuzzers feed: bytes that become programs, executables, archives and paths, each in a fresh kernel. Any bytes have
-//! to end well; a text is a finding.
+//! to end well, on a machine that fails too; a text is a finding.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use kernel_abi::flags::{AtFlags, OpenFlags, RenameFlags};
 use kernel_abi::{Calls as _, Fd, Mode, Pid, Sys};
 use ostd::MachineConfig;
 use ostd::device::Devices;
+use ostd::faults::{FaultKind, FaultPlan, Strike};
 use ostd::hosted::{Engine, HostedConfig};
 use programs::Program;
 
@@ -27,8 +28,9 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     Target { name: "syscalls", feed: syscalls },
+    Target { name: "faults", feed: faults },
     Target { name: "elf", feed: elf },
     Target { name: "cpio", feed: cpio },
     Target { name: "paths", feed: paths },
@@ -51,6 +53,44 @@ pub fn syscalls(bytes: &[u8]) -> Result<(), String> {
     generated::alone_on(&program, &machine::config(0), MachineConfig::default())
         .map(drop)
         .map_err(|problem| format!("{problem}\n{program}"))
+}
+
+/// Bytes as a plan of what fails, a seed, and a program.
+pub fn faults(bytes: &[u8]) -> Result<(), String> {
+    let Some((plan, bytes)) = bytes.split_first_chunk() else { return Ok(()) };
+    let (program, seed) = (Program::decode(bytes), u64::from(plan[0] >> 4));
+    if program.is_empty() {
+        return Ok(());
+    }
+    generated::under_on(&program, &plan_of(*plan), seed)
+}
+
+/// Any bytes are a plan: which kinds fail, how far a copy comes, and for each kind when.
+///
+/// Sleeps are woken for nothing in plans of their own: nobody may notice, which nothing else is to excuse.
+pub fn plan_of([first, copied, seed, strikes @ ..]: [u8; 6]) -> FaultPlan {
+    let mut plan = FaultPlan::default();
+    plan.copied = usize::from(copied);
+    plan.seed = u64::from(seed);
+    if first & 0b1000 != 0 {
+        return plan.with(FaultKind::Wake, when(strikes[0]));
+    }
+    for ((bit, kind), strike) in [FaultKind::Memory, FaultKind::Copy, FaultKind::Signal].iter().enumerate().zip(strikes)
+    {
+        if first & (1 << bit) != 0 {
+            plan = plan.with(*kind, when(strike));
+        }
+    }
+    plan
+}
+
+fn when(byte: u8) -> Strike {
+    match byte {
+        // Past what it takes to boot.
+        0..0xc0 => Strike::Nth(u64::from(byte) * 4),
+        0xc0..0xf0 => Strike::OneIn(u64::from(byte - 0xc0) * 8 + 2),
+        _ => Strike::Each,
+    }
 }
 
 /// Bytes as a file that is executed.

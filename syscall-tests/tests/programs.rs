@@ -1,9 +1,11 @@
 //! Generated programs on Orrery, by proptest: whatever a program does, the kernel neither panics nor hangs nor keeps
 //! anything. `PROPTEST_CASES` widens the search, `ORRERY_SEED` is the first kernel's seed.
 
+use ostd::faults::FaultPlan;
 use programs::{Family, Program, strategy};
+use proptest::prelude::{Strategy as _, any};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use syscall_tests::{generated, machine};
+use syscall_tests::{generated, inputs, machine};
 
 /// Programs of a family, unless `PROPTEST_CASES` says how many.
 const PROGRAMS: u32 = 150;
@@ -45,6 +47,21 @@ families! {
     programs_of_all_calls_end_well All;
 }
 
+/// Programs on a machine whose memory, copies and sleeps fail, drawn with the machine's plan.
+#[test]
+fn programs_on_a_failing_machine_leave_the_kernel_whole() {
+    let mut config = Config { failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = PROGRAMS;
+    }
+    let drawn = (any::<[u8; 6]>().prop_map(inputs::plan_of), strategy(Family::All, CALLS));
+    let ran = TestRunner::new(config)
+        .run(&drawn, |(plan, program)| generated::under(&program, &plan, machine::seed()).map_err(TestCaseError::fail));
+    if let Err(problem) = ran {
+        panic!("{problem}");
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_transcript() {
     for seed in 0..20 {
@@ -66,6 +83,13 @@ fn replay() {
     let Ok(text) = std::env::var("ORRERY_PROGRAM") else { return };
     let programs = generated::from_hex(&text).expect("ORRERY_PROGRAM is hexadecimal");
     programs.iter().for_each(|program| println!("{program}"));
+    let plan = machine::faults().expect("ORRERY_FAULTS is a plan");
+    if plan != FaultPlan::default() {
+        for program in &programs {
+            generated::under(program, &plan, machine::seed()).unwrap_or_else(|problem| panic!("{problem}"));
+        }
+        return;
+    }
     let transcripts = generated::together(&programs, machine::seed()).unwrap_or_else(|problem| panic!("{problem}"));
     transcripts.iter().for_each(|transcript| println!("{transcript}"));
 }

@@ -1,7 +1,7 @@
 #!/bin/bash -eu
 # Builds every target into $OUT, with its seeds beside it.
 fuzz=syscall-tests/fuzz
-cargo fuzz build --release --sanitizer none --fuzz-dir "$fuzz"
+cargo fuzz build --sanitizer none --fuzz-dir "$fuzz"
 for source in "$fuzz"/fuzz_targets/*.rs; do
   target=$(basename "$source" .rs)
   cp "$fuzz"/target/*/release/"$target" "$OUT/"

@@ -15,8 +15,8 @@ use std::thread;
 use std::time::Duration;
 
 use kernel::kernel::{Ending, Root};
-use ostd::RunEnd;
 use ostd::faults::{FaultKind, FaultPlan, Place, Reached, Strike};
+use ostd::{Machine, RunEnd};
 
 use crate::cases::Case;
 use crate::rows::Answers;
@@ -25,7 +25,7 @@ use crate::{machine, scripted};
 /// How long one case may take with all of its faults.
 const CASE_MAX: Duration = Duration::from_secs(120);
 /// Calls that a program may make, all its processes together: one that makes more spins.
-const CALLS_MAX: usize = 200_000;
+pub(crate) const CALLS_MAX: usize = 200_000;
 /// What is made to fail.
 const KINDS: [FaultKind; 4] = [FaultKind::Memory, FaultKind::Copy, FaultKind::Signal, FaultKind::Wake];
 
@@ -56,10 +56,14 @@ pub struct Report {
 }
 
 /// What one run came to.
-enum Verdict {
+pub(crate) enum Verdict {
+    /// The program did not notice.
     Unharmed,
+    /// It failed, or was killed.
     Harmed,
+    /// It waits for ever.
     Stuck,
+    /// What the kernel did wrong.
     Defect(String),
 }
 
@@ -166,7 +170,7 @@ fn run_all(case: &'static Case, plans: &[Planned], seed: u64) -> (Vec<Ended>, Op
         for (plan, _) in plans_there {
             let machine = seat.take_with(&scripted::config(seed), plan.clone())?;
             let ran = scripted::run_through(&work, machine.clone(), Root::Empty, CALLS_MAX, &Answers::default());
-            let verdict = judge(&plan, &ran, &machine, || machine::panics().join("\n"));
+            let verdict = judge(&plan, &ran, &machine, &machine::panics().join("\n"));
             let is_over = matches!(ran.outcome.0, Ok(Ending::Stopped));
             lock(&done_there).push((verdict, machine.faults().reached(), machine.faults().struck()));
             if is_over {
@@ -183,8 +187,8 @@ fn run_all(case: &'static Case, plans: &[Planned], seed: u64) -> (Vec<Ended>, Op
     (done, problem)
 }
 
-fn judge(plan: &FaultPlan, ran: &scripted::Ran, machine: &ostd::Machine, panics: impl Fn() -> String) -> Verdict {
-    let panics = panics();
+/// What a run under a plan came to.
+pub(crate) fn judge(plan: &FaultPlan, ran: &scripted::Ran, machine: &Machine, panics: &str) -> Verdict {
     let is_quiet = plan.strike(FaultKind::Wake).is_some_and(|strike| *strike != Strike::Never);
     let (ending, rest) = &ran.outcome;
     if let Err(end @ RunEnd::Panicked(_)) = ending {
@@ -288,7 +292,7 @@ mod tests {
         let machine = Machine::new(backend, MachineConfig::default());
         let _kept = keep.then(|| machine.frame().expect("memory"));
         let ran = scripted::Ran { outcome, failure: None, output: String::new() };
-        judge(&FaultPlan::default(), &ran, &machine, String::new)
+        judge(&FaultPlan::default(), &ran, &machine, "")
     }
 
     #[test]
@@ -322,7 +326,7 @@ mod tests {
             let root = Root::Folder(Arc::new(UnreliableFolder::new(&machine, Arc::new(host))));
             let work: scripted::Work = Arc::new(reads);
             let ran = scripted::run_through(&work, machine.clone(), root, CALLS_MAX, &Answers::default());
-            (judge(&plan, &ran, &machine, String::new), machine.faults().struck(), machine.faults().reached())
+            (judge(&plan, &ran, &machine, ""), machine.faults().struck(), machine.faults().reached())
         };
         let never = FaultPlan::default().with(FaultKind::Folder, Strike::Never);
         let (quiet, _, reached) = run(never);
