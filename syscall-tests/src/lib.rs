@@ -25,6 +25,9 @@ pub mod oracle;
 pub mod rows;
 pub mod scripted;
 pub mod sweep;
+/// How `orrery --trace` writes one: a program's module, which no library has.
+#[path = "../../kernel/orrery/trace.rs"]
+mod trace;
 pub mod unreached;
 
 pub use cases;

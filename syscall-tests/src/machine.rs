@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 use std::panic;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -11,7 +12,9 @@ use kernel::abi::SigSet;
 use kernel::kernel::{Booted, Ending, Leaks, Program, Report};
 use ostd::device::ByteChannel;
 use ostd::faults::FaultPlan;
+use ostd::hosted::replay;
 use ostd::hosted::stdio::Captured;
+use ostd::hosted::trace::Trace;
 use ostd::hosted::watch::Watch;
 use ostd::hosted::{Hosted, HostedConfig, Log, Mode};
 use ostd::{Machine, MachineConfig, RunEnd};
@@ -39,12 +42,41 @@ pub struct Seat {
     log: Arc<Mutex<Vec<u8>>>,
     sink: Log,
     checks: bool,
+    trace: Option<Traced>,
+}
+
+/// A trace that is wanted, and the file for it.
+struct Traced {
+    file: PathBuf,
+    trace: Mutex<Option<Arc<Trace>>>,
+}
+
+impl Traced {
+    /// What `ORRERY_TRACE` wants.
+    fn wanted() -> Option<Self> {
+        let file = PathBuf::from(std::env::var_os("ORRERY_TRACE")?);
+        Some(Self { file, trace: Mutex::default() })
+    }
+
+    /// A trace for a machine; the file is about the last.
+    fn begin(&self) -> Arc<Trace> {
+        let trace = Trace::recording();
+        *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&trace));
+        trace
+    }
+
+    fn write(&self) -> Result<(), String> {
+        let Some(trace) = self.trace.lock().unwrap_or_else(PoisonError::into_inner).take() else { return Ok(()) };
+        let words: Vec<String> = std::env::args().collect();
+        crate::trace::write(&self.file, &trace, &serde_json::json!({ "test": words, "seed": replay::seed() }))
+            .map_err(|problem| format!("ORRERY_TRACE={}: {problem}", self.file.display()))
+    }
 }
 
 impl Seat {
     fn new(checks: bool) -> Self {
         let (sink, log) = Log::captured();
-        Self { machine: Mutex::new(None), log, sink, checks }
+        Self { machine: Mutex::new(None), log, sink, checks, trace: Traced::wanted() }
     }
 
     /// A machine as `config` says.
@@ -54,7 +86,8 @@ impl Seat {
 
     /// The same, with a plan of faults of its own.
     pub fn take_with(&self, config: &HostedConfig, faults: FaultPlan) -> Result<Machine, String> {
-        let config = HostedConfig { log: self.sink.clone(), ..config.clone() };
+        let trace = self.trace.as_ref().map(Traced::begin).or_else(|| config.trace.clone());
+        let config = HostedConfig { log: self.sink.clone(), trace, ..config.clone() };
         let backend = Hosted::new(&config).map_err(|problem| format!("there is no machine: {problem}"))?;
         let machine = Machine::new(backend, MachineConfig { checks: self.checks, faults });
         *self.machine.lock().unwrap_or_else(PoisonError::into_inner) = Some(machine.clone());
@@ -193,6 +226,8 @@ fn guarded<T>(seat: &Seat, work: impl FnOnce(&Seat) -> Result<T, String>) -> Res
     seat.leave();
     let panics = PANICS.take().unwrap_or_default().join("\n");
     let result = result.unwrap_or_else(|_| Err("the runner panicked".into()));
+    let written = seat.trace.as_ref().map_or(Ok(()), Traced::write);
+    let result = result.and_then(|value| written.map(|()| value));
     result.map_err(|problem| format!("{panics}\n{problem}\n{}", seat.log()))
 }
 
