@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod asan;
 mod baremetal;
 mod boot;
 mod cases;
@@ -73,6 +74,8 @@ enum Errand {
         #[arg(long, default_value_t = 5, requires = "metal")]
         boots: usize,
     },
+    /// Run the hosted tests under the address sanitizer
+    Asan(asan::Asan),
     /// Run the cases with each allocation, user copy and sleep that they come to failing once: the kernel must survive
     Sweep(sweep::Sweep),
     /// Write kernel/abi/SYSCALLS.md from the table
@@ -104,6 +107,7 @@ fn run() -> Result<ExitCode> {
         Errand::Figures { ranking, .. } => figures::print(&tree, ranking.as_deref())?,
         Errand::Diff(diff) => return diff::run(&tree.root, &diff),
         Errand::Runs(list) => return runs::run(&tree.root, &list),
+        Errand::Asan(asan) => return asan::run(&tree.root, &asan),
         Errand::Sweep(sweep) => return sweep::run(&tree.root, &sweep),
         Errand::Syscalls => syscalls::write(&tree.root)?,
     }
