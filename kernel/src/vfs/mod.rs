@@ -39,10 +39,10 @@ use ostd::sync::Rank;
 
 /// An open file's offset.
 const OFFSET: Rank = Rank::new("file offset", 10);
+/// Renames, one at a time: a name of `/proc/self/fd` is looked up meanwhile.
+const RENAMES: Rank = Rank::new("renames", 15);
 /// A table of descriptors.
 const DESCRIPTORS: Rank = Rank::new("descriptors", 20);
-/// Renames, one at a time.
-const RENAMES: Rank = Rank::new("renames", 25);
 /// The list of mounts, whose places are compared under it.
 const MOUNTS: Rank = Rank::new("mounts", 80);
 /// Locks under which nothing is locked.
