@@ -4,6 +4,8 @@
 //! code a CPU is left for another. A parallel machine has a thread per CPU, or, where the engine is bound to one
 //! thread, turns as well, but by a real clock.
 
+mod interrupts;
+
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +13,7 @@ use std::time::{Duration, Instant};
 use ostd_hal::device::OutsideEvent;
 use ostd_hal::hal::{Client, Resumed, RunError};
 use ostd_hal::user::Trap;
-use ostd_hal::{CpuId, Interrupt, SafePoint, Step, TaskEvent};
+use ostd_hal::{CpuId, SafePoint, Step, TaskEvent};
 
 use crate::clock::Clock;
 use crate::config::Mode;
@@ -31,10 +33,6 @@ const LOOK_OUTSIDE_EVERY_NS: u64 = 1_000_000;
 const TURNS_PER_GLANCE: u32 = 16;
 /// Turns that a CPU sits out after a whole quantum.
 const REST_TURNS: u64 = 256;
-/// Polls by which an interrupt of a deterministic machine is late at most; every other one is not.
-const LATE_MAX: u32 = 4;
-/// One interrupt poll in so many reads a real clock.
-const POLLS_PER_CLOCK: u32 = 8;
 /// The longest a CPU thread sleeps before it looks again by itself.
 const NAP_MAX: Duration = Duration::from_millis(50);
 
@@ -261,63 +259,6 @@ impl Runner {
                 self.look_outside(Some(Duration::ZERO));
             }
         }
-    }
-
-    #[inline]
-    pub(crate) fn poll_interrupt(&self, cpu: CpuId, clock: &Clock) -> Option<Interrupt> {
-        let interrupt = self.next_interrupt(cpu, clock);
-        if let (Some(interrupt), Some(trace)) = (interrupt, &self.trace) {
-            trace.interrupt(clock.now_ns(), cpu, interrupt);
-        }
-        interrupt
-    }
-
-    #[inline]
-    fn next_interrupt(&self, cpu: CpuId, clock: &Clock) -> Option<Interrupt> {
-        let state = &self.cpus[cpu.0];
-        if state.ipi.load(Ordering::Relaxed) && !self.is_late(state) && state.ipi.swap(false, Ordering::AcqRel) {
-            return Some(Interrupt::Ipi);
-        }
-        if self.lines_pending.load(Ordering::Relaxed)
-            && !self.is_late(state)
-            && let Some(line) = self.take_line()
-        {
-            return Some(Interrupt::Device(line));
-        }
-        let deadline = state.deadline.0.load(Ordering::Relaxed);
-        if deadline == u64::MAX {
-            return None;
-        }
-        if !clock.is_virtual() && !state.polls.fetch_add(1, Ordering::Relaxed).is_multiple_of(POLLS_PER_CLOCK as usize)
-        {
-            return None;
-        }
-        if clock.now_ns() < deadline || self.is_late(state) {
-            return None;
-        }
-        state.deadline.0.store(u64::MAX, Ordering::Relaxed);
-        Some(Interrupt::Timer)
-    }
-
-    /// Whether what is pending for a CPU has not quite arrived: a later poll, a few at most, finds it.
-    fn is_late(&self, state: &CpuState) -> bool {
-        let Some(dice) = &self.lateness else { return false };
-        let left = match state.late.load(Ordering::Relaxed) {
-            0 => {
-                let side = dice.lock().unwrap_or_else(PoisonError::into_inner).roll(u64::from(2 * LATE_MAX));
-                (side as u32 + 1).saturating_sub(LATE_MAX)
-            }
-            left => left - 1,
-        };
-        state.late.store(left, Ordering::Relaxed);
-        left > 0
-    }
-
-    fn take_line(&self) -> Option<u32> {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = lines.pop();
-        self.lines_pending.store(!lines.is_empty(), Ordering::Relaxed);
-        line
     }
 
     fn raise(&self, raised: Vec<u32>) {
