@@ -13,6 +13,31 @@ pub const BODIES_MAX: usize = 6;
 /// Children within children.
 pub const DEPTH_MAX: usize = 3;
 
+/// Rows by which something may happen at a time.
+const TIMED: &[Call] = {
+    use Call::{
+        alarm, clock_nanosleep, epoll_pwait, epoll_pwait2, epoll_wait, futex, nanosleep, poll, ppoll, pselect6,
+        rt_sigtimedwait, select, setitimer, timer_settime, timerfd_settime,
+    };
+    &[
+        alarm,
+        clock_nanosleep,
+        epoll_pwait,
+        epoll_pwait2,
+        epoll_wait,
+        futex,
+        nanosleep,
+        poll,
+        ppoll,
+        pselect6,
+        rt_sigtimedwait,
+        select,
+        setitimer,
+        timer_settime,
+        timerfd_settime,
+    ]
+};
+
 /// A program: what its first process does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
@@ -122,6 +147,21 @@ impl Program {
         body(&self.steps, &mut left)
     }
 
+    /// Whether it makes a call that a clock may end, or that has a clock do something later.
+    pub fn waits_for_time(&self) -> bool {
+        makes(&self.steps, TIMED)
+    }
+
+    /// Whether it has a clock do something while it does something else.
+    pub fn arms_timers(&self) -> bool {
+        makes(&self.steps, &[Call::alarm, Call::setitimer, Call::timer_settime])
+    }
+
+    /// Whether it makes a call that tells a session's first process from another one.
+    pub fn asks_for_sessions(&self) -> bool {
+        makes(&self.steps, &[Call::setsid, Call::getsid, Call::setpgid])
+    }
+
     /// Whether nothing in it runs at the same time.
     pub fn is_sequential(&self) -> bool {
         fn sequential(steps: &[Step]) -> bool {
@@ -146,6 +186,14 @@ impl Program {
         change(&mut self.steps);
         self
     }
+}
+
+/// Whether one of these rows is among the steps.
+fn makes(all: &[Step], rows: &[Call]) -> bool {
+    all.iter().any(|step| match step {
+        Step::Call { call, .. } => rows.contains(call),
+        Step::Spawn { steps, .. } => makes(steps, rows),
+    })
 }
 
 /// The bodies below these steps.

@@ -15,6 +15,10 @@ use crate::tree;
 
 /// How long a program may sleep, in nanoseconds, when nobody says otherwise: on a virtual clock it is no time at all.
 pub const PATIENCE_NS: u64 = 1_000_000_000;
+/// How long a program may be silent before whoever runs it looks whether it can ever go on.
+const GLANCE_NS: u64 = 200_000;
+/// How many times longer is waited for whom one can see at work.
+const AWAKE: u64 = 20;
 /// Where a program's directory is within the one that is made for it: what it does to `..` is gone with that.
 const INNER: &[u8] = b"d";
 
@@ -25,17 +29,20 @@ pub struct Stage {
 }
 
 /// How a program is run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Conditions<'a> {
     /// What its directory is called; it is not there yet, and is gone afterwards.
     pub directory: &'a [u8],
-    /// How long it may take in all, by the subject's clock.
+    /// How long nothing may be heard of it, by the subject's clock.
     pub patience_ns: u64,
+    /// Whether all tasks of these processes certainly sleep. A program in which nothing happens by time alone is not
+    /// waited for any longer then.
+    pub is_asleep: Option<&'a dyn Fn(&[i32]) -> bool>,
 }
 
 impl Default for Conditions<'_> {
     fn default() -> Self {
-        Self { directory: b"p", patience_ns: PATIENCE_NS }
+        Self { directory: b"p", patience_ns: PATIENCE_NS, is_asleep: None }
     }
 }
 
@@ -68,7 +75,8 @@ impl Stage {
         self.directory(sys, conditions.directory)?;
         let pid = sys.fork_with(first, 0)?;
         sys.store(shared::header(shared, 0), &(pid as i32));
-        let (status, in_time) = self.wait(sys, pid as i32, conditions.patience_ns);
+        let is_asleep = conditions.is_asleep.filter(|_| !program.waits_for_time());
+        let (status, in_time) = self.wait(sys, pid as i32, conditions.patience_ns, is_asleep);
         let mut bodies: Vec<BodyRecord> =
             (0..program.bodies()).map(|index| shared::record(sys, shared, index)).collect();
         if let Some(first) = bodies.first_mut() {
@@ -95,19 +103,40 @@ impl Stage {
     }
 
     /// Waits until no child is left. The answer is the status of `first`, and whether it was in time.
-    fn wait(&self, sys: &dyn Sys, first: i32, patience_ns: u64) -> (Option<i32>, bool) {
+    fn wait(
+        &self,
+        sys: &dyn Sys,
+        first: i32,
+        patience_ns: u64,
+        is_asleep: Option<&dyn Fn(&[i32]) -> bool>,
+    ) -> (Option<i32>, bool) {
         // Behind the directory's name, which the child may be about to read.
         let own = self.shared + shared::OWN + 2048;
         let set = sys.store(own, &SigSet(1 << (Signal::SIGCHLD.number() - 1)));
-        let patience =
-            Timespec { tv_sec: (patience_ns / 1_000_000_000) as i64, tv_nsec: (patience_ns % 1_000_000_000) as i64 };
-        let timeout = sys.store(own + 8, &patience);
+        // Who does not sleep only has to be given a processor.
+        let (glance_ns, patience_ns) = match is_asleep {
+            Some(_) => (GLANCE_NS.min(patience_ns), patience_ns.saturating_mul(AWAKE)),
+            None => (patience_ns, patience_ns),
+        };
         let (mut status, mut in_time) = (None, true);
+        let mut silent_ns = 0;
         loop {
             // WNOHANG, until nobody can be heard of any more: then to the end.
             match sys.wait4(Pid(-1), own + 32, if in_time { 1 } else { 0 }, 0) {
                 Ok(0) => {
-                    in_time = !matches!(sys.rt_sigtimedwait(set, 0, timeout, 8), Err(Errno::EAGAIN));
+                    let span = Timespec {
+                        tv_sec: (glance_ns / 1_000_000_000) as i64,
+                        tv_nsec: (glance_ns % 1_000_000_000) as i64,
+                    };
+                    if sys.rt_sigtimedwait(set, 0, sys.store(own + 8, &span), 8) != Err(Errno::EAGAIN) {
+                        silent_ns = 0;
+                        continue;
+                    }
+                    silent_ns += glance_ns;
+                    // Somebody may have been started before all that were known began to sleep.
+                    let known = self.processes(sys);
+                    let is_over = is_asleep.is_some_and(|look| look(&known)) && self.processes(sys) == known;
+                    in_time = silent_ns < patience_ns && !is_over;
                     if !in_time {
                         self.kill(sys);
                     }
@@ -119,11 +148,19 @@ impl Stage {
         }
     }
 
+    /// The processes of the program that were ever started.
+    fn processes(&self, sys: &dyn Sys) -> Vec<i32> {
+        let pids = (0..BODIES_MAX).map(|index| sys.load::<i32>(shared::header(self.shared, index)));
+        let mut pids: Vec<i32> = pids.filter(|pid| *pid > 0).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
     /// Ends every process of the program; a second time for those that were being started.
     fn kill(&self, sys: &dyn Sys) {
-        for index in (0..BODIES_MAX).chain(0..BODIES_MAX) {
-            let [pid, _]: [i32; 2] = sys.load(shared::header(self.shared, index));
-            if pid > 0 {
+        for _ in 0..2 {
+            for pid in self.processes(sys) {
                 let _ = sys.kill(Pid(pid), Signal::SIGKILL);
             }
         }
@@ -134,8 +171,9 @@ impl Stage {
 fn first(sys: &dyn Sys, _: usize) -> i32 {
     let shared = shared::of(sys);
     let program = Program::decode(&shared::program(sys, shared));
-    // What is refused here is seen in what the program's calls answer.
-    let _ = sys.setsid();
+    // What is refused here is seen in what the program's calls answer. A session of its own is dear where sessions get
+    // their shares of a processor.
+    let _ = if program.asks_for_sessions() { sys.setsid() } else { sys.setpgid(Pid(0), Pid(0)) };
     let _ = sys.chdir(shared + shared::OWN);
     sys.store(shared + shared::NO_SIGNALS, &SigSet::EMPTY);
     let _ = sys.rt_sigprocmask(SigHow::SIG_SETMASK, shared + shared::NO_SIGNALS, 0, 8);

@@ -64,6 +64,7 @@ pub fn prepare(sys: &dyn Sys) -> Result<()> {
     sys.store(page, &[CAPABILITIES_VERSION, 0]);
     sys.store(page + 64, &[0_u32; 6]);
     sys.capset(page, page + 64)?;
+    sys.prctl(PrctlOption::PR_SET_NAME, sys.path(page, "program"), 0, 0, 0)?;
     // Who changed users owns less of /proc.
     sys.prctl(PrctlOption::PR_SET_DUMPABLE, 1, 0, 0, 0)?;
     sys.prctl(PrctlOption::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)?;

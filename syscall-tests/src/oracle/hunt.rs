@@ -10,14 +10,15 @@ use kernel_abi::Calls as _;
 use programs::shrink::shrink;
 use programs::{Family, Program};
 
-use super::judge::{Difference, Verdict, judge};
+use super::judge::{Difference, Line, Verdict, judge};
 use super::orrery;
+use super::wire::Answer;
 use super::workers::Workers;
 use crate::known::Accepted;
 use crate::native::Native;
 
 /// Programs that a worker and a kernel run before the next ones do.
-const BATCH: usize = 64;
+const BATCH: u64 = 64;
 /// How long a program may take by its own clock, first; and when a difference is looked at again.
 const PATIENCE: Duration = Duration::from_millis(200);
 const PATIENCE_AGAIN: Duration = Duration::from_secs(2);
@@ -47,6 +48,36 @@ fn is_about_users(program: &Program, difference: &Difference) -> bool {
     }
     let is_refused = difference.lines()[0].ends_with("= -1 EINVAL");
     (is_refused && USERS.contains(&difference.about())) || OWNERS.contains(&difference.about())
+}
+
+/// Ends and deliveries by a timer: SIGALRM, SIGVTALRM, SIGPROF.
+const RINGS: [&str; 6] =
+    ["+++ status 0xe", "+++ status 0x1a", "+++ status 0x1b", "--- signal 14 ", "--- signal 26 ", "--- signal 27 "];
+/// Ends by signals that leave a core: from SIGQUIT to SIGSYS.
+const CORES: [&str; 10] = [
+    "status 0x3",
+    "status 0x4",
+    "status 0x5",
+    "status 0x6",
+    "status 0x7",
+    "status 0x8",
+    "status 0xb",
+    "status 0x18",
+    "status 0x19",
+    "status 0x1f",
+];
+
+/// Why nobody can tell whether a difference is one: what comes first is left to clocks and schedulers.
+fn race(program: &Program, difference: &Difference) -> Option<&'static str> {
+    // On the host clocks go on while a program runs.
+    if program.arms_timers() && difference.lines().iter().any(|line| RINGS.iter().any(|ring| line.contains(ring))) {
+        return Some("a timer rings when a clock says so");
+    }
+    let is_cut = difference.lines().iter().any(|line| line.ends_with("did not come to its end"));
+    let left_core = |lines: &[Line]| {
+        lines.iter().any(|line| line.about == "status" && CORES.iter().any(|end| line.text.ends_with(end)))
+    };
+    (is_cut && left_core(difference.host.lines())).then_some("a signal that leaves a core reaches threads one by one")
 }
 
 /// What to look for, and how long.
@@ -119,19 +150,32 @@ impl Oracle {
         &self.accepted
     }
 
-    /// Runs programs one after the other on both, at the same time.
-    pub fn compare(&mut self, programs: &[Program], patience: Duration) -> io::Result<Vec<Verdict>> {
+    /// Runs programs one after the other on both, at the same time; `meanwhile` this thread does something else.
+    fn run<T>(
+        &mut self,
+        programs: &[Program],
+        patience: Duration,
+        meanwhile: impl FnOnce() -> T,
+    ) -> io::Result<(Vec<[Answer; 2]>, T)> {
         let bytes: Vec<Vec<u8>> = programs.iter().map(Program::encode).collect();
-        let (host, orrery) = thread::scope(|scope| {
+        let (host, orrery, done) = thread::scope(|scope| {
             let orrery = scope.spawn(|| orrery::run(&bytes, patience, 0));
-            let host = self.host(bytes.clone(), patience);
-            (host, orrery.join())
+            let host = scope.spawn(|| self.host(bytes.clone(), patience));
+            let done = meanwhile();
+            (host.join(), orrery.join(), done)
         });
-        let orrery = orrery.map_err(|_| io::Error::other("the runner panicked"))?;
-        Ok(host?.into_iter().zip(orrery).map(|(host, orrery)| judge(host, orrery)).collect())
+        let panicked = |_| io::Error::other("the runner panicked");
+        let answers = host.map_err(panicked)??.into_iter().zip(orrery.map_err(panicked)?);
+        Ok((answers.map(|(host, orrery)| [host, orrery]).collect(), done))
     }
 
-    fn host(&mut self, bytes: Vec<Vec<u8>>, patience: Duration) -> io::Result<Vec<super::wire::Answer>> {
+    /// Runs programs on both and says how they compare.
+    pub fn compare(&mut self, programs: &[Program], patience: Duration) -> io::Result<Vec<Verdict>> {
+        let (answers, ()) = self.run(programs, patience, || ())?;
+        Ok(answers.into_iter().map(|[host, orrery]| judge(host, orrery)).collect())
+    }
+
+    fn host(&mut self, bytes: Vec<Vec<u8>>, patience: Duration) -> io::Result<Vec<Answer>> {
         let workers = match self.workers.take() {
             Some(workers) => workers,
             None => Workers::start(&self.program)?,
@@ -153,21 +197,40 @@ impl Oracle {
 
     /// Looks for differences.
     pub fn search(&mut self, search: &Search) -> io::Result<Outcome> {
+        let batch = |first: u64, count: u64| -> Vec<Program> {
+            let seeds = first..first.saturating_add(count);
+            seeds.map(|seed| Program::random(search.family, search.calls, seed).sequential()).collect()
+        };
         let mut outcome = Outcome::default();
         let mut shrinking = Duration::ZERO;
         let begun = Instant::now();
-        while outcome.programs < search.programs
-            && begun.elapsed() - shrinking < search.time
-            && outcome.found.len() < search.kinds
-        {
-            let first = search.seed + outcome.programs;
-            let count = (search.programs - outcome.programs).min(BATCH as u64);
-            let programs: Vec<Program> = (first..first + count)
-                .map(|seed| Program::random(search.family, search.calls, seed).sequential())
+        let mut seed = search.seed;
+        let mut programs = batch(seed, search.programs.min(BATCH));
+        // What has run is judged while the next ones do.
+        let mut ran: Vec<(Program, u64, [Answer; 2])> = Vec::new();
+        while !(programs.is_empty() && ran.is_empty()) {
+            let is_last =
+                begun.elapsed().saturating_sub(shrinking) >= search.time || outcome.found.len() >= search.kinds;
+            if is_last {
+                programs.clear();
+            }
+            let (next, left) = (seed + programs.len() as u64, search.programs - outcome.programs);
+            let left = left - (ran.len() + programs.len()) as u64;
+            let (answers, (verdicts, following)) = self.run(&programs, PATIENCE, || {
+                let verdicts =
+                    ran.into_iter().map(|(program, seed, [host, orrery])| (program, seed, judge(host, orrery)));
+                (verdicts.collect::<Vec<_>>(), batch(next, if is_last { 0 } else { left.min(BATCH) }))
+            })?;
+            ran = programs
+                .into_iter()
+                .zip(seed..)
+                .zip(answers)
+                .map(|((program, seed), both)| (program, seed, both))
                 .collect();
-            let verdicts = self.compare(&programs, PATIENCE)?;
+            (seed, programs) = (next, following);
             let paused = Instant::now();
-            for ((program, seed), verdict) in programs.into_iter().zip(first..).zip(verdicts) {
+            for (program, seed, verdict) in verdicts {
+                outcome.programs += 1;
                 match verdict {
                     Verdict::Same => {}
                     Verdict::Unjudged(why) => *outcome.unjudged.entry(why).or_default() += 1,
@@ -175,7 +238,6 @@ impl Oracle {
                 }
             }
             shrinking += paused.elapsed();
-            outcome.programs += count;
         }
         outcome.time = begun.elapsed() - shrinking;
         Ok(outcome)
@@ -190,6 +252,10 @@ impl Oracle {
     ) -> io::Result<()> {
         if self.lacks_users && is_about_users(&program, difference) {
             *outcome.unjudged.entry("an ordinary user's sandbox has one user".into()).or_default() += 1;
+            return Ok(());
+        }
+        if let Some(why) = race(&program, difference) {
+            *outcome.unjudged.entry(why.into()).or_default() += 1;
             return Ok(());
         }
         if let Some(index) = self.acceptance(&program, difference) {
@@ -209,6 +275,10 @@ impl Oracle {
             }
         };
         let (program, difference) = self.shrink(program, difference);
+        if let Some(why) = race(&program, &difference) {
+            *outcome.unjudged.entry(why.into()).or_default() += 1;
+            return Ok(());
+        }
         match self.acceptance(&program, &difference) {
             Some(index) => *outcome.accepted.entry(index).or_default() += 1,
             None => {

@@ -42,9 +42,8 @@ pub struct Difference {
 }
 
 impl Record {
-    /// Without what differs by right.
-    pub fn of(transcript: &Transcript) -> Self {
-        let masked = transcript.masked();
+    /// Of a transcript without what differs by right.
+    pub fn of(masked: &Transcript) -> Self {
         let mut lines = Vec::new();
         for (index, body) in masked.bodies.iter().enumerate() {
             body.lines(|text| {
@@ -137,24 +136,26 @@ impl Difference {
 
 /// Compares the answers of the host and of Orrery.
 pub fn judge(host: Answer, orrery: Answer) -> Verdict {
-    let transcript = |answer: Answer| -> Result<Record, Answer> {
+    let transcript = |answer: Answer| -> Result<Transcript, Answer> {
         match answer {
             Answer::Done(bytes) => match Transcript::from_bytes(&bytes) {
-                Some(transcript) => Ok(Record::of(&transcript)),
+                Some(transcript) => Ok(transcript.masked()),
                 None => Err(Answer::Broken("a transcript that cannot be read".into())),
             },
             other => Err(other),
         }
     };
     let (host, orrery) = match (transcript(host), transcript(orrery)) {
-        (Ok(host), Ok(orrery)) => (host, orrery),
+        // Mostly so, and then nobody wants to read it.
+        (Ok(host), Ok(orrery)) if host == orrery => return Verdict::Same,
+        (Ok(host), Ok(orrery)) => (Record::of(&host), Record::of(&orrery)),
         (Err(Answer::Refused(row)), _) | (_, Err(Answer::Refused(row))) => {
             return Verdict::Unjudged(format!("no program makes the call {row}"));
         }
         (Err(Answer::Broken(why)), _) => return Verdict::Unjudged(format!("the host's worker: {why}")),
         (host, orrery) => {
             let text = |answer| match answer {
-                Ok(record) => record,
+                Ok(transcript) => Record::of(&transcript),
                 Err(Answer::Died(status)) => Record::without(format!("whoever ran it was killed: {status:#x}")),
                 Err(Answer::Hung) => Record::without("nobody can ever go on".into()),
                 Err(Answer::Broken(why)) => Record::without(why),

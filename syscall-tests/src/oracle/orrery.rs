@@ -39,7 +39,7 @@ pub fn run(programs: &[Vec<u8>], patience: Duration, seed: u64) -> Vec<Answer> {
 fn work(sys: &dyn Sys, programs: &[Vec<u8>], patience: Duration, done: &Mutex<Vec<Answer>>) -> cases::Outcome {
     sys.mkdirat(Fd::CWD, sys.path(sys.page(), ground::HOME), Mode(0o755))?;
     let tell = |answer| done.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
-    if let Err(problem) = run::all(sys, programs, patience.as_nanos() as u64, || Ok(()), tell) {
+    if let Err(problem) = run::all(sys, programs, patience.as_nanos() as u64, None, || Ok(()), tell) {
         tell(Answer::Broken(problem));
     }
     Ok(())

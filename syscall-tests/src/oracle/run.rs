@@ -15,6 +15,7 @@ pub fn all(
     sys: &dyn Sys,
     programs: &[Vec<u8>],
     patience_ns: u64,
+    is_asleep: Option<&dyn Fn(&[i32]) -> bool>,
     begin: impl FnOnce() -> Result<(), String>,
     mut tell: impl FnMut(Answer),
 ) -> Result<(), String> {
@@ -27,7 +28,7 @@ pub fn all(
             tell(Answer::Refused(call.row().name.into()));
             continue;
         }
-        let conditions = Conditions { directory: DIRECTORY, patience_ns };
+        let conditions = Conditions { directory: DIRECTORY, patience_ns, is_asleep };
         tell(match stage.run(sys, &program, conditions) {
             Ok(transcript) => Answer::Done(transcript.to_bytes()),
             Err(errno) => Answer::Broken(format!("the stage fails: {errno:?}")),

@@ -16,7 +16,7 @@ use kernel_abi::{Calls as _, Errno, Fd, Mode, Pid, Result, SigSet, Signal, Sys};
 use ostd::hosted::native;
 
 use super::wire::{Answer, Batch};
-use super::{fence, ground, run};
+use super::{asleep, fence, ground, run};
 use crate::native::Native;
 
 /// Name spaces: of mounts, hosts' names, System V objects, users, processes and networks.
@@ -31,6 +31,8 @@ const DEVICES: [&str; 4] = ["null", "zero", "full", "random"];
 const ANSWERS_LEN: usize = 16 << 20;
 /// Where a worker says how many answers there are, and how many bytes they take; the answers follow.
 const HEAD_LEN: usize = 16;
+/// Processors that a machine may have.
+const CPUS_MAX: usize = 1024;
 /// How much longer than its programs' patience a worker may be silent.
 const SLACK_MS: u32 = 5000;
 /// Exit status of what could not even begin.
@@ -206,12 +208,28 @@ fn start(sys: &Native, is_root: bool, work: impl FnOnce() -> i32 + 'static) -> R
 
 /// A worker: runs programs until they are done.
 fn work(sys: &Native, programs: &[Vec<u8>], patience_ms: u32, answers: usize) -> std::result::Result<(), String> {
+    // Who waits and who is waited for take turns; on two processors they would wake each other from afar.
+    stay(sys).map_err(|errno| format!("no processor to stay on: {errno:?}"))?;
     // Without /proc there is only the filter to see to it.
     let _ = fs::write("/proc/sys/user/max_user_namespaces", "0");
     let filter = fence::filter()?;
     let begin =
         || seccompiler::apply_filter(&filter).map_err(|problem| format!("no filter for system calls: {problem}"));
-    run::all(sys, programs, u64::from(patience_ms) * 1_000_000, begin, |answer| commit(sys, answers, &answer))
+    let patience_ns = u64::from(patience_ms) * 1_000_000;
+    run::all(sys, programs, patience_ns, Some(&asleep::all), begin, |answer| commit(sys, answers, &answer))
+}
+
+/// Has this process, and its children, stay on the processor that it runs on.
+fn stay(sys: &Native) -> Result {
+    let page = sys.page();
+    sys.getcpu(page, 0, 0)?;
+    let cpu: u32 = sys.load(page);
+    let mut set = [0_u64; CPUS_MAX / 64];
+    if let Some(word) = set.get_mut(cpu as usize / 64) {
+        *word = 1 << (cpu % 64);
+    }
+    sys.store(page, &set);
+    sys.sched_setaffinity(Pid(0), size_of_val(&set) as u32, page)
 }
 
 /// Puts an answer behind those that are there.

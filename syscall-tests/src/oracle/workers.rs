@@ -3,9 +3,14 @@
 use std::io::{self, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use super::wire::{Answer, Batch};
+
+/// How often it is looked at whether a sandbox has ended, and how many times before it is killed.
+const GLANCE: Duration = Duration::from_millis(1);
+const GLANCES_MAX: usize = 200;
 
 /// A sandbox.
 pub struct Workers {
@@ -60,6 +65,12 @@ impl Drop for Workers {
     fn drop(&mut self) {
         // It ends when nobody sends programs any more; and whatever it does, it is ours to end.
         self.to = None;
+        for _ in 0..GLANCES_MAX {
+            if !matches!(self.process.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(GLANCE);
+        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

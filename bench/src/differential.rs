@@ -1,0 +1,54 @@
+//! Differential programs: each on the host's kernel, in the oracle's sandbox, and on Orrery.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+use programs::Family;
+use syscall_tests::known;
+use syscall_tests::oracle::hunt::{Oracle, Search};
+
+/// Calls of a program.
+const CALLS: usize = 10;
+/// Samples for the median.
+const SAMPLES: u64 = 9;
+/// Programs of a sample when nobody says otherwise.
+const PROGRAMS: u64 = 4096;
+
+/// Prints how many programs of a family are compared in a second, and what one costs of a processor. `program` becomes a
+/// sandbox when told `--sandbox`.
+pub fn main(program: &Path, family: Family, programs: Option<u64>) -> io::Result<()> {
+    let programs = programs.unwrap_or(PROGRAMS);
+    let accepted = known::accepted().map_err(|problem| io::Error::other(problem.to_string()))?;
+    let mut oracle = Oracle::new(program, accepted)?;
+    let mut rates = Vec::new();
+    let mut found = 0;
+    // The first is for pools to fill and caches to warm.
+    for sample in 0..=SAMPLES {
+        let (seed, time, kinds) = (sample * programs, Duration::MAX, usize::MAX);
+        let outcome = oracle.search(&Search { family, calls: CALLS, seed, programs, time, kinds })?;
+        found += outcome.found.len();
+        if sample > 0 {
+            rates.push(programs as f64 / outcome.time.as_secs_f64());
+        }
+    }
+    rates.sort_by(f64::total_cmp);
+    let best = rates.last().copied().unwrap_or_default();
+    let median = rates[rates.len() / 2];
+    // It is waited for, and what it waited for counts with it.
+    drop(oracle);
+    let total = (programs * (SAMPLES + 1)) as f64;
+    let spent = |who| -> io::Result<f64> {
+        let usage = getrusage(who).map_err(io::Error::from)?;
+        Ok((usage.user_time() + usage.system_time()).num_microseconds() as f64 / total)
+    };
+    let (host, own) = (spent(UsageWho::RUSAGE_CHILDREN)?, spent(UsageWho::RUSAGE_SELF)?);
+    println!("{family}: {median:.0} programs of {CALLS} calls a second (median of {SAMPLES}, best {best:.0})");
+    println!(
+        "  a program takes {host:.0} µs of a processor on the host, {own:.0} µs on Orrery and to make and judge it"
+    );
+    println!("  {found} differences that are not accepted, whose shrinking is in the second line and not in the first");
+    Ok(())
+}
