@@ -5,7 +5,7 @@ use crate::abi::flags::{CLD_CONTINUED, Resource, SIG_DFL, SaFlags};
 use crate::abi::structs::{ChildChange, Sigaction, Siginfo, status_signaled};
 use crate::abi::{SigSet, Signal};
 use crate::error::Result;
-use crate::signal::{Pending, STOPPING};
+use crate::signal::{Disposition, Pending, STOPPING};
 
 impl Process {
     /// Sends a signal to the process; one of its threads will see to it. Callable in interrupt context.
@@ -42,6 +42,9 @@ impl Process {
         }
         let limit = self.limit(Resource::RLIMIT_SIGPENDING);
         push(&mut self.pending.lock(), usize::try_from(limit).unwrap_or(usize::MAX))?;
+        if threads.iter().any(|thread| !thread.signals.lock().mask.contains(signal)) {
+            self.end_by(signal);
+        }
         if let Some(thread) = threads.iter().find(|thread| thread.takes(signal)) {
             thread.interrupt();
         }
@@ -64,6 +67,15 @@ impl Process {
             self.forget(SigSet::of(&[Signal::SIGCONT]));
         }
         true
+    }
+
+    /// Begins the end if that is what the signal does by default: no thread sees anything more, whoever sent it. One that
+    /// leaves a core ends the process when it is taken, and so does one that finds the process stopped.
+    fn end_by(&self, signal: Signal) {
+        let is_deadly = Disposition::of(signal) == Disposition::Terminate && !self.is_unkillable.load();
+        if is_deadly && self.stopped.load() == 0 && self.actions().lock().of(signal).handler == SIG_DFL {
+            self.begin_exit(status_signaled(signal.number(), false));
+        }
     }
 
     fn does_nothing_at(&self, signal: Signal) -> bool {
@@ -169,6 +181,9 @@ impl Thread {
         }
         push(&mut signals.pending, usize::try_from(limit).unwrap_or(usize::MAX))?;
         drop(signals);
+        if !self.signals.lock().mask.contains(signal) {
+            self.process.end_by(signal);
+        }
         if self.takes(signal) {
             self.interrupt();
         }

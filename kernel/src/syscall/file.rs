@@ -255,7 +255,7 @@ fn read_buffers(cx: &Context<'_>, file: &OpenFile, into: UserIovecsOut, at: Opti
     if sink.remaining() == 0 {
         return Ok(0);
     }
-    let status = file.flags() | as_status(file, flags)?;
+    let status = status(file, flags)?;
     match at {
         None => file.read_as(&mut sink, status),
         Some(at) => file.pread_as(&mut sink, at, status),
@@ -271,30 +271,45 @@ fn write_buffers(cx: &Context<'_>, file: &OpenFile, from: UserIovecsIn, at: Opti
     if source.remaining() == 0 {
         return Ok(0);
     }
-    let status = file.flags() | as_status(file, flags)?;
+    let status = status(file, flags)?;
     let written = fitting(cx, file, &mut source, at, status).and_then(|mut source| match at {
         None => file.write_as(&mut source, status),
         Some(at) => file.pwrite_as(&mut source, at, status),
     });
     let count = told(cx, written)?;
-    if count > 0 && flags.intersects(RwFlags::RWF_DSYNC | RwFlags::RWF_SYNC) {
+    let is_synced = flags.intersects(RwFlags::RWF_DSYNC | RwFlags::RWF_SYNC);
+    // A device has nothing to bring to safety, and does not mind.
+    if count > 0 && is_synced && file.attributes()?.kind == FileKind::Regular {
         file.file().sync()?;
     }
     Ok(count)
 }
 
-/// The status flags that a transfer's own flags stand for.
-fn as_status(file: &OpenFile, flags: RwFlags) -> Result<OpenFlags> {
+/// The status flags of a transfer: the file's, and what the transfer's own flags make of them.
+fn status(file: &OpenFile, flags: RwFlags) -> Result<OpenFlags> {
+    let mut status = file.flags();
+    if flags.is_empty() {
+        return Ok(status);
+    }
+    if flags.contains(RwFlags::RWF_APPEND | RwFlags::RWF_NOAPPEND) && flags.unknown() == 0 {
+        return Err(Errno::EINVAL);
+    }
     // A directory takes none of them, and says so before it says what it is.
     // And files in memory never say that they would have to wait.
-    let kind = if flags.is_empty() { None } else { Some(file.attributes()?.kind) };
-    let waits = flags.contains(RwFlags::RWF_NOWAIT) && kind == Some(FileKind::Regular);
-    if flags.unknown() != 0 || kind == Some(FileKind::Directory) || waits {
+    let kind = file.attributes()?.kind;
+    let waits = flags.contains(RwFlags::RWF_NOWAIT) && kind == FileKind::Regular;
+    if flags.unknown() != 0 || kind == FileKind::Directory || waits {
         return Err(Errno::EOPNOTSUPP);
     }
-    let mut status = OpenFlags::empty();
-    status.set(OpenFlags::O_APPEND, flags.contains(RwFlags::RWF_APPEND));
-    status.set(OpenFlags::O_NONBLOCK, flags.contains(RwFlags::RWF_NOWAIT));
+    if flags.contains(RwFlags::RWF_APPEND) {
+        status |= OpenFlags::O_APPEND;
+    }
+    if flags.contains(RwFlags::RWF_NOAPPEND) {
+        status = status.difference(OpenFlags::O_APPEND);
+    }
+    if flags.contains(RwFlags::RWF_NOWAIT) {
+        status |= OpenFlags::O_NONBLOCK;
+    }
     Ok(status)
 }
 
@@ -493,7 +508,15 @@ pub(super) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: FcntlCommand, argumen
         {
             Err(Errno::EPERM)
         }
-        FcntlCommand::F_SETFL => file.set_flags(OpenFlags::from_bits_retain(argument.0 as u32)).map(|()| 0),
+        FcntlCommand::F_SETFL => {
+            let wanted = OpenFlags::from_bits_retain(argument.0 as u32);
+            // Of a pipe it makes packets, of anything but a file it makes nothing.
+            let takes_it = || file.attributes().map(|it| matches!(it.kind, FileKind::Regular | FileKind::Fifo));
+            if wanted.contains(OpenFlags::O_DIRECT) && !takes_it()? {
+                return Err(Errno::EINVAL);
+            }
+            file.set_flags(wanted).map(|()| 0)
+        }
         FcntlCommand::F_GETLK
         | FcntlCommand::F_SETLK
         | FcntlCommand::F_SETLKW

@@ -32,7 +32,8 @@ pub(super) fn flock(cx: &mut Context<'_>, file: Fd, operation: FlockOperation) -
 fn range(file: &OpenFile, lock: &Flock) -> Result<(u64, u64)> {
     let base = match Whence(u32::from(lock.l_whence.cast_unsigned())) {
         Whence::SEEK_SET => 0,
-        Whence::SEEK_CUR => file.seek(0, Whence::SEEK_CUR)?.cast_signed(),
+        // What has no offset is at its beginning.
+        Whence::SEEK_CUR => file.seek(0, Whence::SEEK_CUR).unwrap_or(0).cast_signed(),
         Whence::SEEK_END => file.attributes()?.size.cast_signed(),
         _ => return Err(Errno::EINVAL),
     };

@@ -42,14 +42,20 @@ pub(super) fn mmap(
     if flags.contains(MapFlags::MAP_HUGETLB) {
         return Err(if open.is_some() { Errno::EINVAL } else { Errno::ENOMEM });
     }
+    if len == 0 {
+        return Err(Errno::EINVAL);
+    }
+    if len.checked_next_multiple_of(PAGE_SIZE).is_none_or(|len| len > isize::MAX as usize) {
+        return Err(Errno::ENOMEM);
+    }
+    if open.is_some() && offset.checked_add(len).is_none_or(|end| end > i64::MAX as usize) {
+        return Err(Errno::EOVERFLOW);
+    }
     let sharing = match flags.bits() & TYPE {
         1 | 3 => Sharing::Shared,
         2 => Sharing::Private,
         _ => return Err(Errno::EINVAL),
     };
-    if len == 0 {
-        return Err(Errno::EINVAL);
-    }
     let at = if flags.contains(MapFlags::MAP_FIXED_NOREPLACE) {
         Place::FixedNoReplace(addr.0)
     } else if flags.contains(MapFlags::MAP_FIXED) {
@@ -68,10 +74,10 @@ pub(super) fn mmap(
         }
         wish.lock = Lock::Whole;
     }
+    if wish.grows_down && open.is_none() && sharing == Sharing::Shared {
+        return Err(Errno::EINVAL);
+    }
     if let Some(open) = open {
-        if offset.checked_add(len).is_none_or(|end| end > i64::MAX as usize) {
-            return Err(Errno::EOVERFLOW);
-        }
         if !open.is_readable() {
             return Err(Errno::EACCES);
         }
@@ -80,6 +86,10 @@ pub(super) fn mmap(
                 return Err(Errno::EACCES);
             }
             wish.allowed = Prot::READ | Prot::EXECUTE;
+        }
+        // A stack is nobody's but its program's.
+        if wish.grows_down {
+            return Err(Errno::EINVAL);
         }
         let sealed = open.file().seals().unwrap_or(0) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0;
         if sharing == Sharing::Shared && sealed {
@@ -195,6 +205,10 @@ pub(super) fn msync(cx: &mut Context<'_>, addr: UserAddr, len: usize, flags: Msy
         && cx.space().has_locked(addr.0, end)
     {
         return Err(Errno::EBUSY);
+    }
+    // A length that wraps when it is rounded is none.
+    if addr.0.is_multiple_of(PAGE_SIZE) && len.checked_next_multiple_of(PAGE_SIZE).is_none() {
+        return Ok(0);
     }
     cx.space().sync(addr.0, len)?;
     Ok(0)

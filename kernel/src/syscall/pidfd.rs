@@ -36,6 +36,10 @@ pub(super) fn describe(kernel: &Kernel, thread: &Thread, process: &Arc<Process>,
     thread.files().insert(0, file, CloseOnExec::Yes, thread.process().limit(Resource::RLIMIT_NOFILE))
 }
 
+/// Whom a signal is for: a process, which is what happens anyhow; a thread, or a group, which none is sent to here.
+const PIDFD_SIGNAL_THREAD_GROUP: u32 = 2;
+const SCOPES: u32 = 1 | PIDFD_SIGNAL_THREAD_GROUP | 4;
+
 pub(super) fn pidfd_send_signal(
     cx: &mut Context<'_>,
     file: Fd,
@@ -43,12 +47,18 @@ pub(super) fn pidfd_send_signal(
     info: UserPtr<Siginfo>,
     flags: u32,
 ) -> Result {
-    if flags != 0 {
+    if flags & !SCOPES != 0 || flags.count_ones() > 1 {
         return Err(Errno::EINVAL);
     }
     let open = cx.files().get(file.0)?;
     let target = open.file().as_any().downcast_ref::<PidFd>().ok_or(Errno::EBADF)?.process();
-    let to_self = target.pid() == cx.process().pid();
+    if flags & !PIDFD_SIGNAL_THREAD_GROUP != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if !info.is_null() && cx.space().read_value::<Siginfo>(info.addr)?.si_signo != signal.0 {
+        return Err(Errno::EINVAL);
+    }
+    let to_self = target.pid() == cx.thread.tid();
     let told = if info.is_null() { None } else { Some(info_from(cx, info, signal, to_self)?) };
     let signal = signal_of(signal)?;
     // Nobody has its number any more.

@@ -154,7 +154,8 @@ pub(super) fn select(
         None
     } else {
         let Timeval { tv_sec, tv_usec } = cx.space().read_value::<Timeval>(timeout.addr)?;
-        let sec = tv_sec.saturating_add(tv_usec / 1_000_000);
+        // Linux's sum wraps, and is before all time then.
+        let sec = tv_sec.wrapping_add(tv_usec / 1_000_000);
         let rest = Timeval { tv_sec: sec, tv_usec: tv_usec % 1_000_000 };
         Some(rest.to_ns().ok_or(Errno::EINVAL)?)
     };

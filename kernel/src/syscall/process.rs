@@ -3,6 +3,8 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use zerocopy::IntoBytes as _;
+
 use super::Context;
 use crate::abi::arg::{UserAddr, UserPath, UserStrings};
 use crate::abi::flags::{AtFlags, CloneFlags, OpenFlags, Personality, Resource, WaitId, WaitOptions};
@@ -324,7 +326,9 @@ pub(super) fn waitid(
     }
     if !info.is_null() {
         let told = found.map_or_else(Siginfo::default, |(found, child)| told(found, &child));
-        space.write_value(info.addr, &told)?;
+        // Field by field: what lies between and behind them stays as it was.
+        space.write(info.addr, &told.as_bytes()[..12])?;
+        space.write(info.addr.wrapping_add(16), &told.as_bytes()[16..28])?;
     }
     // What is told of nobody is told even when the call is refused.
     refusal.map_or(Ok(0), Err)

@@ -57,6 +57,9 @@ pub(super) fn sched_setaffinity(cx: &mut Context<'_>, who: Pid, len: u32, from: 
     let mut mask = [0; 8];
     let len = (len as usize).min(mask.len());
     cx.space().read(from.addr, &mut mask[..len])?;
+    if who.0 < 0 {
+        return Err(Errno::ESRCH);
+    }
     let other = find(cx, who)?;
     permit(cx, &other)?;
     let cpus = u64::from_ne_bytes(mask) & all_cpus(cx);

@@ -293,7 +293,7 @@ fn honest(info: Siginfo, to_self: bool) -> Result<Siginfo> {
 }
 
 pub(super) fn rt_sigqueueinfo(cx: &mut Context<'_>, who: Pid, signal: SignalNumber, info: UserPtr<Siginfo>) -> Result {
-    let info = info_from(cx, info, signal, who.0 == cx.process().pid())?;
+    let info = info_from(cx, info, signal, who.0 == cx.thread.tid())?;
     let target = everybody(cx)?.find(who.0).ok_or(Errno::ESRCH)?;
     let signal = signal_of(signal)?;
     may_signal(cx, &target, signal)?;
@@ -315,6 +315,6 @@ pub(super) fn rt_tgsigqueueinfo(
     if thread.0 <= 0 || group.0 <= 0 {
         return Err(Errno::EINVAL);
     }
-    let info = honest(value, group.0 == cx.process().pid())?;
+    let info = honest(value, thread.0 == cx.thread.tid())?;
     send_to_thread(cx, Some(group.0), thread.0, signal, Some(info))
 }

@@ -72,6 +72,7 @@ mod epoll;
 mod event;
 mod exec;
 mod file;
+mod found;
 mod futex;
 mod group;
 mod growth;
@@ -127,6 +128,7 @@ pub use exec::executed;
 pub fn all() -> impl Iterator<Item = &'static Case> {
     let families = [
         file::CASES,
+        found::CASES,
         descriptor::CASES,
         path::CASES,
         attribute::CASES,

@@ -12,7 +12,8 @@ use super::file::{create, open, read, write};
 use super::pipe::pipe;
 
 cases! { "transfer":
-    vectors_at_a_place_leave_the_offset, vectors_with_flags, a_vector_ends_at_a_hole, vectors_are_refused,
+    vectors_at_a_place_leave_the_offset, vectors_with_flags, a_transfer_need_not_append,
+    a_device_is_written_through, a_vector_ends_at_a_hole, vectors_are_refused,
     a_vector_goes_through_a_pipe, a_file_is_sent, sending_moves_the_offset_asked_for, what_sendfile_refuses,
     a_range_is_copied, a_copy_stops_at_the_end, what_copying_refuses, space_is_reserved, holes_are_punched,
     what_fallocate_refuses, a_file_is_brought_to_its_device, advice_changes_nothing, everything_is_brought_to_its_device, truncation_by_name,
@@ -78,6 +79,29 @@ fn vectors_with_flags(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.preadv2(file, one(), 1, 4, 0, RwFlags::empty())?, 2);
     assert_eq!(sys.preadv2(file, one(), 1, -2_i64, 0, RwFlags::empty()), Err(Errno::EINVAL));
     assert_eq!(sys.preadv2(file, one(), 1, 0, 0, RwFlags::from_bits_retain(1 << 30)), Err(Errno::EOPNOTSUPP));
+    Ok(())
+}
+
+fn a_transfer_need_not_append(sys: &dyn Sys) -> Outcome {
+    write(sys, create(sys, "f")?, b"......")?;
+    let file = open(sys, "f", OpenFlags::O_RDWR | OpenFlags::O_APPEND)?;
+    text(sys, b"abc");
+    let one = || vector(sys, &[(0, 3)]);
+    assert_eq!(sys.pwritev2(file, one(), 1, 1, 0, RwFlags::RWF_NOAPPEND)?, 3);
+    assert_eq!(contents(sys, file)?, b".abc..");
+    assert_eq!(sys.pwritev2(file, one(), 1, 1, 0, RwFlags::empty())?, 3);
+    assert_eq!(contents(sys, file)?, b".abc..abc");
+    let both = RwFlags::RWF_APPEND | RwFlags::RWF_NOAPPEND;
+    assert_eq!(sys.pwritev2(file, one(), 1, 1, 0, both), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn a_device_is_written_through(sys: &dyn Sys) -> Outcome {
+    let null = open(sys, "/dev/null", OpenFlags::O_RDWR)?;
+    text(sys, b"abc");
+    let one = || vector(sys, &[(0, 3)]);
+    assert_eq!(sys.pwritev2(null, one(), 1, 0, 0, RwFlags::RWF_SYNC)?, 3);
+    assert_eq!(sys.pwritev2(null, one(), 1, 0, 0, RwFlags::RWF_DSYNC)?, 3);
     Ok(())
 }
 
