@@ -17,7 +17,15 @@ use syscall_tests::oracle::story::{story, unhex};
 /// The binary that becomes a sandbox.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_diff");
 /// Families, and how many programs of each.
-const FAMILIES: &[(Family, u64)] = &[(Family::File, 192), (Family::Path, 192)];
+const FAMILIES: &[(Family, u64)] = &[
+    (Family::File, 192),
+    (Family::Path, 192),
+    (Family::Process, 96),
+    (Family::Memory, 96),
+    (Family::Poll, 64),
+    (Family::Time, 64),
+    (Family::Signal, 64),
+];
 /// Calls of a program.
 const CALLS: usize = 12;
 

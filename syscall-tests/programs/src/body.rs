@@ -103,7 +103,7 @@ impl<'a> Body<'a> {
                 push(&mut self.answers.maps, (value, len.next_multiple_of(4096)));
             }
             AnswerKind::Number => push(&mut self.answers.numbers, value as u64),
-            AnswerKind::Break | AnswerKind::Time => {}
+            AnswerKind::Break | AnswerKind::Time | AnswerKind::Machine => {}
         }
         if matches!(call, Call::pipe | Call::pipe2)
             && let Some(look) = made.looks.first()
@@ -180,6 +180,8 @@ pub enum AnswerKind {
     Break,
     /// Time, in whatever unit.
     Time,
+    /// What the machine is like.
+    Machine,
     /// A number that counts, and that later arguments may be.
     Number,
 }
@@ -189,7 +191,7 @@ pub fn answer_kind(call: Call, regs: &[usize; 6]) -> AnswerKind {
     use Call::{
         brk, clock_nanosleep, creat, dup, dup2, dup3, epoll_create, epoll_create1, eventfd, eventfd2, fcntl, getpgid,
         getpgrp, getpid, getppid, getsid, gettid, memfd_create, mmap, mremap, open, openat, openat2, pidfd_open,
-        set_tid_address, setsid, signalfd, signalfd4, time, timerfd_create, times, wait4,
+        sched_getaffinity, set_tid_address, setsid, signalfd, signalfd4, time, timerfd_create, times, wait4,
     };
     match call {
         open | openat | openat2 | creat | dup | dup2 | dup3 | eventfd | eventfd2 | signalfd | signalfd4
@@ -201,6 +203,8 @@ pub fn answer_kind(call: Call, regs: &[usize; 6]) -> AnswerKind {
         getpid | gettid | getppid | getpgrp | getpgid | getsid | setsid | wait4 | set_tid_address => AnswerKind::Pid,
         mmap | mremap => AnswerKind::Address,
         brk => AnswerKind::Break,
+        // Bytes of a set of its processors.
+        sched_getaffinity => AnswerKind::Machine,
         time | times | clock_nanosleep => AnswerKind::Time,
         _ => AnswerKind::Number,
     }

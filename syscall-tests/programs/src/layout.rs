@@ -89,6 +89,8 @@ pub fn layout(name: &str, arch: Arch) -> Layout {
         "statfs" => one(120, fields![0 120 Machine]),
         "sigset" => one(8, fields![0 8 What::Set]),
         "sigset_argpack" => one(16, fields![0 8 Address, 8 8 Constant(8)]),
+        // With what returns from a handler.
+        "sigaction" if arch == Arch::X86_64 => one(Sigaction::size(arch), fields![0 8 Handler, 16 8 Handler]),
         "sigaction" => one(Sigaction::size(arch), fields![0 8 Handler]),
         "siginfo" => one(128, fields![0 4 What::Signal, 4 4 Number, 8 4 Number, 16 4 Pid, 24 8 Number, 32 16 Machine]),
         "stack_t" => one(24, fields![0 8 Address, 8 4 Bits, 16 8 Number]),

@@ -92,7 +92,7 @@ impl Names {
                     entry.answer = MAPPING + ((self.maps.len() as u64 - 1) << 24);
                 }
                 AnswerKind::Pid => entry.answer = self.pid(entry.answer),
-                AnswerKind::Break | AnswerKind::Time => entry.answer = MACHINE,
+                AnswerKind::Break | AnswerKind::Time | AnswerKind::Machine => entry.answer = MACHINE,
                 AnswerKind::Fd | AnswerKind::Number => {}
             }
         }
@@ -105,7 +105,8 @@ impl Names {
                 _ => continue,
             };
             let shape = layout(name, transcript_arch);
-            if call == kernel_abi::Call::time && has_worked {
+            // How many processors there are.
+            if matches!(call, kernel_abi::Call::time | kernel_abi::Call::sched_getaffinity) && has_worked {
                 filled.bytes.fill(MACHINE as u8);
             }
             let is_untouched = filled.bytes.iter().all(|byte| *byte == 0xa5);

@@ -324,8 +324,8 @@ impl Laying<'_> {
         let handler = [entry, 0, 1, entry][seed as usize & 3];
         let flags = (SaFlags::NAMES.iter().enumerate())
             .filter(|(index, _)| seed >> (2 + index) & 1 != 0)
-            .fold(SaFlags::SA_RESTORER.bits(), |flags, (_, named)| flags | named.1);
-        // What is noted may not be torn by a second handler.
+            .fold((SaFlags::SA_RESTORER | SaFlags::SA_SIGINFO).bits(), |flags, (_, named)| flags | named.1);
+        // What is noted may not be torn by a second handler; and who does not ask for a siginfo finds there what there was.
         Sigaction { handler, flags: SaFlags::from_bits_retain(flags), restorer, mask: SigSet(!0) }
     }
 
