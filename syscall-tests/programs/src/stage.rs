@@ -28,6 +28,9 @@ pub struct Stage {
     shared: usize,
 }
 
+/// Tells something of processes.
+pub type Look<'a> = &'a dyn Fn(&[i32]) -> bool;
+
 /// How a program is run.
 #[derive(Clone, Copy)]
 pub struct Conditions<'a> {
@@ -37,7 +40,7 @@ pub struct Conditions<'a> {
     pub patience_ns: u64,
     /// Whether all tasks of these processes certainly sleep. A program in which nothing happens by time alone is not
     /// waited for any longer then.
-    pub is_asleep: Option<&'a dyn Fn(&[i32]) -> bool>,
+    pub is_asleep: Option<Look<'a>>,
 }
 
 impl Default for Conditions<'_> {
@@ -103,13 +106,7 @@ impl Stage {
     }
 
     /// Waits until no child is left. The answer is the status of `first`, and whether it was in time.
-    fn wait(
-        &self,
-        sys: &dyn Sys,
-        first: i32,
-        patience_ns: u64,
-        is_asleep: Option<&dyn Fn(&[i32]) -> bool>,
-    ) -> (Option<i32>, bool) {
+    fn wait(&self, sys: &dyn Sys, first: i32, patience_ns: u64, is_asleep: Option<Look<'_>>) -> (Option<i32>, bool) {
         // Behind the directory's name, which the child may be about to read.
         let own = self.shared + shared::OWN + 2048;
         let set = sys.store(own, &SigSet(1 << (Signal::SIGCHLD.number() - 1)));

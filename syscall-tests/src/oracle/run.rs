@@ -1,7 +1,7 @@
 //! Programs on a subject, one after the other: a process of the subject runs each in a child.
 
 use kernel_abi::Sys;
-use programs::stage::Conditions;
+use programs::stage::{Conditions, Look};
 use programs::{Program, Stage};
 
 use super::wire::Answer;
@@ -15,7 +15,7 @@ pub fn all(
     sys: &dyn Sys,
     programs: &[Vec<u8>],
     patience_ns: u64,
-    is_asleep: Option<&dyn Fn(&[i32]) -> bool>,
+    is_asleep: Option<Look<'_>>,
     begin: impl FnOnce() -> Result<(), String>,
     mut tell: impl FnMut(Answer),
 ) -> Result<(), String> {

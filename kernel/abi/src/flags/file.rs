@@ -142,6 +142,7 @@ flags! {
         RWF_SYNC = 4;
         RWF_NOWAIT = 8;
         RWF_APPEND = 0x10;
+    } + {
         RWF_NOAPPEND = 0x20;
     }
 
