@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{AtFlags, SigHow};
+use kernel_abi::flags::{AtFlags, SigHow, WaitId, WaitOptions};
 use kernel_abi::structs::Timespec;
 use kernel_abi::sys::{Calls, Sys};
 use kernel_abi::{Errno, Fd, Mode, Pid, Result, SigSet, Signal};
@@ -19,6 +19,8 @@ pub const PATIENCE_NS: u64 = 1_000_000_000;
 const GLANCE_NS: u64 = 200_000;
 /// How many times longer is waited for whom one can see at work.
 const AWAKE: u64 = 20;
+/// Children that ended, left where they are.
+const NEWS: WaitOptions = WaitOptions::WEXITED.union(WaitOptions::WNOHANG).union(WaitOptions::WNOWAIT);
 /// Where a program's directory is within the one that is made for it: what it does to `..` is gone with that.
 const INNER: &[u8] = b"d";
 
@@ -133,7 +135,11 @@ impl Stage {
                     // Somebody may have been started before all that were known began to sleep.
                     let known = self.processes(sys);
                     let is_over = is_asleep.is_some_and(|look| look(&known)) && self.processes(sys) == known;
-                    in_time = silent_ns < patience_ns && !is_over;
+                    // Who has ended meanwhile sleeps, too.
+                    let has_news = || {
+                        sys.waitid(WaitId::P_ALL, Pid(0), own + 64, NEWS, 0).is_ok() && sys.load::<i32>(own + 64) != 0
+                    };
+                    in_time = silent_ns < patience_ns && !(is_over && !has_news());
                     if !in_time {
                         self.kill(sys);
                     }

@@ -3,8 +3,9 @@
 
 use std::fs;
 
-/// States that a task leaves only when woken or continued; and those in which it is gone.
-const ASLEEP: [&str; 5] = ["S", "T", "t", "Z", "X"];
+/// States that a task leaves only when woken, continued, or waited for. One that is dead (`X`) is none of them: it may
+/// have to tell its process's parent still.
+const ASLEEP: [&str; 4] = ["S", "T", "t", "Z"];
 
 /// Whether every task of these processes sleeps. What cannot be told is no.
 ///
