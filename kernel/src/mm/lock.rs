@@ -48,6 +48,9 @@ impl AddressSpace {
         if end < start {
             return Err(Errno::EINVAL);
         }
+        if end == start {
+            return Ok(());
+        }
         if state.areas.len() + state.areas.splits(start, end) > AREAS_MAX {
             return Err(Errno::ENOMEM);
         }

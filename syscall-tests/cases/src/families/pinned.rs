@@ -87,7 +87,11 @@ fn a_part_of_a_page_locks_it(sys: &dyn Sys) -> Outcome {
     sys.munlock(at + 5, 1)?;
     sys.madvise(at, PAGE, Madvice::MADV_DONTNEED)?;
     assert_eq!(sys.madvise(at + PAGE, PAGE, Madvice::MADV_DONTNEED), Err(Errno::EINVAL));
+    // Nothing is no part of a page, wherever in a range of several it begins.
     sys.mlock(at, 0)?;
+    sys.mlock(at + PAGE, 0)?;
+    sys.munlock(at + PAGE, 0)?;
+    assert_eq!(there(sys, at, 3)?, [0, 1, 0]);
     Ok(())
 }
 
