@@ -139,7 +139,7 @@ impl Stage {
                     let has_news = || {
                         sys.waitid(WaitId::P_ALL, Pid(0), own + 64, NEWS, 0).is_ok() && sys.load::<i32>(own + 64) != 0
                     };
-                    in_time = silent_ns < patience_ns && !(is_over && !has_news());
+                    in_time = silent_ns < patience_ns && (!is_over || has_news());
                     if !in_time {
                         self.kill(sys);
                     }
