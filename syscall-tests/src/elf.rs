@@ -13,6 +13,9 @@ use crate::host::Place;
 use crate::machine::{self, Seat};
 use cases::Case;
 
+/// Bytes of a machine's memory: some cases copy the program, which is some 30 MB with its debugging information, and run it.
+const MEMORY: usize = 256 << 20;
+
 /// Why this machine cannot run such cases, if it cannot.
 pub fn missing() -> Option<String> {
     let config = HostedConfig { engine: Engine::Ptrace, ..machine::config(0) };
@@ -28,7 +31,7 @@ pub fn run(case: &'static Case, program: &Path, seed: u64) -> Result<(), String>
 }
 
 fn run_here(case: &Case, program: &Path, directory: &Path, seed: u64, seat: &Seat) -> Result<(), String> {
-    let machine = seat.take(&HostedConfig { engine: Engine::Ptrace, ..machine::config(seed) })?;
+    let machine = seat.take(&HostedConfig { engine: Engine::Ptrace, memory: MEMORY, ..machine::config(seed) })?;
     let folder =
         HostFolder::open(Path::new("/"), Writable::No).map_err(|problem| format!("no host folder: {problem}"))?;
     let (stdio, output) = machine::stdio();
