@@ -67,6 +67,16 @@ impl Key {
         }
     }
 
+    /// The futex of a word that will be written: EFAULT also if others' word cannot be.
+    pub(super) fn for_writing(space: &AddressSpace, at: usize, scope: Scope) -> Result<Self> {
+        let key = Self::new(space, at, scope)?;
+        if scope == Scope::Shared {
+            let value = space.load32(at)?;
+            space.cmpxchg32(at, value, value)?;
+        }
+        Ok(key)
+    }
+
     pub(super) fn name(&self) -> Name {
         self.name
     }

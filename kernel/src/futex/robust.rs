@@ -1,5 +1,6 @@
 //! The futexes a dying thread held: get_robust_list(2).
 
+use kernel_abi::flags::{FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS};
 use kernel_abi::structs::RobustListHead;
 
 use super::{ANY, FutexTable, Scope};
@@ -8,10 +9,6 @@ use crate::mm::AddressSpace;
 
 /// Entries followed, because the list may be a circle.
 pub const ROBUST_LIST_MAX: usize = 2048;
-
-const TID_MASK: u32 = 0x3fff_ffff;
-const OWNER_DIED: u32 = 0x4000_0000;
-const WAITERS: u32 = 0x8000_0000;
 
 /// Gives up every futex on the list at `head` that thread `tid` holds, and wakes a waiter of each. What cannot be read
 /// ends the walk: the program has spoilt its own list.
@@ -31,36 +28,50 @@ fn walk(table: &FutexTable, space: &AddressSpace, head: usize, tid: u32) -> Resu
         // The next is read first: a woken thread may free the entry.
         let next = space.read_value::<usize>(entry & !1);
         if entry & !1 != list.list_op_pending & !1 {
-            give_up(table, space, word(entry), tid, false)?;
+            give_up(table, space, word(entry), tid, Entry { is_lock: entry & 1 != 0, is_pending: false })?;
         }
         entry = next?;
     }
-    if list.list_op_pending & !1 != 0 {
-        give_up(table, space, word(list.list_op_pending), tid, true)?;
+    let pending = list.list_op_pending;
+    if pending & !1 != 0 {
+        give_up(table, space, word(pending), tid, Entry { is_lock: pending & 1 != 0, is_pending: true })?;
     }
     Ok(())
 }
 
-/// `pending`: the thread died between taking or releasing the futex and saying so on its list.
-fn give_up(table: &FutexTable, space: &AddressSpace, at: usize, tid: u32, pending: bool) -> Result<()> {
+/// What is known of a futex on the list.
+#[derive(Clone, Copy)]
+struct Entry {
+    /// Whether the kernel hands it on (`FUTEX_LOCK_PI`): then nobody is woken here.
+    is_lock: bool,
+    /// Whether the thread died between taking or releasing it and saying so on its list.
+    is_pending: bool,
+}
+
+fn give_up(table: &FutexTable, space: &AddressSpace, at: usize, tid: u32, entry: Entry) -> Result<()> {
+    // Who waits for a lock is not woken; the walk goes on all the same.
+    let wake = || {
+        let _ = table.wake(space, at, Scope::Shared, 1, ANY);
+    };
     let mut old = space.load32(at)?;
     loop {
-        if pending && old == 0 {
+        let owner = old & FUTEX_TID_MASK;
+        if entry.is_pending && !entry.is_lock && owner == 0 {
             // Released, but perhaps nobody woken.
-            table.wake(space, at, Scope::Shared, 1, ANY)?;
+            wake();
             return Ok(());
         }
-        if old & TID_MASK != tid {
+        if owner != tid {
             return Ok(());
         }
-        let seen = space.cmpxchg32(at, old, (old & WAITERS) | OWNER_DIED)?;
+        let seen = space.cmpxchg32(at, old, (old & FUTEX_WAITERS) | FUTEX_OWNER_DIED)?;
         if seen == old {
             break;
         }
         old = seen;
     }
-    if old & WAITERS != 0 {
-        table.wake(space, at, Scope::Shared, 1, ANY)?;
+    if !entry.is_lock && old & FUTEX_WAITERS != 0 {
+        wake();
     }
     Ok(())
 }

@@ -5,9 +5,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ostd::sync::atomic::AtomicBool;
-use ostd::sync::{Sleep, SpinLock, WaitError, WaitQueue};
+use ostd::sync::{Mutex, Sleep, SpinLock, WaitError, WaitQueue};
 
 use super::key::Name;
+use super::owner::Owners;
 use super::{Key, Operation, Scope};
 use crate::error::{Errno, Result};
 use crate::mm::AddressSpace;
@@ -18,18 +19,52 @@ pub const ANY: u32 = u32::MAX;
 /// All futexes that anybody waits on.
 #[derive(Default)]
 pub struct FutexTable {
-    queues: SpinLock<Queues>,
+    /// Who owns the words that are locks.
+    pub(super) owners: Mutex<Owners>,
+    pub(super) queues: SpinLock<Queues>,
 }
 
 /// Longest waiters first; no queue is empty.
 type Queues = BTreeMap<Name, VecDeque<Arc<Waiter>>>;
 
-struct Waiter {
-    /// Where it is queued: requeueing changes it.
-    key: SpinLock<Key>,
+pub(super) struct Waiter {
+    /// Where it is queued, and what for: requeueing changes both.
+    pub(super) place: SpinLock<(Key, Role)>,
     bits: u32,
-    woken: AtomicBool,
-    sleep: WaitQueue,
+    /// Its thread, if it waits for a lock.
+    pub(super) tid: i32,
+    pub(super) woken: AtomicBool,
+    /// Whether it was given the lock of a thread that is dead, and has yet to say so in the word.
+    pub(super) is_heir: AtomicBool,
+    pub(super) sleep: WaitQueue,
+}
+
+/// What is waited for.
+#[derive(Clone, Debug)]
+pub(super) enum Role {
+    /// To be woken.
+    Plain,
+    /// To be made to wait for the lock that the key is of (`FUTEX_WAIT_REQUEUE_PI`).
+    Condition(Key),
+    /// The lock itself (`FUTEX_LOCK_PI`).
+    Lock,
+}
+
+impl Waiter {
+    pub(super) fn new(key: Key, role: Role, bits: u32, tid: i32) -> Arc<Self> {
+        Arc::new(Self {
+            place: SpinLock::new((key, role)),
+            bits,
+            tid,
+            woken: AtomicBool::new(false),
+            is_heir: AtomicBool::new(false),
+            sleep: WaitQueue::new(),
+        })
+    }
+
+    fn is_plain(&self) -> bool {
+        matches!(self.place.lock().1, Role::Plain)
+    }
 }
 
 impl FutexTable {
@@ -51,8 +86,7 @@ impl FutexTable {
     ) -> Result<()> {
         let key = Key::new(space, at, scope)?;
         let name = key.name();
-        let waiter =
-            Arc::new(Waiter { key: SpinLock::new(key), bits, woken: AtomicBool::new(false), sleep: WaitQueue::new() });
+        let waiter = Waiter::new(key, Role::Plain, bits, 0);
         self.queues.lock().entry(name).or_default().push_back(Arc::clone(&waiter));
         match space.load32(at) {
             Ok(value) if value == expected => {}
@@ -69,9 +103,10 @@ impl FutexTable {
         }
     }
 
-    /// Wakes at most `count` waiters of the word at `at` whose bits meet `bits`; returns how many.
+    /// Wakes at most `count` waiters of the word at `at` whose bits meet `bits`; returns how many. EINVAL if one waits
+    /// for a lock: those before it are woken.
     pub fn wake(&self, space: &AddressSpace, at: usize, scope: Scope, count: usize, bits: u32) -> Result<usize> {
-        Ok(self.wake_key(&Key::new(space, at, scope)?, count, bits))
+        self.wake_key(&Key::new(space, at, scope)?, count, bits)
     }
 
     /// Wakes at most `wake` waiters of one word and makes at most `requeue` others wait at another; returns how many
@@ -91,25 +126,29 @@ impl FutexTable {
         {
             return Err(Errno::EAGAIN);
         }
-        let woken = self.wake_key(&from_key, wake, ANY);
         let mut queues = self.queues.lock();
+        let Some(mut queue) = queues.remove(&from_key.name()) else { return Ok(0) };
+        let chosen = queue.iter().take(wake.saturating_add(requeue)).take_while(|waiter| waiter.is_plain()).count();
+        let refused = chosen < wake.saturating_add(requeue).min(queue.len());
+        let mut stay = queue.split_off(chosen);
+        let mut moved = queue.split_off(wake.min(chosen));
+        queue.iter().for_each(|waiter| waiter.woken.store(true));
+        let moved_count = moved.len();
         if from_key.name() == to_key.name() {
-            let there = queues.get(&from_key.name()).map_or(0, VecDeque::len);
-            return Ok(woken + there.min(requeue));
+            moved.append(&mut stay);
+        } else {
+            moved.iter().for_each(|waiter| waiter.place.lock().0 = to_key.clone());
         }
-        let Some(mut queue) = queues.remove(&from_key.name()) else { return Ok(woken) };
-        let stay = queue.split_off(queue.len().min(requeue));
-        if !stay.is_empty() {
-            queues.insert(from_key.name(), stay);
+        for (name, mut waiters) in [(from_key.name(), stay), (to_key.name(), moved)] {
+            if !waiters.is_empty() {
+                queues.entry(name).or_default().append(&mut waiters);
+            }
         }
-        let moved = queue.len();
+        drop(queues);
         for waiter in &queue {
-            *waiter.key.lock() = to_key.clone();
+            waiter.sleep.wake_all();
         }
-        if moved > 0 {
-            queues.entry(to_key.name()).or_default().append(&mut queue);
-        }
-        Ok(woken + moved)
+        if refused { Err(Errno::EINVAL) } else { Ok(queue.len() + moved_count) }
     }
 
     /// Changes the word at `second`, wakes at `first`, and wakes at `second` too if the word was as asked for.
@@ -124,8 +163,8 @@ impl FutexTable {
         let first = Key::new(space, first, scope)?;
         let second_key = Key::new(space, second, scope)?;
         let also = operation.apply(space, second)?;
-        let woken = self.wake_key(&first, count, ANY);
-        Ok(woken + if also { self.wake_key(&second_key, count_second, ANY) } else { 0 })
+        let woken = self.wake_key(&first, count, ANY)?;
+        Ok(woken + if also { self.wake_key(&second_key, count_second, ANY)? } else { 0 })
     }
 
     /// How many wait anywhere.
@@ -134,12 +173,16 @@ impl FutexTable {
         self.queues.lock().values().map(VecDeque::len).sum()
     }
 
-    fn wake_key(&self, key: &Key, count: usize, bits: u32) -> usize {
-        let mut chosen = Vec::new();
+    fn wake_key(&self, key: &Key, count: usize, bits: u32) -> Result<usize> {
+        let (mut chosen, mut refused) = (Vec::new(), false);
         let mut queues = self.queues.lock();
         if let Some(queue) = queues.get_mut(&key.name()) {
             queue.retain(|waiter| {
-                let wake = chosen.len() < count && waiter.bits & bits != 0;
+                if chosen.len() == count || refused {
+                    return true;
+                }
+                refused = !waiter.is_plain();
+                let wake = !refused && waiter.bits & bits != 0;
                 if wake {
                     waiter.woken.store(true);
                     chosen.push(Arc::clone(waiter));
@@ -154,16 +197,16 @@ impl FutexTable {
         for waiter in &chosen {
             waiter.sleep.wake_all();
         }
-        chosen.len()
+        if refused { Err(Errno::EINVAL) } else { Ok(chosen.len()) }
     }
 
     /// Takes a waiter off its queue; `false` if it was woken before.
-    fn leave(&self, waiter: &Arc<Waiter>) -> bool {
+    pub(super) fn leave(&self, waiter: &Arc<Waiter>) -> bool {
         let mut queues = self.queues.lock();
         if waiter.woken.load() {
             return false;
         }
-        let name = waiter.key.lock().name();
+        let name = waiter.place.lock().0.name();
         if let Some(queue) = queues.get_mut(&name) {
             queue.retain(|other| !Arc::ptr_eq(other, waiter));
             if queue.is_empty() {

@@ -35,8 +35,8 @@ impl Thread {
     pub(super) fn release_memory(&self, processes: &Processes) {
         let at = self.clear_child_tid.swap(0);
         // Where nobody is left to see it, nothing is written: set_tid_address(2) of Linux.
-        let cleared = at != 0 && processes.share_memory_with(self) && self.space().write_value(at, &0u32).is_ok();
-        processes.calls.thread_ends(self, cleared.then_some(at));
+        let is_seen = at != 0 && processes.share_memory_with(self);
+        processes.calls.thread_ends(self, is_seen.then_some(at));
         self.robust_list.store(0);
         self.released.store(true);
         self.release.wake_all();

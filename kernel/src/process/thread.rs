@@ -65,6 +65,8 @@ pub struct Thread {
     became_too_many: AtomicBool,
     /// Whether any call but a few ends it.
     strict: AtomicBool,
+    /// Whether it has handed on its locks, at its end.
+    owns_no_more: AtomicBool,
     /// How often in a row there was no memory for it.
     pub(super) hungry: AtomicU32,
     pub(super) status: SpinLock<i32>,
@@ -104,6 +106,7 @@ impl Thread {
             leaving: AtomicBool::new(false),
             became_too_many: AtomicBool::new(false),
             strict: AtomicBool::new(false),
+            owns_no_more: AtomicBool::new(false),
             hungry: AtomicU32::new(0),
             status: SpinLock::new(0),
             meter: Meter::default(),
@@ -212,6 +215,16 @@ impl Thread {
     /// Says where, set_robust_list(2).
     pub fn set_robust_list(&self, head: usize) {
         self.robust_list.store(head);
+    }
+
+    /// Whether it can own a lock that the kernel hands on: not when it has handed on all that it owned, at its end.
+    pub fn may_own(&self) -> bool {
+        !self.owns_no_more.load()
+    }
+
+    /// It has handed on its locks: if it is at its end, nobody may wait for it any more.
+    pub fn set_owns_no_more(&self) {
+        self.owns_no_more.store(self.is_ending());
     }
 
     /// Where zero is written at its end; 0 is nowhere.

@@ -8,7 +8,7 @@ use crate::abi::Pid;
 use crate::abi::flags::{CAP_SYS_PTRACE, ClockId, FutexOp};
 use crate::abi::types::{RobustListHead, Timespec, UserMut, UserPtr};
 use crate::error::{Errno, Result};
-use crate::futex::{ANY, FutexTable, Operation, Scope};
+use crate::futex::{ANY, FutexTable, Locker, Operation, Scope};
 use crate::process::Thread;
 
 pub(super) fn futex(
@@ -23,7 +23,16 @@ pub(super) fn futex(
     let options = FutexOp::FUTEX_PRIVATE_FLAG.0 | FutexOp::FUTEX_CLOCK_REALTIME.0;
     let scope = if op.0 & FutexOp::FUTEX_PRIVATE_FLAG.0 != 0 { Scope::Private } else { Scope::Shared };
     let command = FutexOp(op.0 & !options);
-    let waits = matches!(command, FutexOp::FUTEX_WAIT | FutexOp::FUTEX_WAIT_BITSET);
+    let waits = matches!(
+        command,
+        FutexOp::FUTEX_WAIT
+            | FutexOp::FUTEX_WAIT_BITSET
+            | FutexOp::FUTEX_WAIT_REQUEUE_PI
+            | FutexOp::FUTEX_LOCK_PI
+            | FutexOp::FUTEX_LOCK_PI2
+    );
+    let has_clocks =
+        matches!(command, FutexOp::FUTEX_WAIT_BITSET | FutexOp::FUTEX_WAIT_REQUEUE_PI | FutexOp::FUTEX_LOCK_PI2);
     let time = if waits && !timeout.is_null() {
         Some(cx.space().read_value::<Timespec>(timeout.addr)?.to_ns().ok_or(Errno::EINVAL)?)
     } else {
@@ -31,7 +40,7 @@ pub(super) fn futex(
     };
     let clock = if op.0 & FutexOp::FUTEX_CLOCK_REALTIME.0 == 0 {
         ClockId::CLOCK_MONOTONIC
-    } else if command == FutexOp::FUTEX_WAIT_BITSET {
+    } else if has_clocks {
         ClockId::CLOCK_REALTIME
     } else {
         return Err(Errno::ENOSYS);
@@ -39,6 +48,9 @@ pub(super) fn futex(
     let space = cx.space();
     let table = cx.kernel.futexes();
     let clocks = cx.kernel.clock();
+    let lives = |tid| cx.kernel.processes().find_thread(tid).is_some_and(|thread| thread.may_own());
+    let locker = Locker { space: &space, tid: cx.thread.tid(), may_own: &lives };
+    let deadline_by = |clock| time.map(|at| clocks.monotonic_deadline(clock, at));
     // What is a timeout for waiters is a second count for the others.
     let count_second = timeout.addr as u32;
     match command {
@@ -48,7 +60,7 @@ pub(super) fn futex(
         }
         FutexOp::FUTEX_WAIT_BITSET | FutexOp::FUTEX_WAKE_BITSET if value3 == 0 => Err(Errno::EINVAL),
         FutexOp::FUTEX_WAIT_BITSET => {
-            let deadline = time.map(|at| clocks.monotonic_deadline(clock, at));
+            let deadline = deadline_by(clock);
             wait(table, cx.thread, Wait { at: addr.addr, scope, value, bits: value3, deadline })
         }
         FutexOp::FUTEX_WAKE => table.wake(&space, addr.addr, scope, at_least_one(value), ANY),
@@ -62,7 +74,30 @@ pub(super) fn futex(
             let counts = (at_least_one(value), at_least_one(count_second));
             table.wake_op(&space, (addr.addr, addr2.addr), scope, counts, Operation(value3))
         }
+        FutexOp::FUTEX_LOCK_PI => again(table.lock(locker, addr.addr, scope, deadline_by(ClockId::CLOCK_REALTIME))),
+        FutexOp::FUTEX_LOCK_PI2 => again(table.lock(locker, addr.addr, scope, deadline_by(clock))),
+        FutexOp::FUTEX_TRYLOCK_PI => table.try_lock(locker, addr.addr, scope).map(|()| 0),
+        FutexOp::FUTEX_UNLOCK_PI => table.unlock(&space, locker.tid, addr.addr, scope).map(|()| 0),
+        FutexOp::FUTEX_WAIT_REQUEUE_PI => {
+            again(table.wait_for_lock(locker, (addr.addr, addr2.addr), scope, value, deadline_by(clock)))
+        }
+        FutexOp::FUTEX_CMP_REQUEUE_PI => {
+            let requeue = no_less_than_none(count_second)?;
+            // One is woken at most, for one can have the lock.
+            if addr.addr == addr2.addr || value != 1 {
+                return Err(Errno::EINVAL);
+            }
+            table.requeue_for_lock(locker, (addr.addr, addr2.addr), scope, requeue, value3)
+        }
         _ => Err(Errno::ENOSYS),
+    }
+}
+
+/// What is waited for until a moment is waited for again after any signal.
+fn again(waited: Result<()>) -> Result {
+    match waited {
+        Err(Errno::EINTR) => Err(Errno::ERESTARTNOINTR),
+        other => other.map(|()| 0),
     }
 }
 

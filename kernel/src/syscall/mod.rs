@@ -161,14 +161,18 @@ pub(crate) use info::RELEASE;
 /// What a call that does not exist answers.
 pub(crate) const MISSING: Errno = Errno::ENOSYS;
 
-/// What a thread leaves behind in user memory when it ends: robust futexes to mark, and who waits at `cleared` to wake.
-pub(crate) fn thread_ends(kernel: &Kernel, thread: &Thread, cleared: Option<usize>) {
+/// What a thread leaves behind in user memory when it ends: robust futexes to mark, locks to hand on, and a word to clear
+/// last, at `clears`, whose waiter is woken.
+pub(crate) fn thread_ends(kernel: &Kernel, thread: &Thread, clears: Option<usize>) {
     let space = thread.space();
     if thread.robust_list() != 0 {
         let tid = thread.tid().cast_unsigned();
         crate::futex::exit_robust_list(kernel.futexes(), &space, thread.robust_list(), tid);
     }
-    if let Some(at) = cleared {
+    kernel.futexes().hand_on_all(thread.tid(), || thread.set_owns_no_more());
+    if let Some(at) = clears
+        && space.write_value(at, &0u32).is_ok()
+    {
         // A bad address was the program's own.
         let _ = kernel.futexes().wake(&space, at, crate::futex::Scope::Shared, 1, u32::MAX);
     }

@@ -99,7 +99,7 @@ macro_rules! rows_of_processes {
 
             // ---- Futexes.
             /// Wait at an address, or wake who waits there.
-            futex                  [ 202   98] = futex::futex(addr: UserMut<u32>, op: FutexOp, value: u32, timeout: UserPtr<Timespec>, addr2: UserMut<u32>, value3: u32);
+            futex                  [ 202   98] = futex::futex(addr: UserMut<u32>, op: FutexOp, value: u32, timeout: UserPtr<Timespec>, addr2: UserMut<u32>, value3: u32) without "priority inheritance";
             /// Register the futexes to release at this thread's end.
             set_robust_list        [ 273   99] = futex::set_robust_list(head: UserPtr<RobustListHead>, len: usize);
             /// The futexes a thread registered.

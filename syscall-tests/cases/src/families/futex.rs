@@ -25,11 +25,11 @@ cases! { "futex":
 }
 
 /// The futex word of a case; its waiters' answers follow.
-const WORD: usize = 0x400;
+pub(super) const WORD: usize = 0x400;
 const ANSWERS: usize = 0x500;
-const UNSET: isize = -1;
+pub(super) const UNSET: isize = -1;
 
-fn wake(sys: &dyn Sys, word: usize, count: i32) -> Result {
+pub(super) fn wake(sys: &dyn Sys, word: usize, count: i32) -> Result {
     sys.futex(word, FutexOp::FUTEX_WAKE, count, 0, 0, 0)
 }
 
@@ -58,7 +58,7 @@ fn answer(sys: &dyn Sys, number: usize) -> isize {
 }
 
 /// Makes a call until it has counted `count`: its waiters may still be on their way.
-fn until(sys: &dyn Sys, count: usize, call: impl Fn() -> Result) -> Result<()> {
+pub(super) fn until(sys: &dyn Sys, count: usize, call: impl Fn() -> Result) -> Result<()> {
     let mut counted = 0;
     while counted < count {
         counted += call()?;

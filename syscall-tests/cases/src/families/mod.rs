@@ -81,6 +81,7 @@ mod hole;
 mod how;
 mod id;
 mod image;
+mod inherit;
 mod interrupt;
 mod kept;
 mod limit;
@@ -178,6 +179,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         number::CASES,
         right::CASES,
         image::CASES,
+        inherit::CASES,
         sleeper::CASES,
         area::CASES,
         cloned::CASES,
