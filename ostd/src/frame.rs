@@ -5,6 +5,8 @@
 //! when the last frame is.
 #![expect(unsafe_code, reason = "frame metadata is shared memory laid out by hand")]
 
+mod free;
+
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -15,9 +17,9 @@ use core::panic::Location;
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
-use buddy_system_allocator::FrameAllocator as Buddy;
 use ostd_hal::{Hal, PAGE_SHIFT, PAGE_SIZE, Paddr};
 
+use self::free::Free;
 use crate::check::Culprit;
 use crate::machine::{Core, Machine};
 use crate::sync::SpinLock;
@@ -27,8 +29,8 @@ use crate::{Backend, Error};
 const CHUNK: usize = 2 << 20;
 /// Slots in a chunk that stand for frames; the first one is the chunk's head.
 const PER_CHUNK: usize = CHUNK / size_of::<Slot>() - 1;
-/// log2 of the largest run the allocator keeps together, in frames, plus one.
-const ORDERS: usize = 25;
+/// Bytes of a page table of which its slot knows together whether they were ever written.
+const LINE: usize = PAGE_SIZE / usize::BITS as usize;
 
 /// What a frame may be used for. Users can be given only [`Kind::UNTYPED`] memory.
 struct Kind;
@@ -58,8 +60,9 @@ struct Slot {
     kind: AtomicU32,
     /// In a chunk's head: the machine. In a frame's slot: unused.
     core: AtomicPtr<Core>,
-    /// In a chunk's head: the index of the frame of its second slot. In a frame's slot, on a machine with checkers: who may
-    /// write to it (see [`Frame::given_to`]).
+    /// In a chunk's head: the index of the frame of its second slot. In a page table's slot: which of its lines were ever
+    /// written, a bit each; all others hold zeros. In the slot of other memory, on a machine with checkers: who may write to
+    /// it (see [`Frame::given_to`]).
     first_frame: AtomicUsize,
     /// In a frame's slot, on a machine with checkers: who asked for it.
     place: AtomicPtr<Location<'static>>,
@@ -78,9 +81,18 @@ unsafe impl Sync for Frame {}
 pub(crate) struct TableFrame(Frame);
 
 impl TableFrame {
-    /// Copies words of the node out, from byte `offset` on. Nobody may be changing them.
-    pub(crate) fn read(&self, offset: usize, into: &mut [u8]) {
-        self.0.read(offset, into);
+    /// Empties the node; `each` gets the words of lines that were ever written. Nobody may be changing them.
+    pub(crate) fn take_words(&self, mut each: impl FnMut(u64)) {
+        let lines = &self.0.slot().first_frame;
+        let mut left = lines.load(Ordering::Relaxed);
+        while left != 0 {
+            let (start, mut line) = (left.trailing_zeros() as usize * LINE, [0; LINE]);
+            self.0.read(start, &mut line);
+            self.0.fill(start..start + LINE, 0);
+            line.as_chunks().0.iter().for_each(|word| each(u64::from_ne_bytes(*word)));
+            left &= left - 1;
+        }
+        lines.store(0, Ordering::Relaxed);
     }
 
     /// Gives the node's frame to the tree, which keeps only the address.
@@ -328,14 +340,27 @@ impl Core {
     #[track_caller]
     pub(crate) fn alloc_table(&self) -> Result<TableFrame, Error> {
         self.faults.allocation(Location::caller())?;
-        let frame = Frame(self.frames.take(Kind::TABLE)?);
-        frame.fill(0..PAGE_SIZE, 0);
+        let (slot, is_blank) = self.frames.take_table()?;
+        let frame = Frame(slot);
+        if !is_blank {
+            frame.fill(0..PAGE_SIZE, 0);
+        }
         Ok(TableFrame(frame))
+    }
+
+    /// Before a word of a page table is written, by whoever has the tree: says so to whoever takes it apart.
+    pub(crate) fn about_to_write_table(&self, at: Paddr) {
+        // SAFETY: the slot is inside the metadata that the backend promised.
+        let lines = unsafe { &self.frames.slot(at).as_ref().first_frame };
+        let (written, line) = (lines.load(Ordering::Relaxed), 1 << (at.page_offset() / LINE));
+        if written & line == 0 {
+            lines.store(written | line, Ordering::Relaxed);
+        }
     }
 }
 
 pub(crate) struct FramePool {
-    buddy: SpinLock<Buddy<ORDERS>>,
+    free: SpinLock<Free>,
     slots: NonNull<u8>,
     first: usize,
     /// Frames from the first to the last, holes included.
@@ -361,19 +386,19 @@ impl FramePool {
         let (first, end) = (memory.start.as_usize() >> PAGE_SHIFT, memory.end.as_usize() >> PAGE_SHIFT);
         let span = end - first;
         let slots = backend.metadata(span.div_ceil(PER_CHUNK) * CHUNK);
-        let mut buddy = Buddy::new();
+        let mut free = Free::new();
         let mut total = 0;
         let mut from = first;
         let holes = backend.memory_holes().into_iter();
         for hole in holes.chain([memory.end..memory.end]) {
             let (start, end) = (hole.start.as_usize() >> PAGE_SHIFT, hole.end.as_usize() >> PAGE_SHIFT);
             assert!(from <= start && start <= end, "holes of memory are in order");
-            buddy.add_frame(from, start);
+            free.add(from, start);
             total += start - from;
             from = end;
         }
         Self {
-            buddy: SpinLock::new(buddy),
+            free: SpinLock::new(free),
             slots,
             first,
             span,
@@ -408,9 +433,22 @@ impl FramePool {
     #[track_caller]
     fn take(&self, kind: u32) -> Result<NonNull<Slot>, Error> {
         self.fail_on_request()?;
-        let index = self.buddy.lock().alloc(1).ok_or(Error::NoMemory)?;
+        let index = self.free.lock().take().ok_or(Error::NoMemory)?;
         self.count_out(1);
         Ok(self.claim(index, kind, Location::caller()))
+    }
+
+    /// A frame for a page table, and whether it is full of zeros.
+    #[track_caller]
+    fn take_table(&self) -> Result<(NonNull<Slot>, bool), Error> {
+        self.fail_on_request()?;
+        let (index, is_blank) = {
+            let mut free = self.free.lock();
+            let blank = free.take_blank();
+            (blank.or_else(|| free.take()).ok_or(Error::NoMemory)?, blank.is_some())
+        };
+        self.count_out(1);
+        Ok((self.claim(index, Kind::TABLE, Location::caller()), is_blank))
     }
 
     #[track_caller]
@@ -419,14 +457,7 @@ impl FramePool {
         if count == 0 || count > self.span {
             return if count == 0 { Ok(Vec::new()) } else { Err(Error::NoMemory) };
         }
-        let rounded = count.next_power_of_two();
-        let mut buddy = self.buddy.lock();
-        let start = buddy.alloc(rounded).ok_or(Error::NoMemory)?;
-        // The buddy allocator rounds up; the tail goes back at once, frame by frame, as frames will.
-        for index in start + count..start + rounded {
-            buddy.dealloc(index, 1);
-        }
-        drop(buddy);
+        let start = self.free.lock().take_run(count).ok_or(Error::NoMemory)?;
         self.count_out(count);
         let place = Location::caller();
         Ok((start..start + count).map(|index| self.claim(index, kind, place)).collect())
@@ -446,8 +477,8 @@ impl FramePool {
         debug_assert_eq!(slot.kind.load(Ordering::Relaxed), Kind::FREE, "a frame was given out twice");
         slot.kind.store(kind, Ordering::Relaxed);
         slot.refs.store(1, Ordering::Relaxed);
+        slot.first_frame.store(0, Ordering::Relaxed);
         if self.checks {
-            slot.first_frame.store(0, Ordering::Relaxed);
             slot.place.store(ptr::from_ref(place).cast_mut(), Ordering::Relaxed);
         }
         pointer
@@ -489,10 +520,15 @@ impl FramePool {
     /// # Safety
     /// 1. `core` is alive by the outstanding count, and `at` names a frame of it whose last count is gone.
     unsafe fn give_back(core: *const Core, at: Paddr, slot: &Slot) {
-        slot.kind.store(Kind::FREE, Ordering::Relaxed);
+        let was_table = slot.kind.swap(Kind::FREE, Ordering::Relaxed) == Kind::TABLE;
         // SAFETY: the caller's promise.
         let pool = unsafe { &(*core).frames };
-        pool.buddy.lock().dealloc(at.as_usize() >> PAGE_SHIFT, 1);
+        let index = at.as_usize() >> PAGE_SHIFT;
+        if was_table && slot.first_frame.load(Ordering::Relaxed) == 0 {
+            pool.free.lock().give_blank(index);
+        } else {
+            pool.free.lock().give(index);
+        }
         if pool.outstanding.fetch_sub(1, Ordering::AcqRel) == 1 {
             // SAFETY: the count taken in `count_out`.
             unsafe { Arc::decrement_strong_count(core) };

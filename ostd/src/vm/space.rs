@@ -16,9 +16,6 @@ use crate::{Backend, Error, Machine};
 
 pub(super) type Entry = <Backend as Hal>::Entry;
 
-/// Bytes of a node that are looked at together when a tree is taken apart.
-const FREED_AT_ONCE: usize = 256;
-
 /// An address space. Its frames are freed when it is dropped.
 pub struct VmSpace {
     machine: Machine,
@@ -132,6 +129,7 @@ impl VmSpace {
     }
 
     pub(super) fn store(&self, slot: Paddr, entry: Entry) {
+        self.core().about_to_write_table(slot);
         // SAFETY: `slot` is in a node of this tree, which the tree owns and whose lock the caller holds (or nobody else
         // can reach the space, in `drop`).
         unsafe { self.core().backend.word_store(slot, entry.bits()) };
@@ -175,23 +173,17 @@ impl VmSpace {
     fn free_node(&self, node: Paddr, level: usize) {
         // SAFETY: the node came from `into_paddr` in `new` or `leaf`, and its tree is being taken apart once.
         let table = unsafe { TableFrame::from_paddr(self.core(), node) };
-        // Nobody else reaches the tree any more: copies instead of many careful loads, and most of them are zeros.
-        for offset in (0..ENTRIES * 8).step_by(FREED_AT_ONCE) {
-            let mut words = [0; FREED_AT_ONCE];
-            table.read(offset, &mut words);
-            if words == [0; FREED_AT_ONCE] {
-                continue;
+        table.take_words(|word| {
+            let entry = Entry::from_bits(word);
+            if !entry.is_present() {
+                return;
             }
-            let (words, _) = words.as_chunks::<8>();
-            let entries = words.iter().map(|word| Entry::from_bits(u64::from_ne_bytes(*word)));
-            for entry in entries.filter(|entry| entry.is_present()) {
-                if level == 0 {
-                    drop(self.unmapped(entry));
-                } else {
-                    self.free_node(entry.paddr(), level - 1);
-                }
+            if level == 0 {
+                drop(self.unmapped(entry));
+            } else {
+                self.free_node(entry.paddr(), level - 1);
             }
-        }
+        });
     }
 
     /// Unmaps everything.
