@@ -267,7 +267,9 @@ unsafe impl Hal for Baremetal {
         None
     }
 
-    fn safe_point(&self, _cpu: CpuId, _kind: SafePoint) {}
+    fn safe_point(&self, _cpu: CpuId, _kind: SafePoint) -> bool {
+        false
+    }
 
     fn relax() {
         cpus::relax();

@@ -117,6 +117,16 @@ impl Hosted {
         }
     }
 
+    /// Interleaves if the runner says so; says whether it did.
+    #[cold]
+    fn interleave_at(&self, cpu: CpuId, kind: SafePoint) -> bool {
+        let wants = context::in_context() && self.runner.wants_interleaving(cpu, kind, &self.clock);
+        if wants {
+            context::interleave();
+        }
+        wants
+    }
+
     fn slot(&self, at: Paddr) -> *mut u64 {
         assert!(
             at.as_usize() + 8 <= self.memory && at.as_usize().is_multiple_of(8),
@@ -294,13 +304,8 @@ unsafe impl Hal for Hosted {
     }
 
     #[inline]
-    fn safe_point(&self, cpu: CpuId, kind: SafePoint) {
-        if self.runner.has_safe_points()
-            && context::in_context()
-            && self.runner.wants_interleaving(cpu, kind, &self.clock)
-        {
-            context::interleave();
-        }
+    fn safe_point(&self, cpu: CpuId, kind: SafePoint) -> bool {
+        self.runner.has_safe_points() && self.interleave_at(cpu, kind)
     }
 
     fn relax() {

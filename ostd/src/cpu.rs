@@ -94,25 +94,15 @@ impl CurrentCpu {
     /// must not leave one locked.
     #[inline]
     pub(crate) fn safe_point(kind: SafePoint) {
-        // The pointers are copied out: the call may suspend this context and come back much later.
-        let here = Self::with(|cpu| (cpu.core.load(Ordering::Relaxed).cast_const(), cpu.id, cpu.spins.get() == 0));
-        if let Some((core, id, true)) = here {
-            // SAFETY: as in `with`; a suspended context's machine outlives the context.
-            unsafe { &*core }.backend.safe_point(id, kind);
-        }
+        Self::after_safe_point(kind, |_| ());
     }
 
-    /// Shows the ranked locks of the current task, on a machine with checkers. An interrupt handler is not the task.
+    /// A safe point, and then [`with`](Self::with): in one look-up where nothing happened.
     #[inline]
-    pub(crate) fn with_held(f: impl FnOnce(&mut HeldLocks)) {
-        Self::with(|cpu| {
-            if cpu.core().checks_now()
-                && !cpu.in_interrupt.get()
-                && let Some(task) = cpu.current()
-            {
-                task.with_held(f);
-            }
-        });
+    pub(crate) fn after_safe_point<R>(kind: SafePoint, f: impl FnOnce(&Cpu) -> R) -> Option<R> {
+        // SAFETY: as in `with`; a suspended context's machine, and with it the `Cpu`, outlives the context.
+        let cpu = unsafe { Self::pointer().as_ref() }?;
+        if cpu.safe_point(kind) { Self::with(f) } else { Some(f(cpu)) }
     }
 
     /// Ends one level of `interrupts_off`; at the last one lets interrupts in. A task whose time is up gives way on its
@@ -177,6 +167,24 @@ impl Cpu {
     fn scheduler(&self) -> Option<&dyn Scheduler> {
         // SAFETY: changed only while no CPU runs.
         unsafe { &*self.scheduler.get() }.as_deref()
+    }
+
+    /// [`CurrentCpu::safe_point`], for who does not need this CPU afterwards unless the answer is `false`: it may be on
+    /// another by then.
+    #[inline]
+    pub(crate) fn safe_point(&self, kind: SafePoint) -> bool {
+        self.spins.get() == 0 && self.core().backend.safe_point(self.id, kind)
+    }
+
+    /// Shows the ranked locks of the current task, on a machine with checkers. An interrupt handler is not the task.
+    #[inline]
+    pub(crate) fn with_held(&self, f: impl FnOnce(&mut HeldLocks)) {
+        if self.core().checks_now()
+            && !self.in_interrupt.get()
+            && let Some(task) = self.current()
+        {
+            task.with_held(f);
+        }
     }
 
     pub(crate) fn interrupts_off(&self, place: &'static Location<'static>) {

@@ -261,8 +261,9 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
     fn interrupts_enable(&self);
     /// Takes the next interrupt pending for `cpu`, on machines where interrupts come at safe points only.
     fn poll_interrupt(&self, cpu: CpuId) -> Option<Interrupt>;
-    /// Offers to interleave `cpu` with the others. Does nothing on metal, outside contexts, and while unwinding.
-    fn safe_point(&self, cpu: CpuId, kind: SafePoint);
+    /// Offers to interleave `cpu` with the others. Does nothing on metal, outside contexts, and while unwinding. Says whether
+    /// it did: the caller may be on another CPU now.
+    fn safe_point(&self, cpu: CpuId, kind: SafePoint) -> bool;
     /// Called in every turn of a loop that waits for another CPU.
     fn relax();
     /// Raises [`Interrupt::Ipi`] on `cpu`.

@@ -14,7 +14,7 @@ use core::fmt;
 use core::panic::Location;
 
 use crate::check::Culprit;
-use crate::cpu::CurrentCpu;
+use crate::cpu::{Cpu, CurrentCpu};
 
 /// How many ranked locks a task may hold at once; one more is a violation of its own.
 pub(crate) const HELD_MAX: usize = 16;
@@ -179,27 +179,27 @@ impl HeldLocks {
     }
 }
 
-/// Before a lock is waited for.
+/// Before a lock is waited for on `cpu`.
 #[inline]
-pub(crate) fn about_to_wait(rank: Option<&Rank>, place: &'static Location<'static>) {
+pub(crate) fn about_to_wait(cpu: &Cpu, rank: Option<&Rank>, place: &'static Location<'static>) {
     if let Some(&rank) = rank {
-        note(|held| held.acquire(rank, place));
+        note(cpu, |held| held.acquire(rank, place));
     }
 }
 
-/// After a lock was tried and found free.
+/// After a lock was tried on `cpu` and found free.
 #[inline]
-pub(crate) fn found_free(rank: Option<&Rank>, place: &'static Location<'static>) {
+pub(crate) fn found_free(cpu: &Cpu, rank: Option<&Rank>, place: &'static Location<'static>) {
     if let Some(&rank) = rank {
-        note(|held| held.acquired_by_trying(rank, place));
+        note(cpu, |held| held.acquired_by_trying(rank, place));
     }
 }
 
-/// When a lock is given back.
+/// When a lock is given back on `cpu`.
 #[inline]
-pub(crate) fn given_back(rank: Option<&Rank>) {
+pub(crate) fn given_back(cpu: &Cpu, rank: Option<&Rank>) {
     if let Some(&rank) = rank {
-        note(|held| {
+        note(cpu, |held| {
             held.release(rank);
             Ok(())
         });
@@ -209,15 +209,17 @@ pub(crate) fn given_back(rank: Option<&Rank>) {
 /// Panics if the task holds a ranked lock where it must not, saying `what` it was doing.
 #[inline]
 pub(crate) fn expect_none(what: &str) {
-    CurrentCpu::with_held(|held| {
-        if let Some(taken) = held.last() {
-            panic!("{what} while holding {taken}, {Culprit}");
-        }
+    CurrentCpu::with(|cpu| {
+        cpu.with_held(|held| {
+            if let Some(taken) = held.last() {
+                panic!("{what} while holding {taken}, {Culprit}");
+            }
+        });
     });
 }
 
-fn note(change: impl FnOnce(&mut HeldLocks) -> Result<(), Violation>) {
-    CurrentCpu::with_held(|held| {
+fn note(cpu: &Cpu, change: impl FnOnce(&mut HeldLocks) -> Result<(), Violation>) {
+    cpu.with_held(|held| {
         if let Err(violation) = change(held) {
             panic!("{violation}, {Culprit}");
         }

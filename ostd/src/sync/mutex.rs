@@ -48,9 +48,10 @@ impl<T: ?Sized> Mutex<T> {
     /// Panics in atomic context if it has to sleep, and outside tasks likewise.
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        CurrentCpu::safe_point(SafePoint::LockAcquire);
         let place = Location::caller();
-        lock_order::about_to_wait(self.rank.as_ref(), place);
+        CurrentCpu::after_safe_point(SafePoint::LockAcquire, |cpu| {
+            lock_order::about_to_wait(cpu, self.rank.as_ref(), place);
+        });
         self.raw.lock(|should_sleep| self.waiters.sleep_while(place, should_sleep));
         MutexGuard { lock: self, _not_send: core::marker::PhantomData }
     }
@@ -60,7 +61,7 @@ impl<T: ?Sized> Mutex<T> {
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let place = Location::caller();
         self.raw.try_lock().then(|| {
-            lock_order::found_free(self.rank.as_ref(), place);
+            CurrentCpu::with(|cpu| lock_order::found_free(cpu, self.rank.as_ref(), place));
             MutexGuard { lock: self, _not_send: core::marker::PhantomData }
         })
     }
@@ -110,7 +111,7 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
 
 impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
-        lock_order::given_back(self.lock.rank.as_ref());
+        CurrentCpu::with(|cpu| lock_order::given_back(cpu, self.lock.rank.as_ref()));
         self.lock.raw.unlock(|| {
             self.lock.waiters.wake_one();
         });

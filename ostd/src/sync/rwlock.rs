@@ -57,9 +57,10 @@ impl<T: ?Sized> RwLock<T> {
     /// Panics in atomic context if it has to sleep, and outside tasks likewise.
     #[track_caller]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
-        CurrentCpu::safe_point(SafePoint::LockAcquire);
         let place = Location::caller();
-        lock_order::about_to_wait(self.rank.as_ref(), place);
+        CurrentCpu::after_safe_point(SafePoint::LockAcquire, |cpu| {
+            lock_order::about_to_wait(cpu, self.rank.as_ref(), place);
+        });
         self.raw.read(|should_sleep| self.readers.sleep_while(place, should_sleep));
         RwLockReadGuard { lock: self, _not_send: core::marker::PhantomData }
     }
@@ -69,9 +70,10 @@ impl<T: ?Sized> RwLock<T> {
     /// Panics in atomic context if it has to sleep, and outside tasks likewise.
     #[track_caller]
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
-        CurrentCpu::safe_point(SafePoint::LockAcquire);
         let place = Location::caller();
-        lock_order::about_to_wait(self.rank.as_ref(), place);
+        CurrentCpu::after_safe_point(SafePoint::LockAcquire, |cpu| {
+            lock_order::about_to_wait(cpu, self.rank.as_ref(), place);
+        });
         self.raw.write(|should_sleep| self.writers.sleep_while(place, should_sleep));
         RwLockWriteGuard { lock: self, _not_send: core::marker::PhantomData }
     }
@@ -117,7 +119,7 @@ impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
 
 impl<T: ?Sized> Drop for RwLockReadGuard<'_, T> {
     fn drop(&mut self) {
-        lock_order::given_back(self.lock.rank.as_ref());
+        CurrentCpu::with(|cpu| lock_order::given_back(cpu, self.lock.rank.as_ref()));
         self.lock.raw.unlock_read(|whom| self.lock.wake(whom));
         CurrentCpu::safe_point(SafePoint::LockRelease);
     }
@@ -147,7 +149,7 @@ impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
 
 impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
     fn drop(&mut self) {
-        lock_order::given_back(self.lock.rank.as_ref());
+        CurrentCpu::with(|cpu| lock_order::given_back(cpu, self.lock.rank.as_ref()));
         self.lock.raw.unlock_write(|whom| self.lock.wake(whom));
         CurrentCpu::safe_point(SafePoint::LockRelease);
     }

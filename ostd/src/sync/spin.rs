@@ -48,10 +48,11 @@ impl<T: ?Sized> SpinLock<T> {
     /// Taking it twice on one CPU never ends on metal; a hosted machine panics.
     #[track_caller]
     pub fn lock(&self) -> SpinLockGuard<'_, T> {
-        CurrentCpu::safe_point(SafePoint::LockAcquire);
-        lock_order::about_to_wait(self.rank.as_ref(), Location::caller());
         let place = Location::caller();
-        CurrentCpu::with(|cpu| cpu.begin_spin(place));
+        CurrentCpu::after_safe_point(SafePoint::LockAcquire, |cpu| {
+            lock_order::about_to_wait(cpu, self.rank.as_ref(), place);
+            cpu.begin_spin(place);
+        });
         self.raw.lock(relax);
         SpinLockGuard { lock: self, _not_send: PhantomData }
     }
@@ -62,7 +63,7 @@ impl<T: ?Sized> SpinLock<T> {
         let place = Location::caller();
         CurrentCpu::with(|cpu| cpu.begin_spin(place));
         if self.raw.try_lock() {
-            lock_order::found_free(self.rank.as_ref(), Location::caller());
+            CurrentCpu::with(|cpu| lock_order::found_free(cpu, self.rank.as_ref(), place));
             return Some(SpinLockGuard { lock: self, _not_send: PhantomData });
         }
         CurrentCpu::with(Cpu::end_spin);
@@ -117,9 +118,11 @@ impl<T: ?Sized> DerefMut for SpinLockGuard<'_, T> {
 impl<T: ?Sized> Drop for SpinLockGuard<'_, T> {
     fn drop(&mut self) {
         self.lock.raw.unlock();
-        lock_order::given_back(self.lock.rank.as_ref());
-        CurrentCpu::with(Cpu::end_spin);
-        CurrentCpu::safe_point(SafePoint::LockRelease);
+        CurrentCpu::with(|cpu| {
+            lock_order::given_back(cpu, self.lock.rank.as_ref());
+            cpu.end_spin();
+            cpu.safe_point(SafePoint::LockRelease);
+        });
     }
 }
 
