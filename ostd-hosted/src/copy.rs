@@ -89,6 +89,19 @@ impl Hosted {
 /// 1. Both ranges of `len` bytes are valid; if they overlap they are equal.
 #[cfg(target_arch = "x86_64")]
 pub(crate) unsafe fn copy_bytes(from: *const u8, to: *mut u8, len: usize) {
+    if (8..=16).contains(&len) {
+        // Its first and its last eight bytes, which may share some: a string instruction takes longer to begin.
+        // SAFETY: the caller's promise.
+        unsafe {
+            std::arch::asm!(
+                "mov {first}, qword ptr [{from}]", "mov {last}, qword ptr [{from} + {len} - 8]",
+                "mov qword ptr [{to}], {first}", "mov qword ptr [{to} + {len} - 8], {last}",
+                first = out(reg) _, last = out(reg) _, from = in(reg) from, to = in(reg) to, len = in(reg) len,
+                options(nostack, preserves_flags),
+            );
+        }
+        return;
+    }
     // SAFETY: the caller's promise; the direction flag is clear by the ABI.
     unsafe {
         std::arch::asm!(
