@@ -53,16 +53,18 @@ impl UserContext {
             lock_order::expect_none("a program was entered");
         }
         let backend = &self.machine.0.backend;
-        // From here to user mode: an interrupt behind the look would find the program entered with its time up.
-        backend.interrupts_disable();
         let look = |cpu: &Cpu| (cpu.id, cpu.resched_is_due());
-        let (mut cpu, due) = CurrentCpu::with(look).expect("programs run in tasks");
-        if due {
+        // A turn may be over before it has led to user mode: where the machine itself has to wait for its processor.
+        let cpu = loop {
+            // From here to user mode: an interrupt behind the look would find the program entered with its time up.
+            backend.interrupts_disable();
+            let (cpu, due) = CurrentCpu::with(look).expect("programs run in tasks");
+            if !due {
+                break cpu;
+            }
             backend.interrupts_enable();
             Task::yield_now();
-            backend.interrupts_disable();
-            (cpu, _) = CurrentCpu::with(look).expect("programs run in tasks");
-        }
+        };
         backend.user_enter(cpu, space.root(), &mut self.state)
     }
 
