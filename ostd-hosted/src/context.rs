@@ -1,7 +1,8 @@
 //! Kernel contexts: fibers with stacks of their own.
 //!
 //! How deep a stack was ever used is asked of the host, which knows the pages that were touched: a new mark is a page
-//! below the old one.
+//! below the old one. The page below the mark is then filled with bytes that show whether anybody came there: mostly
+//! nobody did, and the host is not asked.
 #![expect(unsafe_code, reason = "fibers move between the threads of a machine's CPUs; asks about their stacks' pages")]
 
 use std::any::Any;
@@ -14,8 +15,13 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 use ostd_hal::PAGE_SIZE;
 use ostd_hal::hal::{Resumed, StackUse};
 
+use crate::copy::copy_bytes;
+
 /// Bytes of a kernel stack; touched pages only cost memory. Debug builds use several times what release builds do.
 pub(crate) const STACK_BYTES: usize = 512 << 10;
+/// What is below the mark of a stack. Nobody gets past it without a trace: a frame larger than a page touches each of its
+/// pages as it begins.
+static UNTOUCHED: [u8; PAGE_SIZE] = [0xa5; PAGE_SIZE];
 /// Stacks a thread keeps for its next fibers.
 const POOLED_MAX: usize = 256;
 
@@ -72,7 +78,14 @@ impl MarkedStack {
     fn measure(&mut self) -> StackUse {
         let range = self.range();
         let mut mark = (range.end - self.used) / PAGE_SIZE * PAGE_SIZE;
-        // Page by page: a frame larger than a page touches each of its pages as it begins. Mostly the first is untouched.
+        if self.used > 0 && mark > range.start {
+            if is_untouched(mark - PAGE_SIZE) {
+                return StackUse { used: self.used, size: range.len() };
+            }
+            mark -= PAGE_SIZE;
+            self.used = range.end - mark;
+        }
+        // Page by page: a frame larger than a page touches each of its pages as it begins.
         while mark > range.start {
             let (page, mut is_there) = (mark - PAGE_SIZE, 0_u8);
             // SAFETY: the page is mapped, being the stack's; there is a byte for it.
@@ -88,9 +101,20 @@ impl MarkedStack {
             // SAFETY: nothing is on the stack any more; its pages come back as zeros.
             unsafe { libc::madvise(range.start as *mut _, range.len() / PAGE_SIZE * PAGE_SIZE, libc::MADV_DONTNEED) };
             self.used = 0;
+        } else if self.used > 0 && mark > range.start {
+            // SAFETY: as above; the page is one of the stack's.
+            unsafe { copy_bytes(UNTOUCHED.as_ptr(), (mark - PAGE_SIZE) as *mut u8, PAGE_SIZE) };
         }
         told
     }
+}
+
+/// Whether a page of a stack that is not in use holds [`UNTOUCHED`].
+fn is_untouched(page: usize) -> bool {
+    let mut found = [0; PAGE_SIZE];
+    // SAFETY: the page is mapped, being a stack's; there is room for it.
+    unsafe { copy_bytes(page as *const u8, found.as_mut_ptr(), PAGE_SIZE) };
+    found == UNTOUCHED
 }
 
 /// A suspended kernel context.
@@ -229,12 +253,41 @@ fn give_way(why: Why) {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::hint::black_box;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use ostd_hal::PAGE_SIZE;
     use ostd_hal::hal::Resumed;
 
     use super::{Context, in_context, interleave, suspend};
+
+    /// Uses so many pages of the stack.
+    #[inline(never)]
+    fn dig(pages: usize) {
+        let room = black_box([1_u8; PAGE_SIZE]);
+        if pages > 0 {
+            dig(pages - 1);
+        }
+        black_box(&room);
+    }
+
+    #[test]
+    fn a_stack_is_as_deep_as_its_deepest_use_and_not_as_its_last() {
+        // Each has the stack of the one before.
+        let depth_after = |pages| {
+            let mut context = Context::new(Box::new(move || dig(pages))).expect("a stack");
+            assert!(matches!(context.resume(), Resumed::Finished));
+            context.stack_use().expect("it is done").used
+        };
+        let first = depth_after(4);
+        assert!(first >= 4 * PAGE_SIZE);
+        assert_eq!(depth_after(1), first);
+        let deepest = depth_after(12);
+        assert!(deepest >= first + 7 * PAGE_SIZE);
+        assert_eq!((depth_after(4), depth_after(1)), (deepest, deepest));
+        assert!(depth_after(16) > deepest);
+    }
 
     #[test]
     fn a_context_goes_on_where_it_gave_way() {
