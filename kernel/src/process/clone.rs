@@ -179,7 +179,7 @@ impl Thread {
             Arc::new(SpinLock::new(copy))
         };
         let now = self.space().machine().monotonic_ns();
-        Arc::new(Process::child_of(parent, pid, actions, now))
+        Process::child_of(parent, pid, actions, now)
     }
 
     /// vfork(2): only the end of this process ends the wait, no other signal.

@@ -85,8 +85,8 @@ pub struct Process {
 }
 
 impl Process {
-    pub(super) fn new(pid: i32, processes: Weak<Processes>, session: Arc<Session>, now_ns: u64) -> Self {
-        Self {
+    pub(super) fn new(pid: i32, processes: Weak<Processes>, session: Arc<Session>, now_ns: u64) -> Arc<Self> {
+        Arc::new(Self {
             pid,
             processes,
             threads: SpinLock::default(),
@@ -120,11 +120,11 @@ impl Process {
             is_gone: AtomicBool::new(false),
             gone: WaitQueue::new(),
             watchers: SpinLock::default(),
-        }
+        })
     }
 
     /// A child that begins with what `parent` has.
-    pub(super) fn child_of(parent: &Self, pid: i32, actions: Arc<SpinLock<Actions>>, now_ns: u64) -> Self {
+    pub(super) fn child_of(parent: &Self, pid: i32, actions: Arc<SpinLock<Actions>>, now_ns: u64) -> Arc<Self> {
         let child = Self::new(pid, parent.processes.clone(), parent.session(), now_ns);
         *child.actions.lock() = actions;
         *child.limits.lock() = parent.limits();

@@ -91,7 +91,7 @@ impl Processes {
                 machine: machine.clone(),
                 first,
                 calls,
-                tree: SpinLock::ranked(TREE, Tree::new(pid, Arc::new(kernel))),
+                tree: SpinLock::ranked(TREE, Tree::new(pid, kernel)),
                 threads: SpinLock::default(),
                 nothing,
                 program_status: SpinLock::new(None),
@@ -132,7 +132,7 @@ impl Processes {
         let open_regs = image.regs();
         let pid = self.program_pid();
         let now = self.machine.monotonic_ns();
-        let process = Arc::new(Process::new(pid, Arc::downgrade(self), Session::new(pid), now));
+        let process = Process::new(pid, Arc::downgrade(self), Session::new(pid), now);
         *process.info.lock() = image.info.clone();
         process.set_reaper(self.first == First::Init);
         process.is_unkillable.store(self.first == First::Init);

@@ -1,19 +1,20 @@
 //! A process's table of actions.
 
+use alloc::sync::Arc;
+
 use super::Disposition;
 use crate::abi::flags::{SIG_DFL, SIG_IGN, SaFlags};
 use crate::abi::structs::Sigaction;
 use crate::abi::{SigSet, Signal};
 
-/// One action per signal.
-#[derive(Clone, Debug)]
-pub struct Actions([Sigaction; Signal::MAX as usize]);
+/// One action per signal. A copy, as every new process gets, is the same table until one of the two changes it.
+#[derive(Clone, Debug, Default)]
+pub struct Actions(Option<Arc<Table>>);
 
-impl Default for Actions {
-    fn default() -> Self {
-        Self([Sigaction::default(); Signal::MAX as usize])
-    }
-}
+/// What `None` stands for is all defaults.
+type Table = [Sigaction; Signal::MAX as usize];
+
+const DEFAULT: Sigaction = Sigaction { handler: SIG_DFL, flags: SaFlags::empty(), restorer: 0, mask: SigSet::EMPTY };
 
 fn index(signal: Signal) -> usize {
     usize::from(signal.number().unsigned_abs() as u8) - 1
@@ -22,7 +23,7 @@ fn index(signal: Signal) -> usize {
 impl Actions {
     /// What is done with `signal`.
     pub fn of(&self, signal: Signal) -> Sigaction {
-        self.0[index(signal)]
+        self.0.as_ref().map_or(DEFAULT, |table| table[index(signal)])
     }
 
     /// Changes what is done with `signal`; returns what was done so far. Flags that are none are forgotten, which is
@@ -30,7 +31,8 @@ impl Actions {
     pub fn set(&mut self, signal: Signal, action: Sigaction) -> Sigaction {
         let mask = action.mask.difference(super::UNBLOCKABLE);
         let flags = action.flags.intersection(SaFlags::all().difference(SaFlags::SA_UNSUPPORTED));
-        core::mem::replace(&mut self.0[index(signal)], Sigaction { mask, flags, ..action })
+        let table = Arc::make_mut(self.0.get_or_insert_with(|| Arc::new([DEFAULT; _])));
+        core::mem::replace(&mut table[index(signal)], Sigaction { mask, flags, ..action })
     }
 
     /// Whether delivering `signal` would do nothing at all.
@@ -57,9 +59,9 @@ impl Actions {
     fn kept(&self, keep: impl Fn(&Sigaction) -> bool) -> Self {
         let action = |old: &Sigaction| {
             let handler = if keep(old) { old.handler } else { SIG_DFL };
-            Sigaction { handler, ..Sigaction::default() }
+            Sigaction { handler, ..DEFAULT }
         };
-        Self(core::array::from_fn(|at| action(&self.0[at])))
+        Self(self.0.as_ref().map(|table| Arc::new(table.each_ref().map(action))))
     }
 
     /// The signals that are ignored, and those that are caught, for /proc/PID/status.
