@@ -129,6 +129,13 @@ impl Source for SliceSource<'_> {
         self.0 = later;
         Ok(count)
     }
+
+    fn take_into_frame(&mut self, frame: &Frame, offset: usize, len: usize) -> Result<usize> {
+        let (now, later) = self.0.split_at(len.min(self.0.len()).min(PAGE_SIZE - offset));
+        frame.write(offset, now);
+        self.0 = later;
+        Ok(now.len())
+    }
 }
 
 /// The most bytes one transfer moves, as Linux's `MAX_RW_COUNT`.

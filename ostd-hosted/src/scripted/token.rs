@@ -28,13 +28,25 @@ impl Token {
         (bytes[..8] == MARK && (number as usize) < TOKENS_MAX).then_some(Self(number))
     }
 
-    fn encode(self) -> [u8; TOKEN_LEN] {
+    const fn encode(self) -> [u8; TOKEN_LEN] {
         let mut bytes = [0; TOKEN_LEN];
-        bytes[..8].copy_from_slice(&MARK);
-        bytes[8..12].copy_from_slice(&self.0.to_le_bytes());
+        let (mark, rest) = bytes.split_at_mut(MARK.len());
+        mark.copy_from_slice(&MARK);
+        rest.split_at_mut(4).0.copy_from_slice(&self.0.to_le_bytes());
         bytes
     }
 }
+
+/// Every token, in order.
+static TOKENS: [[u8; TOKEN_LEN]; TOKENS_MAX] = {
+    let mut all = [[0; TOKEN_LEN]; TOKENS_MAX];
+    let mut number = 0;
+    while (number as usize) < TOKENS_MAX {
+        all[number as usize] = Token(number).encode();
+        number += 1;
+    }
+    all
+};
 
 /// A static x86-64 ELF executable that starts at `entry` and in which every function of the machine has its token.
 pub fn image(entry: Token) -> Vec<u8> {
@@ -54,9 +66,7 @@ pub fn image(entry: Token) -> Vec<u8> {
         file.extend_from_slice(&(word as u64).to_le_bytes());
     }
     file.resize(TOKENS_AT, 0);
-    for number in 0..TOKENS_MAX {
-        file.extend_from_slice(&Token(u32::try_from(number).unwrap_or(u32::MAX)).encode());
-    }
+    file.extend_from_slice(TOKENS.as_flattened());
     file
 }
 
