@@ -20,6 +20,10 @@ use crate::model::{BODIES_MAX, DEPTH_MAX, How, Join, Place, Program, STEPS_MAX, 
 const TAG_SPAWN: u8 = 232;
 /// From here, the end of a child.
 const TAG_END: u8 = 244;
+/// Steps that there is room for at once.
+const STEPS_AT_FIRST: usize = 16;
+/// What most steps take, in bytes.
+const STEP_BYTES: usize = 32;
 
 /// Where decisions come from.
 pub struct Source<'a> {
@@ -53,6 +57,14 @@ impl<'a> Source<'a> {
     }
 
     fn number(&mut self, bytes: usize) -> u64 {
+        if self.random.is_none()
+            && let Some((these, rest)) = self.bytes.split_at_checked(bytes)
+        {
+            self.bytes = rest;
+            let mut word = [0; 8];
+            word[..bytes].copy_from_slice(these);
+            return u64::from_le_bytes(word);
+        }
         (0..bytes).fold(0, |number, at| number | u64::from(self.byte()) << (8 * at))
     }
 
@@ -91,16 +103,16 @@ impl Program {
 
     fn of(family: Family, steps: usize, source: &mut Source<'_>) -> Self {
         let mut left = Left { steps, bodies: BODIES_MAX - 1 };
-        let mut all = Vec::new();
+        let mut all = Vec::with_capacity(steps.min(STEPS_AT_FIRST));
         while left.steps > 0 && !source.is_spent() {
-            all.extend(sequence(family, 0, &mut left, source));
+            sequence(family, 0, &mut left, source, &mut all);
         }
         Self { family, steps: all }
     }
 
     /// Its bytes: [`decode`](Self::decode) makes the same program of them.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(STEPS_AT_FIRST * STEP_BYTES);
         out.push(Family::ALL.iter().position(|family| *family == self.family).unwrap_or(0) as u8);
         encode_steps(&self.steps, &mut out);
         out
@@ -137,13 +149,12 @@ struct Left {
     bodies: usize,
 }
 
-/// Steps up to the end of a child, or of everything.
-fn sequence(family: Family, depth: usize, left: &mut Left, source: &mut Source<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
+/// Adds steps up to the end of a child, or of everything.
+fn sequence(family: Family, depth: usize, left: &mut Left, source: &mut Source<'_>, steps: &mut Vec<Step>) {
     while left.steps > 0 && !source.is_spent() {
         let tag = source.byte();
         if tag >= TAG_END {
-            return steps;
+            return;
         }
         left.steps -= 1;
         if tag < TAG_SPAWN || left.bodies == 0 || depth == DEPTH_MAX {
@@ -152,9 +163,10 @@ fn sequence(family: Family, depth: usize, left: &mut Left, source: &mut Source<'
         }
         left.bodies -= 1;
         let (how, join) = kind_of_child(source.byte());
-        steps.push(Step::Spawn { how, join, steps: sequence(family, depth + 1, left, source) });
+        let mut theirs = Vec::new();
+        sequence(family, depth + 1, left, source, &mut theirs);
+        steps.push(Step::Spawn { how, join, steps: theirs });
     }
-    steps
 }
 
 fn kind_of_child(byte: u8) -> (How, Join) {
