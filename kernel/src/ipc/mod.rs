@@ -19,7 +19,7 @@ pub mod timerfd;
 pub use epoll::Epoll;
 pub use eventfd::EventFd;
 pub use fifos::Fifos;
-pub use pidfd::PidFd;
+pub use pidfd::{Of, PidFd};
 pub use pipe::{Pipe, PipeEnd};
 pub use signalfd::SignalFd;
 pub use timerfd::TimerFd;

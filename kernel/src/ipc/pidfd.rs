@@ -1,4 +1,4 @@
-//! pidfd_open(2): a process behind a descriptor, which its number cannot come to mean another.
+//! pidfd_open(2): a process or a thread behind a descriptor, which its number cannot come to mean another.
 
 use alloc::sync::Arc;
 use alloc::vec;
@@ -11,21 +11,57 @@ use crate::error::{Errno, Result};
 use crate::process::Process;
 use crate::vfs::{Attributes, Block, File, PollEvents, Sink, Source};
 
-/// A process, readable when it has ended.
+/// A process or one of its threads, readable when that has ended.
 pub struct PidFd {
     process: Arc<Process>,
+    of: Of,
     attributes: Attributes,
 }
 
+/// What a descriptor stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// The process.
+    Process,
+    /// Its thread of this number (`PIDFD_THREAD`).
+    Thread(i32),
+}
+
 impl PidFd {
-    /// Stands for `process`.
-    pub fn new(process: &Arc<Process>, attributes: Attributes) -> Arc<Self> {
-        Arc::new(Self { process: Arc::clone(process), attributes })
+    /// Stands for `process`, or for a thread of it.
+    pub fn new(process: &Arc<Process>, of: Of, attributes: Attributes) -> Arc<Self> {
+        Arc::new(Self { process: Arc::clone(process), of, attributes })
     }
 
-    /// Which.
+    /// Which process, or whose thread.
     pub fn process(&self) -> &Arc<Process> {
         &self.process
+    }
+
+    /// Whether it is a thread.
+    pub fn of(&self) -> Of {
+        self.of
+    }
+
+    /// The number of what it stands for.
+    pub fn number(&self) -> i32 {
+        match self.of {
+            Of::Process => self.process.pid(),
+            Of::Thread(tid) => tid,
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        match self.of {
+            Of::Process => self.process.has_ended(),
+            Of::Thread(tid) => self.process.threads().iter().all(|thread| thread.tid() != tid),
+        }
+    }
+
+    /// Whether nobody will wait for it any more: it has been waited for, or is a thread for which none ever does.
+    fn is_nobody(&self) -> bool {
+        let pid = self.process.pid();
+        self.number() != pid || self.process.processes().is_none_or(|processes| processes.place(pid).is_none())
     }
 }
 
@@ -39,11 +75,19 @@ impl File for PidFd {
     }
 
     fn poll(&self) -> PollEvents {
-        if self.process.has_ended() { PollEvents::POLLIN | PollEvents::POLLRDNORM } else { PollEvents::empty() }
+        let ended = PollEvents::POLLIN | PollEvents::POLLRDNORM;
+        match self.has_ended() {
+            false => PollEvents::empty(),
+            true if self.is_nobody() => ended | PollEvents::POLLHUP,
+            true => ended,
+        }
     }
 
     fn queues(&self) -> Vec<&WaitQueue> {
-        vec![self.process.end_queue()]
+        match self.of {
+            Of::Process => vec![self.process.end_queue()],
+            Of::Thread(_) => vec![self.process.threads_queue()],
+        }
     }
 
     fn attributes(&self) -> Result<Attributes> {

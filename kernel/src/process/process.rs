@@ -309,6 +309,11 @@ impl Process {
         &self.gone
     }
 
+    /// Woken when a thread has ended.
+    pub fn threads_queue(&self) -> &WaitQueue {
+        &self.threads_changed
+    }
+
     /// Wakes `queue` with every signal that is sent from now on.
     pub fn watch_signals(&self, queue: &Arc<WaitQueue>) {
         let mut watchers = self.watchers.lock();

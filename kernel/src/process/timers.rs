@@ -6,9 +6,10 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 
-use ostd::sync::SpinLock;
 use ostd::sync::atomic::AtomicBool;
+use ostd::sync::{Sleep, SpinLock, WaitError, WaitQueue};
 
 use super::{Process, Thread};
 use crate::abi::Signal;
@@ -33,7 +34,19 @@ pub enum Tells {
 /// A timer of timer_create(2).
 pub struct PosixTimer {
     clock: ClockId,
-    alarm: Alarm,
+    count: Count,
+}
+
+/// What makes a timer ring.
+enum Count {
+    Time(Alarm),
+    /// The CPU time of the timer's process, or of this thread of it.
+    Cpu {
+        process: Weak<Process>,
+        thread: Option<Weak<Thread>>,
+        schedule: SpinLock<Schedule>,
+        ring: Box<dyn Fn(u64) + Send + Sync>,
+    },
 }
 
 impl PosixTimer {
@@ -42,14 +55,49 @@ impl PosixTimer {
         self.clock
     }
 
-    /// Rings by `schedule` from now on; gives the schedule it replaced.
-    pub fn set(&self, schedule: Schedule) -> Schedule {
-        self.alarm.set(schedule)
+    /// Rings by `schedule` from now on; gives the schedule it replaced. For CPU clocks its times count from the beginning
+    /// of the process or thread.
+    pub fn set(&self, new: Schedule) -> Schedule {
+        match &self.count {
+            Count::Time(alarm) => alarm.set(new),
+            Count::Cpu { process, schedule, .. } => {
+                let old = core::mem::replace(&mut *schedule.lock(), new);
+                if let Some(process) = process.upgrade() {
+                    process.watch_cpu_time();
+                }
+                old
+            }
+        }
     }
 
     /// When it rings.
     pub fn schedule(&self) -> Schedule {
-        self.alarm.schedule()
+        match &self.count {
+            Count::Time(alarm) => alarm.schedule(),
+            Count::Cpu { schedule, .. } => *schedule.lock(),
+        }
+    }
+
+    /// The CPU time that it counts, so far; `None` if it counts another time.
+    pub fn cpu_ns(&self) -> Option<u64> {
+        match &self.count {
+            Count::Time(_) => None,
+            Count::Cpu { process, thread: None, .. } => Some(process.upgrade()?.spent().total_ns()),
+            Count::Cpu { thread: Some(thread), .. } => Some(thread.upgrade()?.spent().total_ns()),
+        }
+    }
+
+    /// Rings if that is due by CPU time; whether it may be later.
+    fn look(&self) -> bool {
+        let (Count::Cpu { schedule, ring, .. }, Some(now_ns)) = (&self.count, self.cpu_ns()) else { return false };
+        let (due, is_armed) = {
+            let mut schedule = schedule.lock();
+            (schedule.advance(now_ns), schedule.next_ns != 0)
+        };
+        if due > 0 {
+            ring(due);
+        }
+        is_armed
     }
 }
 
@@ -70,6 +118,8 @@ pub(super) struct Timers {
     /// Whether anything below is to be looked at.
     watches_cpu: AtomicBool,
     cpu: SpinLock<CpuTimers>,
+    /// Who sleeps until the process has used so much CPU time.
+    cpu_sleepers: WaitQueue,
 }
 
 #[derive(Default)]
@@ -86,6 +136,7 @@ struct CpuTimers {
     both: Schedule,
     /// CPU time at which RLIMIT_CPU speaks next; 0 is its first time.
     limit_ns: u64,
+    sleepers: usize,
 }
 
 impl Process {
@@ -113,8 +164,14 @@ impl Process {
         alarm.map_or(Schedule::default(), |alarm| alarm.schedule())
     }
 
-    /// Makes a timer; gives its number. EAGAIN when there are `count_max`.
-    pub fn add_timer(self: &Arc<Self>, clock: ClockId, tells: Option<Tells>, count_max: u64) -> Result<i32> {
+    /// Makes a timer, of `thread` if it counts that one's CPU time; gives its number. EAGAIN when there are `count_max`.
+    pub fn add_timer(
+        self: &Arc<Self>,
+        clock: ClockId,
+        thread: &Arc<Thread>,
+        tells: Option<Tells>,
+        count_max: u64,
+    ) -> Result<i32> {
         let processes = self.processes().ok_or(Errno::EAGAIN)?;
         let id = {
             let mut posix = self.timers.posix.lock();
@@ -130,7 +187,19 @@ impl Process {
         };
         // Without a wish, SIGALRM with the timer's number.
         let tells = tells.unwrap_or(Tells::Process(Signal::SIGALRM, u64::from(id.unsigned_abs())));
-        let timer = PosixTimer { clock, alarm: Alarm::new(processes.machine(), self.ring_of(id, tells)) };
+        let ring = self.ring_of(id, tells);
+        let cpu = |thread, ring| Count::Cpu {
+            process: Arc::downgrade(self),
+            thread,
+            schedule: SpinLock::new(Schedule::default()),
+            ring,
+        };
+        let count = match clock {
+            ClockId::CLOCK_PROCESS_CPUTIME_ID => cpu(None, ring),
+            ClockId::CLOCK_THREAD_CPUTIME_ID => cpu(Some(Arc::downgrade(thread)), ring),
+            _ => Count::Time(Alarm::new(processes.machine(), ring)),
+        };
+        let timer = PosixTimer { clock, count };
         self.timers.posix.lock().timers.insert(id, Arc::new(timer));
         Ok(id)
     }
@@ -205,9 +274,27 @@ impl Process {
         let mut cpu = self.timers.cpu.lock();
         let timer = if which == CpuTimer::User { &mut cpu.user } else { &mut cpu.both };
         let old = core::mem::replace(timer, schedule);
-        drop(cpu);
         self.timers.watches_cpu.store(true);
         old
+    }
+
+    fn watch_cpu_time(&self) {
+        let _cpu = self.timers.cpu.lock();
+        self.timers.watches_cpu.store(true);
+    }
+
+    /// Sleeps until the process has used `until_ns` of CPU time.
+    pub fn sleep_by_cpu_time(&self, until_ns: u64) -> core::result::Result<(), WaitError> {
+        let count = |change: fn(usize) -> usize| {
+            let mut cpu = self.timers.cpu.lock();
+            cpu.sleepers = change(cpu.sleepers);
+            self.timers.watches_cpu.store(true);
+        };
+        count(|sleepers| sleepers + 1);
+        let used = || (self.spent().total_ns() >= until_ns).then_some(());
+        let slept = self.timers.cpu_sleepers.wait_until(Sleep::interruptible(), used);
+        count(|sleepers| sleepers - 1);
+        slept
     }
 
     /// When a timer of CPU time rings.
@@ -219,7 +306,7 @@ impl Process {
     /// RLIMIT_CPU has changed, or was inherited.
     pub fn watch_cpu_limit(&self) {
         self.timers.cpu.lock().limit_ns = 0;
-        self.timers.watches_cpu.store(true);
+        self.watch_cpu_time();
     }
 
     /// Rings what is due by CPU time.
@@ -227,6 +314,12 @@ impl Process {
         if !self.timers.watches_cpu.load() {
             return;
         }
+        // What is armed meanwhile says so afterwards.
+        self.timers.watches_cpu.store(false);
+        let timers: Vec<_> = self.timers.posix.lock().timers.values().cloned().collect();
+        let is_armed = timers.iter().fold(false, |is_armed, timer| timer.look() || is_armed);
+        drop(timers);
+        self.timers.cpu_sleepers.wake_all();
         let spent = self.spent();
         let limits = self.limits();
         let soft_ns = limits.soft(Resource::RLIMIT_CPU).saturating_mul(NS_PER_SEC);
@@ -240,8 +333,9 @@ impl Process {
             // Once a second: getrlimit(2).
             cpu.limit_ns = spent.total_ns() + NS_PER_SEC;
         }
-        if cpu.user.next_ns == 0 && cpu.both.next_ns == 0 && soft_ns == u64::MAX && hard_ns == u64::MAX {
-            self.timers.watches_cpu.store(false);
+        let is_limited = soft_ns != u64::MAX || hard_ns != u64::MAX;
+        if is_armed || is_limited || cpu.user.next_ns != 0 || cpu.both.next_ns != 0 || cpu.sleepers > 0 {
+            self.timers.watches_cpu.store(true);
         }
         drop(cpu);
         let told = [(user_is_due, Signal::SIGVTALRM), (both_is_due, Signal::SIGPROF), (over, Signal::SIGXCPU)];

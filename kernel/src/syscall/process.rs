@@ -12,7 +12,7 @@ use crate::abi::structs::{CloneArgs, STATUS_CONTINUED};
 use crate::abi::types::{ChildChange, Rusage, Siginfo, UserMut, UserPtr};
 use crate::abi::{Fd, Pid, Signal};
 use crate::error::{Errno, Result};
-use crate::ipc::PidFd;
+use crate::ipc::{Of, PidFd};
 use crate::process::exec::stack::{Budget, POINTERS_MAX, STRING_LEN_MAX};
 use crate::process::exec::{Executable, Words};
 use crate::process::{CloneRequest, Found, Process, Processes, Who, ticks};
@@ -55,7 +55,7 @@ fn clone_from_registers(
 fn make(cx: &mut Context<'_>, request: CloneRequest, pidfd_at: usize) -> Result {
     let (kernel, thread) = (cx.kernel, cx.thread);
     let announce = |process: &Arc<Process>| {
-        let fd = super::pidfd::describe(kernel, thread, process, OpenFlags::O_RDWR)?;
+        let fd = super::pidfd::describe(kernel, thread, (process, Of::Process), OpenFlags::O_RDWR)?;
         let told = thread.space().write_value(pidfd_at, &fd);
         told.inspect_err(|_| drop(thread.files().close(fd)))?;
         Ok(fd)
@@ -298,7 +298,7 @@ fn child_for(cx: &Context<'_>, kind: WaitId, who: Pid, options: WaitOptions) -> 
                 WaitOptions::WNOHANG,
                 patience.contains(WaitOptions::WNOHANG) || open.flags().contains(OpenFlags::O_NONBLOCK),
             );
-            Who::Pid(open.file().as_any().downcast_ref::<PidFd>().ok_or(Errno::EBADF)?.process().pid())
+            Who::Pid(open.file().as_any().downcast_ref::<PidFd>().ok_or(Errno::EBADF)?.number())
         }
         _ => return Err(Errno::EINVAL),
     };

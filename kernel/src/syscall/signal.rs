@@ -197,12 +197,27 @@ pub(super) fn own_info(cx: &Context<'_>, signal: Signal, code: i32) -> Siginfo {
     Siginfo::kill(signal, code, cx.process().pid(), cx.credentials().user.real)
 }
 
-fn send(cx: &Context<'_>, target: &Process, signal: Option<Signal>) -> Result<()> {
+fn send(cx: &Context<'_>, target: &Process, signal: Option<Signal>, info: Option<Siginfo>) -> Result<()> {
     may_signal(cx, target, signal)?;
     match signal {
-        Some(signal) => target.send(signal, own_info(cx, signal, SI_USER)),
+        Some(signal) => target.send(signal, info.unwrap_or_else(|| own_info(cx, signal, SI_USER))),
         None => Ok(()),
     }
+}
+
+fn send_to_many(cx: &Context<'_>, targets: &[Arc<Process>], signal: SignalNumber, info: Option<Siginfo>) -> Result {
+    if targets.is_empty() {
+        return Err(Errno::ESRCH);
+    }
+    let signal = signal_of(signal)?;
+    // One that could be reached is enough.
+    let results: Vec<_> = targets.iter().map(|target| send(cx, target, signal, info)).collect();
+    if results.iter().any(Result::is_ok) { Ok(0) } else { results.into_iter().collect::<Result<()>>().map(|()| 0) }
+}
+
+/// Sends to a process group; ESRCH when there is none.
+pub(super) fn send_to_group(cx: &Context<'_>, group: i32, signal: SignalNumber, info: Option<Siginfo>) -> Result {
+    send_to_many(cx, &everybody(cx)?.group(group), signal, info)
 }
 
 pub(super) fn kill(cx: &mut Context<'_>, who: Pid, signal: SignalNumber) -> Result {
@@ -210,15 +225,7 @@ pub(super) fn kill(cx: &mut Context<'_>, who: Pid, signal: SignalNumber) -> Resu
     if who.0 == i32::MIN {
         return Err(Errno::ESRCH);
     }
-    let many = |targets: Vec<Arc<Process>>| {
-        if targets.is_empty() {
-            return Err(Errno::ESRCH);
-        }
-        let signal = signal_of(signal)?;
-        // One that could be reached is enough.
-        let results: Vec<_> = targets.iter().map(|target| send(cx, target, signal)).collect();
-        if results.iter().any(Result::is_ok) { Ok(0) } else { results.into_iter().collect::<Result<()>>().map(|()| 0) }
-    };
+    let many = |targets: Vec<Arc<Process>>| send_to_many(cx, &targets, signal, None);
     match who.0 {
         -1 => many(processes.all().into_iter().filter(|other| other.pid() != cx.process().pid()).collect()),
         0 => {
@@ -237,12 +244,12 @@ pub(super) fn kill(cx: &mut Context<'_>, who: Pid, signal: SignalNumber) -> Resu
                 // It takes no signals, but it is there.
                 return may_signal(cx, &target, signal).map(|()| 0);
             }
-            send(cx, &target, signal).map(|()| 0)
+            send(cx, &target, signal, None).map(|()| 0)
         }
     }
 }
 
-fn send_to_thread(
+pub(super) fn send_to_thread(
     cx: &Context<'_>,
     group: Option<i32>,
     tid: i32,

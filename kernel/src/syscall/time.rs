@@ -140,13 +140,20 @@ pub(super) fn clock_nanosleep(
     request: UserPtr<Timespec>,
     remain: UserMut<Timespec>,
 ) -> Result {
-    may_sleep_by(clock)?;
+    if clock != ClockId::CLOCK_PROCESS_CPUTIME_ID {
+        may_sleep_by(clock)?;
+    }
     let at = cx.space().read_value::<Timespec>(request.addr)?.to_ns().ok_or(Errno::EINVAL)?;
     let wakes = matches!(clock, ClockId::CLOCK_REALTIME_ALARM | ClockId::CLOCK_BOOTTIME_ALARM);
     if wakes && !cx.credentials().can(CAP_WAKE_ALARM) {
         return Err(Errno::EPERM);
     }
-    if !flags.contains(TimerFlags::TIMER_ABSTIME) {
+    let is_absolute = flags.contains(TimerFlags::TIMER_ABSTIME);
+    if clock == ClockId::CLOCK_PROCESS_CPUTIME_ID {
+        let until_ns = if is_absolute { at } else { cx.process().spent().total_ns().saturating_add(at) };
+        return sleep_by_cpu(cx.thread, until_ns, (!is_absolute).then_some(remain.addr));
+    }
+    if !is_absolute {
         return sleep_for(cx, at, remain.addr);
     }
     let deadline_ns = cx.kernel.clock().monotonic_deadline(clock, at);
@@ -154,6 +161,21 @@ pub(super) fn clock_nanosleep(
         WaitError::TimedOut => Ok(0),
         WaitError::Interrupted => Err(Errno::ERESTARTNOHAND),
     }
+}
+
+/// Sleeps until the process has used so much CPU time; where it is a span, what remains of that may be told at an address.
+fn sleep_by_cpu(thread: &Arc<Thread>, until_ns: u64, span: Option<usize>) -> Result {
+    let process = thread.process();
+    if process.sleep_by_cpu_time(until_ns).is_ok() {
+        return Ok(0);
+    }
+    let remain = span.ok_or(Errno::ERESTARTNOHAND)?;
+    let left = until_ns.saturating_sub(process.spent().total_ns());
+    if remain != 0 {
+        thread.space().write_value(remain, &Timespec::from_ns(left))?;
+    }
+    thread.set_restart(Box::new(move |thread| sleep_by_cpu(thread, until_ns, span)));
+    Err(Errno::ERESTART_RESTARTBLOCK)
 }
 
 fn sleep_for(cx: &Context<'_>, span_ns: u64, remain: usize) -> Result {

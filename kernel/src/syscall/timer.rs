@@ -9,9 +9,10 @@ use crate::abi::arg::{UserMut, UserPtr};
 use crate::abi::flags::{
     CAP_WAKE_ALARM, ClockId, Resource, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID, TimerFlags,
 };
-use crate::abi::structs::{Itimerspec, Sigevent};
+use crate::abi::structs::{Itimerspec, Sigevent, Timespec};
 use crate::error::{Errno, Result};
-use crate::process::Tells;
+use crate::process::{PosixTimer, Tells};
+use crate::time::Schedule;
 use crate::time::clock::may_sleep_by;
 
 /// Whom a program wants to be told.
@@ -32,13 +33,15 @@ fn tells(cx: &Context<'_>, event: &Sigevent) -> Result<Tells> {
 
 pub(super) fn timer_create(cx: &mut Context<'_>, clock: ClockId, event: UserPtr<Sigevent>, id: UserMut<i32>) -> Result {
     let wish: Option<Sigevent> = if event.is_null() { None } else { Some(cx.space().read_value(event.addr)?) };
-    may_sleep_by(clock)?;
+    if !matches!(clock, ClockId::CLOCK_PROCESS_CPUTIME_ID | ClockId::CLOCK_THREAD_CPUTIME_ID) {
+        may_sleep_by(clock)?;
+    }
     let alarms = [ClockId::CLOCK_REALTIME_ALARM, ClockId::CLOCK_BOOTTIME_ALARM];
     let tells = wish.map(|wish| tells(cx, &wish)).transpose()?;
     if alarms.contains(&clock) && !cx.credentials().can(CAP_WAKE_ALARM) {
         return Err(Errno::EPERM);
     }
-    let made = cx.process().add_timer(clock, tells, cx.process().limit(Resource::RLIMIT_SIGPENDING))?;
+    let made = cx.process().add_timer(clock, cx.thread, tells, cx.process().limit(Resource::RLIMIT_SIGPENDING))?;
     if let Err(errno) = cx.space().write_value(id.addr, &made) {
         // Nobody knows its number.
         let _ = cx.process().remove_timer(made);
@@ -63,16 +66,39 @@ pub(super) fn timer_settime(
     }
     let timer = cx.process().timer(timer)?;
     let is_absolute = flags.contains(TimerFlags::TIMER_ABSTIME);
-    let before = timer.set(schedule(cx, timer.clock(), &wish, is_absolute)?);
+    let new = match timer.cpu_ns() {
+        Some(now) => cpu_schedule(now, &wish, is_absolute)?,
+        // Of a thread that is gone.
+        None if timer.clock() == ClockId::CLOCK_THREAD_CPUTIME_ID => return Err(Errno::ESRCH),
+        None => schedule(cx, timer.clock(), &wish, is_absolute)?,
+    };
+    let before = timer.set(new);
     if !old.is_null() {
-        cx.space().write_value(old.addr, &shown(cx, before))?;
+        cx.space().write_value(old.addr, &shown_by(cx, &timer, before))?;
     }
     Ok(0)
 }
 
+/// When a timer of CPU time rings that is armed when its process or thread has used `now_ns`.
+fn cpu_schedule(now_ns: u64, wish: &Itimerspec, is_absolute: bool) -> Result<Schedule> {
+    let value = wish.it_value.to_ns().ok_or(Errno::EINVAL)?;
+    let interval_ns = wish.it_interval.to_ns().ok_or(Errno::EINVAL)?;
+    let next_ns = if value == 0 || is_absolute { value } else { now_ns.saturating_add(value) };
+    Ok(Schedule { next_ns, interval_ns })
+}
+
+/// What a schedule of a timer's looks like now.
+fn shown_by(cx: &Context<'_>, timer: &PosixTimer, schedule: Schedule) -> Itimerspec {
+    let left = |now_ns| Itimerspec {
+        it_interval: Timespec::from_ns(schedule.interval_ns),
+        it_value: Timespec::from_ns(schedule.left_ns(now_ns)),
+    };
+    timer.cpu_ns().map_or_else(|| shown(cx, schedule), left)
+}
+
 pub(super) fn timer_gettime(cx: &mut Context<'_>, timer: i32, into: UserMut<Itimerspec>) -> Result {
-    let schedule = cx.process().timer(timer)?.schedule();
-    cx.space().write_value(into.addr, &shown(cx, schedule))?;
+    let timer = cx.process().timer(timer)?;
+    cx.space().write_value(into.addr, &shown_by(cx, &timer, timer.schedule()))?;
     Ok(0)
 }
 

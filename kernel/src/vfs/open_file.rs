@@ -65,9 +65,9 @@ const AT_OPEN: OpenFlags = OpenFlags::O_CREAT
     .union(OpenFlags::O_CLOEXEC);
 
 impl OpenFile {
-    /// Something without a path.
+    /// Something without a path. O_EXCL stays: pidfd_open(2) says by it what a descriptor is of.
     pub fn new(share: Share, file: Arc<dyn File>, flags: OpenFlags) -> Arc<Self> {
-        Self::build(share, file, flags, None, None)
+        Self::build(share, file, flags.difference(AT_OPEN.difference(OpenFlags::O_EXCL)), None, None)
     }
 
     /// What a path led to: a file of any size, as openat(2) says on 64 bits.
@@ -84,7 +84,7 @@ impl OpenFile {
         occupied: Option<Occupied>,
     ) -> Arc<Self> {
         flags.set(OpenFlags::O_LARGEFILE, !flags.contains(OpenFlags::O_PATH));
-        Self::build(share, file, flags, Some(path), occupied)
+        Self::build(share, file, flags.difference(AT_OPEN), Some(path), occupied)
     }
 
     fn build(
@@ -94,7 +94,7 @@ impl OpenFile {
         path: Option<Path>,
         _occupied: Option<Occupied>,
     ) -> Arc<Self> {
-        let flags = Mutex::ranked(super::LAST, flags.difference(AT_OPEN));
+        let flags = Mutex::ranked(super::LAST, flags);
         let (offset, locks) = (Mutex::ranked(super::OFFSET, 0), SpinLock::new(None));
         let owner = SpinLock::new(FileOwner { kind: OwnerKind::Thread, id: 0, signal: 0 });
         Arc::new(Self { file, flags, offset, path, owner, locks, _occupied, _share })

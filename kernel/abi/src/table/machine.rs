@@ -31,7 +31,7 @@ macro_rules! rows_of_machine {
             /// Arm an interval timer.
             setitimer              [  38  103] = time::setitimer(which: ItimerKind, new: UserPtr<Itimerval>, old: UserMut<Itimerval>);
             /// Make a timer.
-            timer_create           [ 222  107] = timer::timer_create(clock: ClockId, event: UserPtr<Sigevent>, id: UserMut<i32>) without "CPU clocks";
+            timer_create           [ 222  107] = timer::timer_create(clock: ClockId, event: UserPtr<Sigevent>, id: UserMut<i32>);
             /// Arm a timer.
             timer_settime          [ 223  110] = timer::timer_settime(timer: i32, flags: TimerFlags, new: UserPtr<Itimerspec>, old: UserMut<Itimerspec>);
             /// When a timer is due.

@@ -65,7 +65,7 @@ macro_rules! rows_of_processes {
             /// Wait for a child to change, as a siginfo.
             waitid                 [ 247   95] = process::waitid(kind: WaitId, who: Pid, info: UserMut<Siginfo>, options: WaitOptions, usage: UserMut<Rusage>);
             /// Make a descriptor that stands for a process.
-            pidfd_open             [ 434  434] = pidfd::pidfd_open(who: Pid, flags: PidfdFlags) without "PIDFD_THREAD";
+            pidfd_open             [ 434  434] = pidfd::pidfd_open(who: Pid, flags: PidfdFlags);
             /// Send a signal to the process behind a descriptor.
             pidfd_send_signal      [ 424  424] = pidfd::pidfd_send_signal(file: Fd, signal: SignalNumber, info: UserPtr<Siginfo>, flags: u32);
             /// Where to store zero when this thread ends.

@@ -1,16 +1,19 @@
 //! Processes by descriptor.
 
-use kernel_abi::flags::{FcntlCommand, PidfdFlags, PollEvents, WaitId, WaitOptions};
+use kernel_abi::flags::{FcntlCommand, OpenFlags, PidfdFlags, PollEvents, SI_TKILL, SigHow, WaitId, WaitOptions};
 use kernel_abi::structs::{PollFd, Siginfo, Timespec, status_signaled};
-use kernel_abi::{Calls, Errno, Fd, Pid, Result, Signal, Sys};
+use kernel_abi::{Calls, Errno, Fd, Pid, Result, SigSet, Signal, Sys};
 
 use super::Outcome;
 use super::file::{create, descriptor, read};
 use super::process::{pauses, wait};
+use super::signal::mask;
+use super::thread::{join, start};
 
 cases! { "pidfd":
     a_signal_reaches_the_process_behind_it, it_is_ready_when_the_process_has_ended, it_is_waited_for,
-    what_opening_refuses, what_sending_refuses,
+    what_opening_refuses, what_sending_refuses, a_thread_has_one_too, a_signal_may_be_for_a_group,
+    a_process_nobody_waits_for_has_hung_up,
 }
 
 fn open(sys: &dyn Sys, pid: usize) -> Result<Fd> {
@@ -73,5 +76,67 @@ fn what_sending_refuses(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.pidfd_send_signal(create(sys, "file")?, 0, 0, 0), Err(Errno::EBADF));
     assert_eq!(sys.pidfd_send_signal(file, 0, 8, 0), Err(Errno::EFAULT));
     assert_eq!(read(sys, file, 8), Err(Errno::EINVAL));
+    Ok(())
+}
+
+/// A thread that takes SIGUSR2 and ends when it has.
+fn takes_one(sys: &dyn Sys, _: usize) -> i32 {
+    let set = sys.store(sys.page() + 0x600, &SigSet::of(&[Signal::SIGUSR2]));
+    let taken = sys.rt_sigtimedwait(set, sys.page() + 0x680, 0, 8);
+    sys.store(sys.page() + 0x610, &taken.map_or(-1, |signal| signal as isize));
+    0
+}
+
+fn events(sys: &dyn Sys, file: Fd) -> Result<PollEvents> {
+    let files = sys.store(sys.page(), &PollFd { fd: file.0, events: PollEvents::POLLIN.bits(), revents: 0 });
+    sys.ppoll(files, 1, 0, 0, 0)?;
+    Ok(PollEvents::from_bits(sys.load::<PollFd>(files).revents).unwrap_or(PollEvents::empty()))
+}
+
+fn a_thread_has_one_too(sys: &dyn Sys) -> Outcome {
+    mask(sys, SigHow::SIG_BLOCK, &[Signal::SIGUSR2])?;
+    let tid = start(sys, 0, takes_one, 0)?;
+    assert!(sys.pidfd_open(tid, 0).is_err());
+    let file = descriptor(sys.pidfd_open(tid, PidfdFlags::PIDFD_THREAD)?);
+    let first = descriptor(sys.pidfd_open(sys.getpid()?, PidfdFlags::PIDFD_THREAD | PidfdFlags::PIDFD_NONBLOCK)?);
+    let flags = sys.fcntl(first, FcntlCommand::F_GETFL, 0)? as u32;
+    let wanted = OpenFlags::O_RDWR | OpenFlags::O_NONBLOCK | OpenFlags::O_EXCL;
+    assert_eq!(flags & !OpenFlags::O_LARGEFILE.bits(), wanted.bits());
+    assert_eq!(ready(sys, file, 0)?, 0);
+    sys.pidfd_send_signal(file, 0, 0, 0)?;
+    sys.pidfd_send_signal(file, Signal::SIGUSR2, 0, 0)?;
+    assert_eq!(events(sys, file)?, PollEvents::POLLIN | PollEvents::POLLHUP);
+    join(sys, 0);
+    assert_eq!(sys.load::<isize>(sys.page() + 0x610), Signal::SIGUSR2.number() as isize);
+    let told: Siginfo = sys.load(sys.page() + 0x680);
+    assert_eq!(told.si_code, SI_TKILL);
+    assert_eq!(sys.pidfd_send_signal(file, Signal::SIGUSR2, 0, 0), Err(Errno::ESRCH));
+    assert_eq!(sys.pidfd_open(tid, PidfdFlags::PIDFD_THREAD), Err(Errno::ESRCH));
+    assert_eq!(ready(sys, first, 0)?, 0);
+    Ok(())
+}
+
+fn a_signal_may_be_for_a_group(sys: &dyn Sys) -> Outcome {
+    const THREAD: u32 = 1;
+    const GROUP: u32 = 4;
+    let pid = sys.fork_with(pauses, 0)?;
+    let file = open(sys, pid)?;
+    // It leads no group yet.
+    assert_eq!(sys.pidfd_send_signal(file, Signal::SIGTERM, 0, GROUP), Err(Errno::ESRCH));
+    sys.setpgid(pid, pid)?;
+    sys.pidfd_send_signal(file, 0, 0, THREAD)?;
+    assert_eq!(sys.pidfd_send_signal(file, 0, 0, THREAD | GROUP), Err(Errno::EINVAL));
+    assert_eq!(sys.pidfd_send_signal(file, 0, 0, 8), Err(Errno::EINVAL));
+    sys.pidfd_send_signal(file, Signal::SIGTERM, 0, GROUP)?;
+    assert_eq!(wait(sys, pid)?, status_signaled(Signal::SIGTERM.number(), false));
+    Ok(())
+}
+
+fn a_process_nobody_waits_for_has_hung_up(sys: &dyn Sys) -> Outcome {
+    let pid = sys.fork_with(|_, _| 0, 0)?;
+    let file = open(sys, pid)?;
+    assert_eq!(events(sys, file)?, PollEvents::POLLIN);
+    wait(sys, pid)?;
+    assert_eq!(events(sys, file)?, PollEvents::POLLIN | PollEvents::POLLHUP);
     Ok(())
 }

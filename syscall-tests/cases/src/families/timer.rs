@@ -7,11 +7,13 @@ use kernel_abi::{Calls, Errno, Result, SigSet, Signal, Sys};
 use super::Outcome;
 use super::process::wait;
 use super::signal::{counted, counts, handle};
+use super::thread::{join, start};
 
 cases! { "timer":
     a_timer_sends_its_signal_and_value, a_timer_without_a_wish_is_an_alarm, rings_that_wait_are_counted,
     a_timer_tells_one_thread, a_silent_timer_is_asked, a_timer_that_is_deleted_is_gone, what_making_a_timer_refuses,
-    what_arming_refuses, a_child_has_no_such_timers, cpu_time_rings,
+    what_arming_refuses, a_child_has_no_such_timers, cpu_time_rings, a_timer_counts_cpu_time,
+    a_sleep_is_as_long_as_others_work,
 }
 
 const MS: u64 = 1_000_000;
@@ -179,5 +181,68 @@ fn cpu_time_rings(sys: &dyn Sys) -> Outcome {
         assert_eq!(sys.load::<Itimerval>(sys.page()), Itimerval::default());
     }
     assert_eq!(sys.getitimer(ItimerKind(3), sys.page()), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn spent(sys: &dyn Sys, clock: ClockId) -> Result<u64> {
+    sys.clock_gettime(clock, sys.page() + 0x700)?;
+    Ok(sys.load::<Timespec>(sys.page() + 0x700).to_ns().unwrap_or(0))
+}
+
+fn a_timer_counts_cpu_time(sys: &dyn Sys) -> Outcome {
+    handle(sys, Signal::SIGUSR1, counts)?;
+    let mut rings = 0;
+    for clock in [ClockId::CLOCK_PROCESS_CPUTIME_ID, ClockId::CLOCK_THREAD_CPUTIME_ID] {
+        let timer = make(sys, clock, &event(Signal::SIGUSR1, 7))?;
+        assert_eq!(left(sys, timer)?, Itimerspec::default());
+        arm(sys, timer, 10_000 * MS, 0)?;
+        let long = left(sys, timer)?.it_value.to_ns().expect("a time");
+        assert!(long > 0 && long <= 10_000 * MS, "{long}");
+        let until = spent(sys, clock)? + 20 * MS;
+        arm(sys, timer, 20 * MS, 0)?;
+        rings += 1;
+        // A tick of the clock later at most, but who knows whose turn it is.
+        while counted(sys)[0] < rings {
+            sys.getppid()?;
+        }
+        assert!(spent(sys, clock)? + 4 * MS >= until);
+        assert_eq!(left(sys, timer)?, Itimerspec::default());
+        // What has been used already rings as soon as it is looked at.
+        let past =
+            sys.store(sys.page() + 0x200, &Itimerspec { it_value: Timespec::from_ns(1), ..Itimerspec::default() });
+        sys.timer_settime(timer, TimerFlags::TIMER_ABSTIME, past, 0)?;
+        rings += 1;
+        while counted(sys)[0] < rings {
+            sys.getppid()?;
+        }
+        sys.timer_delete(timer)?;
+    }
+    Ok(())
+}
+
+/// Works until it is told that that is enough.
+fn works(sys: &dyn Sys, _: usize) -> i32 {
+    while sys.load::<u32>(sys.page() + 0x780) == 0 {
+        let _ = sys.getppid();
+    }
+    0
+}
+
+fn a_sleep_is_as_long_as_others_work(sys: &dyn Sys) -> Outcome {
+    let clock = ClockId::CLOCK_PROCESS_CPUTIME_ID;
+    let span = |ns| sys.store(sys.page() + 0x500, &Timespec::from_ns(ns));
+    // It has used that much already.
+    sys.clock_nanosleep(clock, TimerFlags::TIMER_ABSTIME, span(1), 0)?;
+    start(sys, 0, works, 0)?;
+    let until = spent(sys, clock)? + 5 * MS;
+    sys.clock_nanosleep(clock, TimerFlags::empty(), span(5 * MS), 0)?;
+    assert!(spent(sys, clock)? >= until);
+    let until = until + 5 * MS;
+    sys.clock_nanosleep(clock, TimerFlags::TIMER_ABSTIME, span(until), 0)?;
+    assert!(spent(sys, clock)? >= until);
+    sys.store(sys.page() + 0x780, &1_u32);
+    join(sys, 0);
+    let bad = sys.store(sys.page() + 0x500, &Timespec { tv_sec: 0, tv_nsec: -1 });
+    assert_eq!(sys.clock_nanosleep(clock, 0, bad, 0), Err(Errno::EINVAL));
     Ok(())
 }
