@@ -15,13 +15,16 @@ const MANUAL: &str = include_str!("../linux/errnos");
 /// What no case can reach, with reasons.
 const REASONED: &str = include_str!("../errnos.toml");
 
-/// A row, and one of its errnos or flags.
+/// What a row comes to besides errnos, in `errnos.toml`.
+const SUCCESS: &str = "success";
+
+/// A row, and one of its errnos or flags, or its success.
 type Item = (&'static str, String);
 
 /// What is left to do, and what is wrong with what was said about it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Unreached {
-    /// Rows that no case makes succeed.
+    /// Rows that no case makes succeed, though one could.
     pub rows: Vec<&'static str>,
     /// By row, errnos that no case meets.
     pub errnos: BTreeMap<&'static str, Vec<String>>,
@@ -70,7 +73,9 @@ fn compare(
     let mut reached: BTreeSet<Item> = BTreeSet::new();
     for call in calls() {
         let (row, answer) = (call.row(), answers.get(&call).cloned().unwrap_or_default());
-        if answer.successes == 0 {
+        if answer.successes > 0 {
+            reached.insert((row.name, SUCCESS.to_string()));
+        } else if !excused(row.name, SUCCESS) {
             result.rows.push(row.name);
         }
         for errno in manual.get(row.name).into_iter().flatten() {
@@ -130,7 +135,7 @@ fn manual(text: &'static str) -> BTreeMap<&'static str, BTreeSet<Errno>> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Reasoned {
     rows: Vec<String>,
-    /// Errnos or flags.
+    /// Errnos, flags, or [`SUCCESS`].
     what: Vec<String>,
 }
 
@@ -166,9 +171,11 @@ fn reasoned(text: &str) -> Result<Vec<Reasoned>, String> {
                 let text = entry.get(name).and_then(toml::Value::as_str).unwrap_or_default();
                 text.split_whitespace().map(String::from).collect::<Vec<_>>()
             };
-            let what = [field("errno"), field("flag")].concat();
+            let what = [field("errno"), field("flag"), field("outcome")].concat();
             if [&field("row"), &what, &field("reason")].iter().any(|words| words.is_empty()) {
-                return Err(format!("errnos.toml: an entry needs a row, an errno or a flag, and a reason: {entry:?}"));
+                return Err(format!(
+                    "errnos.toml: an entry needs a row, an errno, a flag or an outcome, and a reason: {entry:?}"
+                ));
             }
             all.push(Reasoned { rows: field("row"), what });
         }

@@ -317,7 +317,7 @@ impl Process {
         // What is armed meanwhile says so afterwards.
         self.timers.watches_cpu.store(false);
         let timers: Vec<_> = self.timers.posix.lock().timers.values().cloned().collect();
-        let is_armed = timers.iter().fold(false, |is_armed, timer| timer.look() || is_armed);
+        let is_armed = timers.iter().filter(|timer| timer.look()).count() > 0;
         drop(timers);
         self.timers.cpu_sleepers.wake_all();
         let spent = self.spent();

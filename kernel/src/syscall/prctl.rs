@@ -6,8 +6,9 @@ use super::Context;
 use crate::abi::arg::Hex;
 use crate::abi::flags::{
     ArchPrctlCode, CAP_LAST_CAP, CAP_SETPCAP, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_IS_SET, PR_CAP_AMBIENT_LOWER,
-    PR_CAP_AMBIENT_RAISE, PR_MDWE_NO_INHERIT, PR_MDWE_REFUSE_EXEC_GAIN, PR_TSC_ENABLE, PrctlOption,
-    SECCOMP_MODE_STRICT,
+    PR_CAP_AMBIENT_RAISE, PR_MDWE_NO_INHERIT, PR_MDWE_REFUSE_EXEC_GAIN, PR_SPEC_DISABLE, PR_SPEC_ENABLE,
+    PR_SPEC_FORCE_DISABLE, PR_SPEC_INDIRECT_BRANCH, PR_SPEC_L1D_FLUSH, PR_SPEC_STORE_BYPASS, PR_TSC_ENABLE,
+    PrctlOption, SECCOMP_MODE_STRICT,
 };
 use crate::abi::{Arch, Signal};
 use crate::credentials::{Credentials, SecureBits};
@@ -102,11 +103,37 @@ pub(super) fn prctl(cx: &mut Context<'_>, option: PrctlOption, a: Hex, b: Hex, c
         PrctlOption::PR_SET_MDWE if [b.0, c.0, d.0] == [0; 3] => no_exec_gain(cx, a.0),
         PrctlOption::PR_GET_TSC if super::ARCH == Arch::X86_64 => space.write_value(a.0, &PR_TSC_ENABLE).map(|()| 0),
         PrctlOption::PR_SET_TSC if super::ARCH == Arch::X86_64 && a.0 == PR_TSC_ENABLE as usize => Ok(0),
+        PrctlOption::PR_GET_SPECULATION_CTRL if super::ARCH == Arch::X86_64 && [b.0, c.0, d.0] == [0; 3] => {
+            // Nothing holds a processor back here, and no cache is emptied when another runs.
+            match u32::try_from(a.0) {
+                Ok(PR_SPEC_STORE_BYPASS | PR_SPEC_INDIRECT_BRANCH) => Ok(PR_SPEC_ENABLE as usize),
+                Ok(PR_SPEC_L1D_FLUSH) => Ok(PR_SPEC_FORCE_DISABLE as usize),
+                _ => Err(Errno::ENODEV),
+            }
+        }
+        PrctlOption::PR_SET_SPECULATION_CTRL if super::ARCH == Arch::X86_64 && [c.0, d.0] == [0; 2] => {
+            speculate([a.0, b.0])
+        }
         PrctlOption::PR_GET_TID_ADDRESS => {
             space.write_value(a.0, &cx.thread.clear_child_tid())?;
             Ok(0)
         }
         _ => Err(Errno::EINVAL),
+    }
+}
+
+/// `PR_SET_SPECULATION_CTRL`: it may be told what is so.
+fn speculate([what, wish]: [usize; 2]) -> Result {
+    let wish = u32::try_from(wish).ok();
+    match u32::try_from(what) {
+        Ok(PR_SPEC_STORE_BYPASS) => Err(Errno::ENXIO),
+        Ok(PR_SPEC_INDIRECT_BRANCH) => match wish {
+            Some(PR_SPEC_ENABLE) => Ok(0),
+            Some(PR_SPEC_DISABLE | PR_SPEC_FORCE_DISABLE) => Err(Errno::EPERM),
+            _ => Err(Errno::ERANGE),
+        },
+        Ok(PR_SPEC_L1D_FLUSH) => Err(Errno::EPERM),
+        _ => Err(Errno::ENODEV),
     }
 }
 

@@ -334,6 +334,12 @@ consts! {
         PR_MDWE_REFUSE_EXEC_GAIN = 1;
         PR_MDWE_NO_INHERIT = 2;
         PR_TSC_ENABLE = 1;
+        PR_SPEC_STORE_BYPASS = 0;
+        PR_SPEC_INDIRECT_BRANCH = 1;
+        PR_SPEC_L1D_FLUSH = 2;
+        PR_SPEC_ENABLE = 2;
+        PR_SPEC_DISABLE = 4;
+        PR_SPEC_FORCE_DISABLE = 8;
         PR_TSC_SIGSEGV = 2;
         SECCOMP_MODE_STRICT = 1;
         MAX_ARG_STRLEN = 131_072;

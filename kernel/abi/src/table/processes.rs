@@ -87,9 +87,9 @@ macro_rules! rows_of_processes {
             /// Start a session.
             setsid                 [ 112  157] = process::setsid();
             /// Ask or change something of this process.
-            prctl                  [ 157  167] = prctl::prctl(option: PrctlOption, a: Hex, b: Hex, c: Hex, d: Hex);
+            prctl                  [ 157  167] = prctl::prctl(option: PrctlOption, a: Hex, b: Hex, c: Hex, d: Hex) without "PR_SET_MM";
             /// Ask or change something that only x86-64 has.
-            arch_prctl             [ 158    -] = prctl::arch_prctl(code: ArchPrctlCode, argument: Hex);
+            arch_prctl             [ 158    -] = prctl::arch_prctl(code: ArchPrctlCode, argument: Hex) without "parts of the processor's state that are asked for";
             /// Ask or change which system's habits to follow.
             personality            [ 135   92] = process::personality(persona: Personality);
             /// Register a restartable sequence's area.

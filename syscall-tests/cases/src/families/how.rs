@@ -283,7 +283,11 @@ fn a_transfer_of_its_own_kind(sys: &dyn Sys) -> Outcome {
         assert_eq!(sys.bytes(into(sys), 5), b"bytes");
     }
     // A reader has nothing to add to, and says nothing.
-    assert_eq!(sys.preadv2(file, from(b"....."), 1, 0, 0, RwFlags::RWF_APPEND)?, 5);
+    for flags in [RwFlags::RWF_APPEND, RwFlags::RWF_NOAPPEND] {
+        assert_eq!(sys.preadv2(file, from(b"....."), 1, 0, 0, flags)?, 5, "{flags:?}");
+    }
+    let both = RwFlags::RWF_APPEND | RwFlags::RWF_NOAPPEND;
+    assert_eq!(sys.preadv2(file, from(b"....."), 1, 0, 0, both), Err(Errno::EINVAL));
     // Where nobody waits for anything, nobody has to be told so: but not every file system says it.
     for answer in [
         sys.preadv2(file, from(b"....."), 1, 0, 0, RwFlags::RWF_NOWAIT),

@@ -21,6 +21,7 @@ cases! { "mapping":
     shared_memory_is_not_forgotten, a_file_behind_private_changes_comes_back, a_large_mapping_costs_nothing,
     a_stack_grows_down, a_stack_grows_no_further_than_its_limit, the_break_keeps_what_is_below, the_break_runs_into_nothing, a_transfer_ends_where_memory_does,
     execution_takes_permission, what_mprotect_and_munmap_refuse,
+    a_hole_too_many,
 }
 
 pub(super) fn first(sys: &dyn Sys, at: usize) -> u8 {
@@ -461,5 +462,26 @@ fn what_mprotect_and_munmap_refuse(sys: &dyn Sys) -> Outcome {
     let at = map(sys, 2 * PAGE, PRIVATE)?;
     sys.munmap(at, 1)?;
     assert_eq!([reads(sys, at)?, reads(sys, at + PAGE)?], [SEGV, 0]);
+    Ok(())
+}
+
+fn a_hole_too_many(sys: &dyn Sys) -> Outcome {
+    /// `vm.max_map_count`, which a machine may have more of than this, but hardly.
+    const AREAS: usize = 70_000;
+    let at = sys.mmap(0, 2 * AREAS * PAGE, ProtFlags::PROT_NONE, PRIVATE, Fd(-1), 0)?;
+    let mut refused = None;
+    for number in 0..AREAS {
+        if let Err(errno) = sys.munmap(at + (2 * number + 1) * PAGE, PAGE) {
+            refused = Some((number, errno));
+            break;
+        }
+    }
+    let Some((holes, errno)) = refused else { return Ok(()) };
+    assert_eq!(errno, Errno::ENOMEM);
+    // What makes no more areas is no trouble, and then there is room.
+    sys.munmap(at, PAGE)?;
+    sys.munmap(at + 2 * PAGE, PAGE)?;
+    sys.munmap(at + (2 * holes + 1) * PAGE, PAGE)?;
+    sys.munmap(at, 2 * AREAS * PAGE)?;
     Ok(())
 }

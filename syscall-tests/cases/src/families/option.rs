@@ -2,8 +2,9 @@
 
 use kernel_abi::flags::{
     ArchPrctlCode, CAP_CHOWN, CAP_KILL, CAP_SETPCAP, MapFlags, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_IS_SET,
-    PR_CAP_AMBIENT_LOWER, PR_CAP_AMBIENT_RAISE, PR_MDWE_NO_INHERIT, PR_MDWE_REFUSE_EXEC_GAIN, PR_TSC_ENABLE,
-    PrctlOption, ProtFlags, SECCOMP_MODE_STRICT,
+    PR_CAP_AMBIENT_LOWER, PR_CAP_AMBIENT_RAISE, PR_MDWE_NO_INHERIT, PR_MDWE_REFUSE_EXEC_GAIN, PR_SPEC_ENABLE,
+    PR_SPEC_INDIRECT_BRANCH, PR_SPEC_L1D_FLUSH, PR_SPEC_STORE_BYPASS, PR_TSC_ENABLE, PrctlOption, ProtFlags,
+    SECCOMP_MODE_STRICT,
 };
 use kernel_abi::structs::{status_exited, status_signaled};
 use kernel_abi::{Arch, Calls, Errno, Fd, Result, Sys, Uid};
@@ -20,7 +21,7 @@ cases! { "option":
     what_is_ambient_ends_with_what_it_was_made_of, what_an_ambient_capability_refuses, nobody_drops_a_bound,
     large_pages_may_be_declined, memory_gains_no_execution, execution_is_refused_for_good,
     a_refusal_of_execution_is_inherited_or_not, a_process_of_few_calls, who_is_restricted_is_asked,
-    the_time_stamp_counter_is_there, the_processor_tells_what_it_is needs arch_prctl,
+    the_time_stamp_counter_is_there, how_far_ahead_it_looks, the_processor_tells_what_it_is needs arch_prctl,
     a_thread_pointer_is_told needs arch_prctl,
 }
 
@@ -329,6 +330,27 @@ fn the_time_stamp_counter_is_there(sys: &dyn Sys) -> Outcome {
     prctl(sys, PrctlOption::PR_SET_TSC, PR_TSC_ENABLE as usize)?;
     assert_eq!(prctl(sys, PrctlOption::PR_SET_TSC, 3), Err(Errno::EINVAL));
     assert_eq!(prctl(sys, PrctlOption::PR_GET_TSC, 8), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn how_far_ahead_it_looks(sys: &dyn Sys) -> Outcome {
+    let asked = |what: u32| prctl(sys, PrctlOption::PR_GET_SPECULATION_CTRL, what as usize);
+    let told =
+        |what: u32, wish: u32| sys.prctl(PrctlOption::PR_SET_SPECULATION_CTRL, what as usize, wish as usize, 0, 0);
+    if sys.arch() != Arch::X86_64 {
+        assert_eq!([asked(PR_SPEC_STORE_BYPASS), told(PR_SPEC_STORE_BYPASS, 0)], [Err(Errno::EINVAL); 2]);
+        return Ok(());
+    }
+    // Each processor has troubles of its own.
+    for what in [PR_SPEC_STORE_BYPASS, PR_SPEC_INDIRECT_BRANCH, PR_SPEC_L1D_FLUSH] {
+        assert!(asked(what)? < 32, "{what}");
+    }
+    assert!(matches!(told(PR_SPEC_INDIRECT_BRANCH, PR_SPEC_ENABLE), Ok(0) | Err(Errno::EPERM)));
+    assert!(matches!(told(PR_SPEC_STORE_BYPASS, PR_SPEC_ENABLE), Ok(0) | Err(Errno::ENXIO | Errno::EPERM)));
+    assert_eq!(told(PR_SPEC_INDIRECT_BRANCH, 3), Err(Errno::ERANGE));
+    assert_eq!([asked(99), told(99, PR_SPEC_ENABLE)], [Err(Errno::ENODEV); 2]);
+    let more = sys.prctl(PrctlOption::PR_GET_SPECULATION_CTRL, 0, 1, 0, 0);
+    assert_eq!(more, Err(Errno::EINVAL));
     Ok(())
 }
 
