@@ -44,8 +44,12 @@ fn all_cpus(cx: &Context<'_>) -> u64 {
 pub(super) fn sched_getaffinity(cx: &mut Context<'_>, who: Pid, len: u32, into: UserMut<u64>) -> Result {
     let space = cx.space();
     let bytes = cx.kernel.machine().cpu_count().div_ceil(64) * 8;
-    if (len as usize) < bytes || !len.is_multiple_of(8) {
+    // Linux counts bits, in 32 of them.
+    if len.wrapping_mul(8) as usize == 0 || (len as usize) < bytes || !len.is_multiple_of(8) {
         return Err(Errno::EINVAL);
+    }
+    if who.0 < 0 {
+        return Err(Errno::ESRCH);
     }
     let mut mask = vec![0; bytes];
     mask[..8].copy_from_slice(&(find(cx, who)?.scheduling().cpus & all_cpus(cx)).to_ne_bytes());
@@ -172,12 +176,10 @@ pub(super) fn sched_rr_get_interval(cx: &mut Context<'_>, who: Pid, into: UserMu
 
 pub(super) fn getcpu(cx: &mut Context<'_>, cpu: UserMut<u32>, node: UserMut<u32>, _unused: UserAddr) -> Result {
     let here = Task::current().map_or(0, |task| task.last_cpu().0);
-    if !cpu.is_null() {
-        cx.space().write_value(cpu.addr, &u32::try_from(here).unwrap_or(0))?;
-    }
-    // All memory is equally far.
-    if !node.is_null() {
-        cx.space().write_value(node.addr, &0_u32)?;
-    }
-    Ok(0)
+    let tell = |to: UserMut<u32>, number: u32| {
+        if to.is_null() { Ok(()) } else { cx.space().write_value(to.addr, &number) }
+    };
+    // Both are told before it counts whether one could not be. All memory is equally far.
+    let told = [tell(cpu, u32::try_from(here).unwrap_or(0)), tell(node, 0)];
+    told.into_iter().collect::<Result<()>>().map(|()| 0)
 }

@@ -85,6 +85,14 @@ impl FdTable {
         Ok(at as i32)
     }
 
+    /// Whether a descriptor below `limit` is free; EMFILE. What is made only to get one is not made without.
+    pub fn permit(&self, limit: u64) -> Result<()> {
+        let limit = limit.min(u64::from(DESCRIPTORS_MAX)) as usize;
+        let slots = self.slots.lock();
+        let is_free = |at: usize| slots.get(at).is_none_or(Option::is_none);
+        if (0..limit).any(is_free) { Ok(()) } else { Err(Errno::EMFILE) }
+    }
+
     /// Gives `file` this descriptor, closing what had it. The caller has checked the limit; EBADF past any.
     pub fn replace(&self, fd: i32, file: Arc<OpenFile>, close: CloseOnExec) -> Result<()> {
         let at = u32::try_from(fd).ok().filter(|fd| *fd < DESCRIPTORS_MAX).ok_or(Errno::EBADF)? as usize;

@@ -197,7 +197,7 @@ fn the_heap_is_limited(sys: &dyn Sys) -> Outcome {
 }
 
 fn descriptors_are_limited(sys: &dyn Sys) -> Outcome {
-    use kernel_abi::flags::{DupFlags, FcntlCommand, PipeFlags};
+    use kernel_abi::flags::{AtFlags, DupFlags, FcntlCommand, OpenFlags, PipeFlags};
     let file = create(sys, "file")?;
     lower(sys, Resource::RLIMIT_NOFILE, 5)?;
     assert_eq!(sys.dup3(file, Fd(5), DupFlags::empty()), Err(Errno::EBADF));
@@ -207,6 +207,11 @@ fn descriptors_are_limited(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.dup(file)?, 4);
     assert_eq!(sys.dup(file), Err(Errno::EMFILE));
     assert_eq!(sys.eventfd2(0, kernel_abi::flags::EventfdFlags::empty()), Err(Errno::EMFILE));
+    // Before anything is looked for, or made.
+    let new = sys.path(sys.page(), "new");
+    assert_eq!(sys.openat(Fd::CWD, new, OpenFlags::O_RDONLY, 0), Err(Errno::EMFILE));
+    assert_eq!(sys.openat(Fd::CWD, new, OpenFlags::O_CREAT | OpenFlags::O_WRONLY, 0o644), Err(Errno::EMFILE));
+    assert_eq!(sys.unlinkat(Fd::CWD, new, AtFlags::empty()), Err(Errno::ENOENT));
     // What is open beyond a limit stays open.
     lower(sys, Resource::RLIMIT_NOFILE, 0)?;
     write(sys, file, b"x")?;
@@ -289,6 +294,9 @@ fn which_cpus_there_are(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.sched_getaffinity(0, 0, sys.page()), Err(Errno::EINVAL));
     assert_eq!(sys.sched_getaffinity(0, 1020, sys.page()), Err(Errno::EINVAL));
     assert_eq!(sys.sched_getaffinity(NOBODY, 1024, sys.page()), Err(Errno::ESRCH));
+    assert_eq!(sys.sched_getaffinity(-5, 1024, sys.page()), Err(Errno::ESRCH));
+    assert_eq!(sys.sched_getaffinity(-5, 7, sys.page()), Err(Errno::EINVAL));
+    assert_eq!(sys.sched_getaffinity(0, 1_u32 << 31, sys.page()), Err(Errno::EINVAL));
     assert_eq!(sys.sched_getaffinity(0, 1024, 8), Err(Errno::EFAULT));
     Ok(())
 }

@@ -115,7 +115,9 @@ fn a_thread_is_somewhere(sys: &dyn Sys) -> Outcome {
     sys.getcpu(sys.page(), sys.page() + 4, 0)?;
     assert!(sys.load::<u32>(sys.page()) < 4096);
     sys.getcpu(0, 0, 0)?;
-    assert_eq!(sys.getcpu(8, 0, 0), Err(Errno::EFAULT));
+    sys.store(sys.page(), &u32::MAX);
+    assert_eq!(sys.getcpu(8, sys.page(), 0), Err(Errno::EFAULT));
+    assert_eq!(sys.load::<u32>(sys.page()), 0, "the other one is told");
     Ok(())
 }
 
