@@ -449,6 +449,13 @@ fn no_device_is_made_by_nobody(sys: &dyn Sys) -> Outcome {
         assert_eq!(sys.mknodat(Fd::CWD, path(sys, "null"), Mode(kind | 0o666), 0x103), Err(Errno::EPERM));
     }
     sys.mknod(path(sys, "fifo"), Mode(S_IFIFO | 0o600), 0)?;
+    // What stands for nothing is anybody's to make, but as a disk.
+    sys.mknod(path(sys, "whiteout"), Mode(kernel_abi::flags::S_IFCHR | 0o600), 0)?;
+    assert_eq!(sys.mknod(path(sys, "null"), Mode(kernel_abi::flags::S_IFBLK | 0o600), 0), Err(Errno::EPERM));
+    // What already is what it is to be takes no right; but a machine may have its devices where nothing is written.
+    let null = path(sys, "/dev/null");
+    let renamed = sys.renameat2(Fd::CWD, null, Fd::CWD, null, RenameFlags::empty());
+    assert!(matches!(renamed, Ok(0) | Err(Errno::EROFS)), "{renamed:?}");
     Ok(())
 }
 
