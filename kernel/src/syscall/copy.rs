@@ -83,7 +83,10 @@ fn give_back(from: &OpenFile, from_at: Option<i64>, count: usize) {
 /// How many of `len` bytes a file may take, which is nobody's right to be somebody else any more.
 fn fitting(cx: &Context<'_>, to: &OpenFile, at: Option<i64>, len: usize) -> Result<usize> {
     let room = room(cx, to, at, len, to.flags())?;
-    disarm(cx, to.path())?;
+    // Nothing changes nobody.
+    if room > 0 {
+        disarm(cx, to.path())?;
+    }
     Ok(room)
 }
 
@@ -104,7 +107,7 @@ pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut
     if at.is_some() && !from.file().is_seekable() {
         return Err(Errno::ESPIPE);
     }
-    if at.is_some_and(|at| at < 0 || at.checked_add_unsigned(len as u64).is_none()) {
+    if len > isize::MAX as usize || at.is_some_and(|at| at < 0 || at.checked_add_unsigned(len as u64).is_none()) {
         return Err(Errno::EINVAL);
     }
     let to = cx.files().get(to.0)?;

@@ -276,7 +276,8 @@ fn write_buffers(cx: &Context<'_>, file: &OpenFile, from: UserIovecsIn, at: Opti
         None => file.write_as(&mut source, status),
         Some(at) => file.pwrite_as(&mut source, at, status),
     });
-    let count = told(cx, written)?;
+    let is_quiet = flags.contains(RwFlags::RWF_NOSIGNAL) && written == Err(Errno::EPIPE);
+    let count = if is_quiet { written } else { told(cx, written) }?;
     let is_synced = flags.intersects(RwFlags::RWF_DSYNC | RwFlags::RWF_SYNC);
     // A device has nothing to bring to safety, and does not mind.
     if count > 0 && is_synced && file.attributes()?.kind == FileKind::Regular {
@@ -291,14 +292,19 @@ fn status(file: &OpenFile, flags: RwFlags) -> Result<OpenFlags> {
     if flags.is_empty() {
         return Ok(status);
     }
-    if flags.contains(RwFlags::RWF_APPEND | RwFlags::RWF_NOAPPEND) && flags.unknown() == 0 {
+    if flags.unknown() != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if flags.contains(RwFlags::RWF_APPEND | RwFlags::RWF_NOAPPEND) {
         return Err(Errno::EINVAL);
     }
     // A directory takes none of them, and says so before it says what it is.
     // And files in memory never say that they would have to wait.
     let kind = file.attributes()?.kind;
     let waits = flags.contains(RwFlags::RWF_NOWAIT) && kind == FileKind::Regular;
-    if flags.unknown() != 0 || kind == FileKind::Directory || waits {
+    // Nor has any of ours a way to write all or nothing, or to do without a cache.
+    let is_special = flags.intersects(RwFlags::RWF_ATOMIC | RwFlags::RWF_DONTCACHE);
+    if is_special || kind == FileKind::Directory || waits {
         return Err(Errno::EOPNOTSUPP);
     }
     if flags.contains(RwFlags::RWF_APPEND) {
@@ -371,7 +377,8 @@ pub(super) fn fallocate(cx: &mut Context<'_>, file: Fd, mode: FallocateMode, off
     if !(mode.is_empty() || mode == punch || mode == FallocateMode::FALLOC_FL_KEEP_SIZE) {
         return Err(Errno::EOPNOTSUPP);
     }
-    if !mode.contains(FallocateMode::FALLOC_FL_KEEP_SIZE) {
+    // Room that does not count as size counts all the same.
+    if mode != punch {
         permit_len(cx, file.file().len()?, offset + len)?;
     }
     disarm(cx, file.path())?;

@@ -144,6 +144,9 @@ flags! {
         RWF_APPEND = 0x10;
     } + {
         RWF_NOAPPEND = 0x20;
+        RWF_ATOMIC = 0x40;
+        RWF_DONTCACHE = 0x80;
+        RWF_NOSIGNAL = 0x100;
     }
 
     /// setxattr(2).

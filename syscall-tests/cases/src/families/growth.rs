@@ -1,6 +1,6 @@
 //! How far files grow, and when they were read.
 
-use kernel_abi::flags::{AtFlags, OpenFlags, Resource, Whence};
+use kernel_abi::flags::{AtFlags, FallocateMode, OpenFlags, Resource, Whence};
 use kernel_abi::structs::{Rlimit, Stat, Timespec, status_signaled};
 use kernel_abi::{Calls, Errno, Fd, Result, Signal, Sys};
 
@@ -48,6 +48,10 @@ fn growing_by_size_is_limited_too(sys: &dyn Sys) -> Outcome {
     sys.ftruncate(file, 150_i64)?;
     assert_eq!(sys.truncate(sys.path(sys.page(), "file"), 151_i64), Err(Errno::EFBIG));
     assert_eq!(counted(sys)[0], 2);
+    // Room that does not count as size counts all the same, in memory.
+    let memory = Fd(sys.memfd_create(sys.path(sys.page(), "memory"), 0)? as i32);
+    assert_eq!(sys.fallocate(memory, FallocateMode::FALLOC_FL_KEEP_SIZE, 0_i64, 101_i64), Err(Errno::EFBIG));
+    assert_eq!(counted(sys)[0], 3);
     sys.ftruncate(file, 0_i64)?;
     sys.ftruncate(file, 100_i64)?;
     Ok(())

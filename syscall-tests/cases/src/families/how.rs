@@ -295,6 +295,12 @@ fn a_transfer_of_its_own_kind(sys: &dyn Sys) -> Outcome {
     ] {
         assert!(matches!(answer, Ok(5) | Err(Errno::EAGAIN | Errno::EOPNOTSUPP)), "{answer:?}");
     }
+    // Nobody writes all or nothing to what is in memory, or adds and does not.
+    let both = RwFlags::RWF_APPEND | RwFlags::RWF_NOAPPEND;
+    assert!(matches!(sys.preadv2(file, from(b"....."), 1, 0, 0, both), Err(Errno::EINVAL | Errno::EOPNOTSUPP)));
+    assert_eq!(sys.preadv2(file, from(b"....."), 1, 0, 0, RwFlags::RWF_ATOMIC), Err(Errno::EOPNOTSUPP));
+    let unknown = RwFlags::from_bits_retain(1 << 30);
+    assert_eq!(sys.preadv2(file, from(b"....."), 1, 0, 0, both | unknown), Err(Errno::EOPNOTSUPP));
     let [reader, writer] = pipe(sys, PipeFlags::empty())?;
     let here = -1_i64;
     assert_eq!(sys.preadv2(reader, from(b"....."), 1, here, 0, RwFlags::RWF_NOWAIT), Err(Errno::EAGAIN));

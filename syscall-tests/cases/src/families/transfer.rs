@@ -183,6 +183,7 @@ fn what_sendfile_refuses(sys: &dyn Sys) -> Outcome {
     write(sys, from, b"0123456789")?;
     let (reader, writer) = (open(sys, "to", OpenFlags::O_RDONLY)?, open(sys, "from", OpenFlags::O_WRONLY)?);
     assert_eq!(sys.sendfile(reader, from, 0, 1), Err(Errno::EBADF));
+    assert_eq!(sys.sendfile(reader, from, 0, usize::MAX), Err(Errno::EINVAL));
     assert_eq!(sys.sendfile(to, writer, 0, 1), Err(Errno::EBADF));
     assert_eq!(sys.sendfile(Fd(99), from, 0, 1), Err(Errno::EBADF));
     let appending = open(sys, "to", OpenFlags::O_WRONLY | OpenFlags::O_APPEND)?;
