@@ -40,7 +40,7 @@ pub(super) fn mmap(
     let open = if flags.contains(MapFlags::MAP_ANONYMOUS) { None } else { Some(cx.files().get(file.0)?) };
     // Pages of one size only: none is reserved, and no file has them.
     if flags.contains(MapFlags::MAP_HUGETLB) {
-        return Err(if open.is_some() { Errno::EINVAL } else { Errno::ENOMEM });
+        return Err(if open.is_some() || len == 0 { Errno::EINVAL } else { Errno::ENOMEM });
     }
     if len == 0 {
         return Err(Errno::EINVAL);
@@ -52,7 +52,10 @@ pub(super) fn mmap(
         return Err(Errno::EOVERFLOW);
     }
     let sharing = match flags.bits() & TYPE {
-        1 | 3 => Sharing::Shared,
+        1 => Sharing::Shared,
+        // Flags are validated where there is a file that could know them.
+        3 if open.is_some() && flags.unknown() != 0 => return Err(Errno::EOPNOTSUPP),
+        3 if open.is_some() => Sharing::Shared,
         2 => Sharing::Private,
         _ => return Err(Errno::EINVAL),
     };
@@ -206,8 +209,8 @@ pub(super) fn msync(cx: &mut Context<'_>, addr: UserAddr, len: usize, flags: Msy
     {
         return Err(Errno::EBUSY);
     }
-    // A length that wraps when it is rounded is none.
-    if addr.0.is_multiple_of(PAGE_SIZE) && len.checked_next_multiple_of(PAGE_SIZE).is_none() {
+    // A length that wraps when it is rounded is none; and nothing can be anywhere.
+    if addr.0.is_multiple_of(PAGE_SIZE) && (len == 0 || len.checked_next_multiple_of(PAGE_SIZE).is_none()) {
         return Ok(0);
     }
     cx.space().sync(addr.0, len)?;

@@ -56,7 +56,7 @@ pub(super) fn prctl(cx: &mut Context<'_>, option: PrctlOption, a: Hex, b: Hex, c
             Ok(0)
         }
         PrctlOption::PR_GET_NO_NEW_PRIVS if a.0 == 0 => Ok(usize::from(credentials.no_new_privs)),
-        PrctlOption::PR_SET_NO_NEW_PRIVS if a.0 == 1 && b.0 == 0 => {
+        PrctlOption::PR_SET_NO_NEW_PRIVS if [a.0, b.0, c.0, d.0] == [1, 0, 0, 0] => {
             let mut new = Credentials::clone(&credentials);
             new.no_new_privs = true;
             cx.thread.set_credentials(new);

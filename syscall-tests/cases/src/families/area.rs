@@ -162,6 +162,8 @@ fn a_read_only_file_is_mapped_to_read(sys: &dyn Sys) -> Outcome {
     let file = create(sys, "file")?;
     write(sys, file, b"bytes")?;
     let reader = open(sys, "file", OpenFlags::O_RDONLY)?;
+    let anonymous = MapFlags::MAP_SHARED_VALIDATE | MapFlags::MAP_ANONYMOUS;
+    assert_eq!(sys.mmap(0, PAGE, ProtFlags::PROT_READ, anonymous, Fd(-1), 0), Err(Errno::EINVAL));
     for flags in [MapFlags::MAP_SHARED, MapFlags::MAP_SHARED_VALIDATE] {
         assert_eq!(sys.mmap(0, PAGE, RW, flags, reader, 0), Err(Errno::EACCES));
         let at = sys.mmap(0, PAGE, ProtFlags::PROT_READ, flags, reader, 0)?;

@@ -111,6 +111,8 @@ fn a_scope_is_known_before_the_descriptor(sys: &dyn Sys) -> Outcome {
 fn a_length_that_wraps_is_none(sys: &dyn Sys) -> Outcome {
     let at = map_shared(sys)?;
     assert_eq!(sys.msync(at, usize::MAX, MsyncFlags::empty())?, 0);
+    // Nothing can be anywhere.
+    assert_eq!(sys.msync(0xffff_8000_0000_1000_usize, 0, MsyncFlags::empty())?, 0);
     assert_eq!(sys.msync(at + 1, usize::MAX, MsyncFlags::empty()), Err(Errno::EINVAL));
     let none = MapFlags::MAP_ANONYMOUS;
     assert_eq!(sys.mmap(0, usize::MAX, ProtFlags::empty(), none, Fd(-1), 0), Err(Errno::ENOMEM));
