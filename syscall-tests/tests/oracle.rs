@@ -67,7 +67,7 @@ fn trial(name: String, missing: Option<&String>, test: impl FnOnce() -> Result<(
 }
 
 fn search(family: Family, programs: u64, accepted: Vec<Accepted>) -> Result<(), Failed> {
-    let search = Search { family, calls: CALLS, seed: 0, programs, time: Duration::MAX, kinds: 1 };
+    let search = Search { family, calls: CALLS, seed: 0, programs, time: Duration::MAX, kinds: 1, looks_again: true };
     let outcome = Oracle::new(Path::new(PROGRAM), accepted)?.search(&search)?;
     match outcome.found.values().next() {
         None => Ok(()),

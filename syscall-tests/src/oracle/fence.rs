@@ -45,6 +45,16 @@ pub fn refused(steps: &[Step]) -> Option<Call> {
     })
 }
 
+/// The steps without calls that no program may make.
+pub fn allowed(steps: Vec<Step>) -> Vec<Step> {
+    let inside = |step| match step {
+        Step::Call { call, .. } if !allows(call) => None,
+        Step::Spawn { how, join, steps } => Some(Step::Spawn { how, join, steps: allowed(steps) }),
+        step => Some(step),
+    };
+    steps.into_iter().filter_map(inside).collect()
+}
+
 /// The second fence: what the host's kernel lets a worker do, whatever the first one thought. The rest is ENOSYS.
 pub fn filter() -> Result<BpfProgram, String> {
     let allowed = Call::ALL.iter().filter(|call| allows(**call) || RUNTIME.contains(call));

@@ -11,9 +11,9 @@ use programs::shrink::shrink;
 use programs::{Family, Program};
 
 use super::judge::{Difference, Line, Verdict, judge};
-use super::orrery;
 use super::wire::Answer;
 use super::workers::Workers;
+use super::{fence, orrery};
 use crate::known::Accepted;
 use crate::native::Native;
 
@@ -77,6 +77,10 @@ fn race(program: &Program, difference: &Difference) -> Option<&'static str> {
     let left_core = |lines: &[Line]| {
         lines.iter().any(|line| line.about == "status" && CORES.iter().any(|end| line.text.ends_with(end)))
     };
+    let stops = difference.lines().iter().any(|line| line.ends_with(", SIGSTOP) = 0"));
+    if is_cut && stops {
+        return Some("a signal that stops reaches threads one by one");
+    }
     (is_cut && left_core(difference.host.lines())).then_some("a signal that leaves a core reaches threads one by one")
 }
 
@@ -95,6 +99,8 @@ pub struct Search {
     pub time: Duration,
     /// Kinds of differences after which it stops.
     pub kinds: usize,
+    /// Whether a program that differs runs again, by itself, and is made small.
+    pub looks_again: bool,
 }
 
 /// A kind of difference that is not accepted.
@@ -115,6 +121,8 @@ pub struct Found {
 pub struct Outcome {
     /// Programs that ran on both.
     pub programs: u64,
+    /// Programs that differed, and were not looked at again.
+    pub differed: u64,
     /// Programs that could not be judged, by reason.
     pub unjudged: BTreeMap<String, u64>,
     /// Differences that did not show again when the program ran alone, by kind; with the seed of the last.
@@ -199,7 +207,9 @@ impl Oracle {
     pub fn search(&mut self, search: &Search) -> io::Result<Outcome> {
         let batch = |first: u64, count: u64| -> Vec<Program> {
             let seeds = first..first.saturating_add(count);
-            seeds.map(|seed| Program::random(search.family, search.calls, seed).sequential()).collect()
+            let program = |seed| Program::random(search.family, search.calls, seed).sequential();
+            let inside = |program: Program| Program { steps: fence::allowed(program.steps), ..program };
+            seeds.map(program).map(inside).collect()
         };
         let mut outcome = Outcome::default();
         let mut shrinking = Duration::ZERO;
@@ -234,6 +244,7 @@ impl Oracle {
                 match verdict {
                     Verdict::Same => {}
                     Verdict::Unjudged(why) => *outcome.unjudged.entry(why).or_default() += 1,
+                    Verdict::Differs(_) if !search.looks_again => outcome.differed += 1,
                     Verdict::Differs(difference) => self.look_again(program, seed, &difference, &mut outcome)?,
                 }
             }

@@ -30,7 +30,8 @@ fn main() -> ExitCode {
 /// Whether there was no difference.
 fn differ(arguments: &[String]) -> Result<bool, String> {
     let (mut families, mut replayed) = (Family::ALL.to_vec(), None);
-    let mut search = Search { family: Family::All, calls: CALLS, seed: 0, programs: 0, time: Duration::MAX, kinds: 1 };
+    let (family, time) = (Family::All, Duration::MAX);
+    let mut search = Search { family, calls: CALLS, seed: 0, programs: 0, time, kinds: 1, looks_again: true };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
