@@ -5,7 +5,7 @@
 //! when the last frame is.
 #![expect(unsafe_code, reason = "frame metadata is shared memory laid out by hand")]
 
-mod free;
+pub(crate) mod free;
 
 use alloc::format;
 use alloc::string::String;

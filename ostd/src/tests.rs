@@ -18,9 +18,10 @@ pub(crate) use list;
 
 /// Every test.
 pub fn all() -> Vec<Test> {
-    use crate::{faults, machine, sync};
+    use crate::{faults, frame, machine, sync};
     let modules = [
         faults::tests::ALL,
+        frame::free::tests::ALL,
         machine::tests::ALL,
         sync::lock_order::tests::ALL,
         sync::spin::tests::ALL,

@@ -79,15 +79,19 @@ impl Free {
     }
 }
 
-#[cfg(test)]
-mod tests {
+#[cfg(any(test, feature = "tests"))]
+pub(crate) mod tests {
+    use alloc::vec::Vec;
+
     use super::Free;
 
-    #[test]
+    crate::tests::list! { frames_that_are_kept_apart_are_found_by_who_needs_all_of_them }
+
+    #[cfg_attr(test, test)]
     fn frames_that_are_kept_apart_are_found_by_who_needs_all_of_them() {
         let mut free = Free::new();
         free.add(0, 16);
-        let all: Vec<usize> = std::iter::from_fn(|| free.take()).collect();
+        let all: Vec<usize> = core::iter::from_fn(|| free.take()).collect();
         assert_eq!(all.len(), 16);
         all[..8].iter().for_each(|&index| free.give(index));
         all[8..].iter().for_each(|&index| free.give_blank(index));
