@@ -12,7 +12,7 @@ use programs::{Family, Program};
 use syscall_tests::known::{self, Accepted};
 use syscall_tests::oracle::hunt::{Oracle, Search};
 use syscall_tests::oracle::judge::Verdict;
-use syscall_tests::oracle::story::{story, unhex};
+use syscall_tests::oracle::story::{replay, story, unhex};
 
 /// The binary that becomes a sandbox.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_diff");
@@ -71,7 +71,7 @@ fn search(family: Family, programs: u64, accepted: Vec<Accepted>) -> Result<(), 
     let outcome = Oracle::new(Path::new(PROGRAM), accepted)?.search(&search)?;
     match outcome.found.values().next() {
         None => Ok(()),
-        Some(found) => Err(story(&found.program, &found.difference).into()),
+        Some(found) => Err(story(&found.program, &found.difference, &replay(&found.program)).into()),
     }
 }
 

@@ -22,6 +22,8 @@ const BATCH: u64 = 64;
 /// How long a program may take by its own clock, first; and when a difference is looked at again.
 const PATIENCE: Duration = Duration::from_millis(200);
 const PATIENCE_AGAIN: Duration = Duration::from_secs(2);
+/// How long a program is made smaller: one that waits takes as long as patience lasts, at every try.
+const SHRINKING_MAX: Duration = Duration::from_secs(15);
 
 /// Rows that name a user or a group: one that a sandbox does not know is EINVAL there.
 const USERS: &[&str] = &[
@@ -95,7 +97,7 @@ pub struct Search {
     pub seed: u64,
     /// How many programs at most.
     pub programs: u64,
-    /// How long at most.
+    /// How long at most; what is being made small by then may take some seconds more.
     pub time: Duration,
     /// Kinds of differences after which it stops.
     pub kinds: usize,
@@ -116,23 +118,41 @@ pub struct Found {
     pub count: u64,
 }
 
+/// A kind of difference that does not show when the program runs alone.
+#[derive(Clone, Debug, Default)]
+pub struct Fleeting {
+    /// The seed of a program that showed it.
+    pub seed: u64,
+    /// Programs that did.
+    pub count: u64,
+    /// That program, how it differed once more after those before it, the seed of the first, and how many they all are.
+    pub after: Option<Found>,
+}
+
 /// What a search came to.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// Programs that ran on both.
     pub programs: u64,
-    /// Programs that differed, and were not looked at again.
+    /// Programs that differed, and were not looked at again: nobody wanted it, or the time was over.
     pub differed: u64,
     /// Programs that could not be judged, by reason.
     pub unjudged: BTreeMap<String, u64>,
-    /// Differences that did not show again when the program ran alone, by kind; with the seed of the last.
-    pub fleeting: BTreeMap<String, (u64, u64)>,
+    /// Differences that did not show again when the program ran alone, by kind.
+    pub fleeting: BTreeMap<String, Fleeting>,
     /// Accepted differences met, by their place in the list.
     pub accepted: BTreeMap<usize, u64>,
     /// The others, by kind.
     pub found: BTreeMap<String, Found>,
     /// How long it took, shrinking left out.
     pub time: Duration,
+}
+
+/// So many programs, from a seed on.
+fn batch(search: &Search, first: u64, count: u64) -> Vec<Program> {
+    let program = |seed| Program::random(search.family, search.calls, seed).sequential();
+    let inside = |program: Program| Program { steps: fence::allowed(program.steps), ..program };
+    (first..first.saturating_add(count)).map(program).map(inside).collect()
 }
 
 /// Both subjects.
@@ -205,12 +225,7 @@ impl Oracle {
 
     /// Looks for differences.
     pub fn search(&mut self, search: &Search) -> io::Result<Outcome> {
-        let batch = |first: u64, count: u64| -> Vec<Program> {
-            let seeds = first..first.saturating_add(count);
-            let program = |seed| Program::random(search.family, search.calls, seed).sequential();
-            let inside = |program: Program| Program { steps: fence::allowed(program.steps), ..program };
-            seeds.map(program).map(inside).collect()
-        };
+        let batch = |first: u64, count: u64| batch(search, first, count);
         let mut outcome = Outcome::default();
         let mut shrinking = Duration::ZERO;
         let begun = Instant::now();
@@ -219,8 +234,7 @@ impl Oracle {
         // What has run is judged while the next ones do.
         let mut ran: Vec<(Program, u64, [Answer; 2])> = Vec::new();
         while !(programs.is_empty() && ran.is_empty()) {
-            let is_last =
-                begun.elapsed().saturating_sub(shrinking) >= search.time || outcome.found.len() >= search.kinds;
+            let is_last = begun.elapsed() >= search.time || outcome.found.len() >= search.kinds;
             if is_last {
                 programs.clear();
             }
@@ -244,8 +258,12 @@ impl Oracle {
                 match verdict {
                     Verdict::Same => {}
                     Verdict::Unjudged(why) => *outcome.unjudged.entry(why).or_default() += 1,
-                    Verdict::Differs(_) if !search.looks_again => outcome.differed += 1,
-                    Verdict::Differs(difference) => self.look_again(program, seed, &difference, &mut outcome)?,
+                    Verdict::Differs(_) if !search.looks_again || begun.elapsed() >= search.time => {
+                        outcome.differed += 1;
+                    }
+                    Verdict::Differs(difference) => {
+                        self.look_again(search, program, seed, &difference, &mut outcome)?;
+                    }
                 }
             }
             shrinking += paused.elapsed();
@@ -256,6 +274,7 @@ impl Oracle {
 
     fn look_again(
         &mut self,
+        search: &Search,
         program: Program,
         seed: u64,
         difference: &Difference,
@@ -281,7 +300,11 @@ impl Oracle {
             Verdict::Differs(difference) => difference,
             _ => {
                 let fleeting = outcome.fleeting.entry(difference.kind()).or_default();
-                *fleeting = (fleeting.0 + 1, seed);
+                fleeting.count += 1;
+                if fleeting.after.is_none() {
+                    fleeting.seed = seed;
+                    fleeting.after = self.after_others(search, seed, difference)?;
+                }
                 return Ok(());
             }
         };
@@ -300,16 +323,36 @@ impl Oracle {
         Ok(())
     }
 
-    /// The smallest program that differs in the same row.
+    /// A difference that shows once more when the programs of its batch run before.
+    fn after_others(&mut self, search: &Search, seed: u64, difference: &Difference) -> io::Result<Option<Found>> {
+        let first = seed - (seed - search.seed) % BATCH;
+        let count = seed + 1 - first;
+        let mut programs = batch(search, first, count);
+        let last = self.compare(&programs, PATIENCE)?.pop();
+        Ok(match (last, programs.pop()) {
+            (Some(Verdict::Differs(again)), Some(program)) if again.kind() == difference.kind() => {
+                Some(Found { program, difference: again, seed: first, count })
+            }
+            _ => None,
+        })
+    }
+
+    /// The smallest program found that differs in the same row.
     pub fn shrink(&mut self, program: Program, difference: Difference) -> (Program, Difference) {
         let about = difference.about().to_string();
         let mut last = difference;
-        let smallest = shrink(program, |program| match self.alone(program) {
-            Ok(Verdict::Differs(difference)) if difference.about() == about => {
-                last = difference;
-                true
+        let begun = Instant::now();
+        let smallest = shrink(program, |program| {
+            if begun.elapsed() >= SHRINKING_MAX {
+                return false;
             }
-            _ => false,
+            match self.alone(program) {
+                Ok(Verdict::Differs(difference)) if difference.about() == about => {
+                    last = difference;
+                    true
+                }
+                _ => false,
+            }
         });
         (smallest, last)
     }

@@ -10,8 +10,8 @@ use super::judge::Difference;
 /// Columns of a transcript.
 const WIDTH: usize = 72;
 
-/// The whole story.
-pub fn story(program: &Program, difference: &Difference) -> String {
+/// The whole story; `again` is the command that shows it again.
+pub fn story(program: &Program, difference: &Difference, again: &str) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}\n\n{program}", difference.kind());
     let _ = writeln!(out, "   {:WIDTH$}   Orrery", "Linux");
@@ -23,7 +23,7 @@ pub fn story(program: &Program, difference: &Difference) -> String {
         let _ = writeln!(out, " {mark} {:WIDTH$}   {right}", cut(left));
     }
     let [host, orrery] = difference.lines();
-    let _ = writeln!(out, "\nLinux:  {host}\nOrrery: {orrery}\n\nagain:  {}", replay(program));
+    let _ = writeln!(out, "\nLinux:  {host}\nOrrery: {orrery}\n\nagain:  {again}");
     out
 }
 

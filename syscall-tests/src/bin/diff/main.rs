@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use programs::{Family, Program};
 use syscall_tests::known;
-use syscall_tests::oracle::hunt::{Oracle, Outcome, Search};
+use syscall_tests::oracle::hunt::{Found, Oracle, Outcome, Search};
 use syscall_tests::oracle::judge::Verdict;
 use syscall_tests::oracle::{sandbox, story};
 
@@ -64,7 +64,7 @@ fn differ(arguments: &[String]) -> Result<bool, String> {
         search.family = family;
         let outcome = oracle.search(&search).map_err(|problem| problem.to_string())?;
         is_same &= outcome.found.is_empty();
-        tell(&oracle, family, &outcome);
+        tell(&oracle, &search, &outcome);
     }
     Ok(is_same)
 }
@@ -81,7 +81,7 @@ fn replay(oracle: &mut Oracle, text: &str) -> Result<bool, String> {
         }
         Verdict::Unjudged(why) => Err(why),
         Verdict::Differs(difference) => {
-            println!("{}", story::story(&program, &difference));
+            println!("{}", story::story(&program, &difference, &story::replay(&program)));
             match oracle.acceptance(&program, &difference) {
                 Some(index) => println!("accepted: {}", oracle.accepted()[index].reason),
                 None => return Ok(false),
@@ -91,10 +91,17 @@ fn replay(oracle: &mut Oracle, text: &str) -> Result<bool, String> {
     }
 }
 
-fn tell(oracle: &Oracle, family: Family, outcome: &Outcome) {
+fn tell(oracle: &Oracle, search: &Search, outcome: &Outcome) {
+    let family = search.family;
     for found in outcome.found.values() {
         println!("---- {} (seed {}, {} programs)\n", family, found.seed, found.count);
-        println!("{}", story::story(&found.program, &found.difference));
+        println!("{}", story::story(&found.program, &found.difference, &story::replay(&found.program)));
+    }
+    for after in outcome.fleeting.values().filter_map(|fleeting| fleeting.after.as_ref()) {
+        let (calls, Found { seed, count, .. }) = (search.calls, after);
+        println!("---- {family} (seed {}), only after the programs before it\n", seed + count - 1);
+        let again = format!("cargo xtask diff --family {family} --calls {calls} --seed {seed} --programs {count}");
+        println!("{}", story::story(&after.program, &after.difference, &again));
     }
     let per_second = outcome.programs as f64 / outcome.time.as_secs_f64();
     println!(
@@ -103,8 +110,11 @@ fn tell(oracle: &Oracle, family: Family, outcome: &Outcome) {
         outcome.found.len(),
         outcome.accepted.len()
     );
-    for (kind, (count, seed)) in &outcome.fleeting {
-        println!("  {count} not seen again alone (seed {seed}): {kind}");
+    for (kind, fleeting) in &outcome.fleeting {
+        println!("  {} not seen again alone (seed {}): {kind}", fleeting.count, fleeting.seed);
+    }
+    if outcome.differed > 0 {
+        println!("  {} differed when the time was over, and were not looked at again", outcome.differed);
     }
     for (why, count) in &outcome.unjudged {
         println!("  {count} not judged: {}", why.lines().next().unwrap_or_default());
