@@ -258,11 +258,10 @@ impl Oracle {
                 match verdict {
                     Verdict::Same => {}
                     Verdict::Unjudged(why) => *outcome.unjudged.entry(why).or_default() += 1,
-                    Verdict::Differs(_) if !search.looks_again || begun.elapsed() >= search.time => {
-                        outcome.differed += 1;
-                    }
+                    Verdict::Differs(_) if !search.looks_again => outcome.differed += 1,
                     Verdict::Differs(difference) => {
-                        self.look_again(search, program, seed, &difference, &mut outcome)?;
+                        let is_over = begun.elapsed() >= search.time;
+                        self.look_again(search, is_over, (program, seed), &difference, &mut outcome)?;
                     }
                 }
             }
@@ -275,8 +274,8 @@ impl Oracle {
     fn look_again(
         &mut self,
         search: &Search,
-        program: Program,
-        seed: u64,
+        is_over: bool,
+        (program, seed): (Program, u64),
         difference: &Difference,
         outcome: &mut Outcome,
     ) -> io::Result<()> {
@@ -294,6 +293,10 @@ impl Oracle {
         }
         if let Some(found) = outcome.found.get_mut(&difference.kind()) {
             found.count += 1;
+            return Ok(());
+        }
+        if is_over {
+            outcome.differed += 1;
             return Ok(());
         }
         let difference = match self.alone(&program)? {
