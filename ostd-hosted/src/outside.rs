@@ -172,10 +172,38 @@ impl Source for SignalSource {
 pub(crate) mod tests {
     use std::time::Duration;
 
+    use parking_lot::MutexGuard;
+
     use super::*;
 
-    /// Tests that use the process's signals or terminal state take turns.
-    pub(crate) static PROCESS: Mutex<()> = Mutex::new(());
+    static PROCESS: Mutex<()> = Mutex::new(());
+
+    /// A test's turn with what the process has one of: its signals and its terminal. Until it ends, the signals that a
+    /// machine is told of have their default effect, and this thread takes them, whatever the tests were started to
+    /// ignore or to block (nohup(1), a shell's `&`).
+    pub(crate) struct Turn {
+        former: Vec<(i32, libc::sigaction)>,
+        _process: MutexGuard<'static, ()>,
+    }
+
+    /// Waits for a turn.
+    pub(crate) fn turn() -> Turn {
+        let process = PROCESS.lock();
+        let former = FORWARDED.map(|signal| (signal, handlers::action(signal).expect("a signal"))).into();
+        for signal in FORWARDED {
+            handlers::set_action(signal, &handlers::default_action());
+            handlers::unblock(signal);
+        }
+        Turn { former, _process: process }
+    }
+
+    impl Drop for Turn {
+        fn drop(&mut self) {
+            for (signal, former) in &self.former {
+                handlers::set_action(*signal, former);
+            }
+        }
+    }
 
     const LINE: u32 = 5;
 
@@ -203,7 +231,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_signal_to_the_process_becomes_an_event_and_ends_a_blocking_poll() {
-        let _turn = PROCESS.lock();
+        let _turn = turn();
         let watch = Watch::new();
         let outside = Outside::new(&watch, LINE);
         let signals = HostSignals::install(&outside).expect("the signals are free");
@@ -222,5 +250,20 @@ pub(crate) mod tests {
         drop(signals);
         assert!(!watch.has_sources());
         HostSignals::install(&outside).expect("free again");
+    }
+
+    #[test]
+    fn a_signal_that_the_process_was_started_to_ignore_stays_ignored() {
+        let _turn = turn();
+        let mut ignore = handlers::default_action();
+        ignore.sa_sigaction = libc::SIG_IGN;
+        handlers::set_action(libc::SIGHUP, &ignore);
+        let watch = Watch::new();
+        let outside = Outside::new(&watch, LINE);
+        let _signals = HostSignals::install(&outside).expect("the signals are free");
+        handlers::send_to_self(libc::SIGHUP);
+        handlers::send_to_self(libc::SIGINT);
+        while !watch.poll(None).contains(&LINE) {}
+        assert_eq!((outside.next(), outside.next()), (Some(OutsideEvent::Signal(libc::SIGINT)), None));
     }
 }

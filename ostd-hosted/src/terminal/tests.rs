@@ -17,8 +17,8 @@ use nix::unistd::Pid;
 use ostd_hal::device::{ByteChannel, ChannelError, OutsideEvent, Readiness};
 
 use super::{HostTerminal, RawMode, Use};
-use crate::outside::tests::PROCESS;
-use crate::outside::{HostSignals, Outside};
+use crate::outside::tests::turn;
+use crate::outside::{HostSignals, Outside, handlers};
 use crate::watch::{Source, Watch};
 
 const LINE: u32 = 3;
@@ -57,7 +57,7 @@ fn machine(fd: &OwnedFd) -> Machine {
 
 #[test]
 fn a_terminal_is_raw_until_it_is_dropped() {
-    let _turn = PROCESS.lock();
+    let _turn = turn();
     let (_master, slave) = pty();
     let before = modes(&slave);
     let raw = RawMode::enter(&slave).expect("a terminal");
@@ -70,7 +70,7 @@ fn a_terminal_is_raw_until_it_is_dropped() {
 
 #[test]
 fn a_shared_terminal_is_left_alone_until_it_is_read() {
-    let _turn = PROCESS.lock();
+    let _turn = turn();
     let (mut far, near) = pty();
     let watch = Watch::new();
     let outside = Outside::new(&watch, OUTSIDE);
@@ -94,7 +94,7 @@ fn what_is_no_terminal_cannot_be_raw() {
 
 #[test]
 fn a_panic_puts_the_terminal_back_before_it_is_told() {
-    let _turn = PROCESS.lock();
+    let _turn = turn();
     let (_master, slave) = pty();
     let raw = RawMode::enter(&slave).expect("a terminal");
     assert!(std::panic::catch_unwind(|| panic!("on purpose")).is_err());
@@ -104,7 +104,7 @@ fn a_panic_puts_the_terminal_back_before_it_is_told() {
 
 #[test]
 fn typed_bytes_wait_for_the_guest_and_written_ones_arrive_unchanged() {
-    let _turn = PROCESS.lock();
+    let _turn = turn();
     let (mut master, slave) = pty();
     let Machine { watch, terminal, .. } = machine(&slave);
     assert_eq!(terminal.window(), Some((30, 100)));
@@ -124,7 +124,7 @@ fn typed_bytes_wait_for_the_guest_and_written_ones_arrive_unchanged() {
 
 #[test]
 fn a_terminal_that_takes_nothing_more_is_busy() {
-    let _turn = PROCESS.lock();
+    let _turn = turn();
     let (mut master, slave) = pty();
     let Machine { watch, terminal, .. } = machine(&slave);
     let mut taken = 0;
@@ -149,7 +149,7 @@ fn a_terminal_that_takes_nothing_more_is_busy() {
 
 #[test]
 fn three_escapes_in_a_row_stop_a_machine_that_does_not_read() {
-    let _turn = PROCESS.lock();
+    let _turn = turn();
     let (mut master, slave) = pty();
     let Machine { watch, outside, terminal } = machine(&slave);
     master.write_all(b"\x1d\x1dx\x1d").expect("room");
@@ -166,7 +166,7 @@ fn three_escapes_in_a_row_stop_a_machine_that_does_not_read() {
 
 #[test]
 fn the_escape_works_behind_more_than_is_kept() {
-    let _turn = PROCESS.lock();
+    let _turn = turn();
     let (_master, slave) = pty();
     let Machine { outside, terminal, .. } = machine(&slave);
     let mut input = terminal.input.lock();
@@ -178,7 +178,7 @@ fn the_escape_works_behind_more_than_is_kept() {
 
 #[test]
 fn a_terminal_that_hangs_up_ends() {
-    let _turn = PROCESS.lock();
+    let _turn = turn();
     let (mut master, slave) = pty();
     let Machine { watch, terminal, .. } = machine(&slave);
     master.write_all(b"x").expect("room");
@@ -242,13 +242,15 @@ fn child(role: &str) -> (Child, File, OwnedFd, Termios) {
     let terminal = slave.as_raw_fd();
     let claim = move || {
         nix::unistd::setsid()?;
+        // Whatever this test was started to ignore (nohup(1)), the machine takes.
+        (1..=libc::SIGRTMAX()).for_each(|signal| handlers::set_action(signal, &handlers::default_action()));
         // SAFETY: takes an integer.
         match unsafe { libc::ioctl(terminal, libc::TIOCSCTTY, 0) } {
             0 => Ok(()),
             _ => Err(std::io::Error::last_os_error()),
         }
     };
-    // SAFETY: the closure makes two system calls and allocates nothing.
+    // SAFETY: the closure makes system calls only and allocates nothing.
     let child = unsafe { command.pre_exec(claim) }.spawn().expect("a process");
     let mut told = Vec::new();
     while !told.ends_with(b"ready\n") {
