@@ -10,7 +10,8 @@ mod scratch;
 mod streams;
 mod terminal;
 
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 
 use libtest_mimic::Arguments;
 
@@ -20,6 +21,12 @@ fn main() -> ExitCode {
         && first == "probe"
     {
         return hostile::probe(name, rest);
+    }
+    if ostd::hosted::stdio::ignored_signals() != 0 {
+        // What the tests were started to ignore (nohup(1), a shell's `&`), the programs in them would ignore too.
+        let itself = std::env::current_exe().expect("this test");
+        let error = Command::new("env").arg("--default-signal").arg(itself).args(words).exec();
+        eprintln!("signals stay ignored, and tests that send them fail: env: {error}");
     }
     let arguments = Arguments::from_args();
     let trials = [hostile::trials(), programs::trials(), streams::trials(), terminal::trials()];
