@@ -54,11 +54,13 @@ impl CurrentCpu {
     }
 
     /// Calls `f` with the current CPU, or returns `None` where there is none (a thread that is not running a machine).
-    /// `f` must not switch contexts.
+    ///
+    /// If `f` switches contexts (by [`Cpu::safe_point`], as the release of a spin lock does), then last of all: it may
+    /// be on another CPU afterwards, and what it would do to its own it would do to one that others use.
     #[inline]
     pub(crate) fn with<R>(f: impl FnOnce(&Cpu) -> R) -> Option<R> {
         // SAFETY: the pointer is null or names a `Cpu` of the machine that this thread is running, which `run`'s
-        // borrow keeps alive until `restore`.
+        // borrow keeps alive until `restore`. Where `f` is suspended, the machine outlives the context.
         unsafe { Self::pointer().as_ref() }.map(f)
     }
 
@@ -100,7 +102,7 @@ impl CurrentCpu {
     /// A safe point, and then [`with`](Self::with): in one look-up where nothing happened.
     #[inline]
     pub(crate) fn after_safe_point<R>(kind: SafePoint, f: impl FnOnce(&Cpu) -> R) -> Option<R> {
-        // SAFETY: as in `with`; a suspended context's machine, and with it the `Cpu`, outlives the context.
+        // SAFETY: as in `with`.
         let cpu = unsafe { Self::pointer().as_ref() }?;
         if cpu.safe_point(kind) { Self::with(f) } else { Some(f(cpu)) }
     }
