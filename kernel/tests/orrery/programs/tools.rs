@@ -7,7 +7,8 @@ pub(crate) const ROWS: &[Row] = &[
         "ls_long",
         "/bin/ls",
         "coreutils",
-        "ls -l /bin/ls /etc/passwd; ls -la /etc | head -30; ls -ld /tmp /etc /usr/bin",
+        // Not /tmp, where everybody makes and removes something meanwhile; this one is as open.
+        "ls -l /bin/ls /etc/passwd; ls -la /etc | head -30; ls -ld /var/tmp /etc /usr/bin",
     ),
     Row(
         "ls_recursive",
