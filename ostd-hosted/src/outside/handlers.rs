@@ -107,6 +107,19 @@ pub(crate) fn unblock(signal: i32) {
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, ptr::null_mut()) };
 }
 
+/// Runs `work` with all signals kept away from the calling thread. Async-signal-safe.
+pub(crate) fn without_signals(work: impl FnOnce()) {
+    // SAFETY: an all-zero set is a valid set.
+    let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = unsafe { (mem::zeroed(), mem::zeroed()) };
+    // SAFETY: `all` is valid to write.
+    unsafe { libc::sigfillset(&mut all) };
+    // SAFETY: `all` is valid to read and `before` to write.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before) };
+    work();
+    // SAFETY: `before` is valid to read, and the old mask is not asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, ptr::null_mut()) };
+}
+
 /// Runs a handler's work without changing what the interrupted code sees of errno.
 pub(crate) fn keeping_errno(work: impl FnOnce()) {
     // SAFETY: the C library's errno of this thread is always valid.

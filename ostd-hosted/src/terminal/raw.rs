@@ -12,9 +12,10 @@ use std::panic;
 use std::process;
 use std::ptr;
 use std::sync::Once;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::thread;
 
-use crate::outside::handlers::{self, Handlers, Unless, keeping_errno};
+use crate::outside::handlers::{self, Handlers, Unless, keeping_errno, without_signals};
 use crate::outside::note;
 
 // A signal handler finds its work through a static or not at all. A process has one controlling terminal, and so one
@@ -30,6 +31,8 @@ struct Saved {
     raw: libc::termios,
     /// What the signals that end the process did before.
     former: Vec<(i32, libc::sigaction)>,
+    /// Threads that are making it raw at this moment.
+    makers: AtomicUsize,
 }
 
 /// A terminal that is raw while this lives. See the module.
@@ -70,7 +73,8 @@ impl RawMode {
 
         let owner = process::id();
         let former = ends.former.clone();
-        let saved = Box::leak(Box::new(Saved { fd: fd.as_raw_fd(), owner, cooked, raw, former }));
+        let makers = AtomicUsize::new(0);
+        let saved = Box::leak(Box::new(Saved { fd: fd.as_raw_fd(), owner, cooked, raw, former, makers }));
         if RAW.compare_exchange(ptr::null_mut(), saved, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return Err(io::Error::from_raw_os_error(libc::EBUSY));
         }
@@ -87,8 +91,7 @@ impl RawMode {
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        RAW.store(ptr::null_mut(), Ordering::Release);
-        self.saved.set(&self.saved.cooked);
+        self.saved.give_back();
     }
 }
 
@@ -99,6 +102,18 @@ impl Saved {
             // SAFETY: `to` is a valid struct; of a descriptor that is no terminal (any more) the host refuses it.
             unsafe { libc::tcsetattr(self.fd, libc::TCSANOW, to) };
         }
+    }
+
+    /// Puts it back for good. Async-signal-safe: the signals of a process may be handled on several of its threads at once,
+    /// and one that is about to be raw again for a signal that continues is waited for, so that the last word is this.
+    fn give_back(&self) {
+        let own = ptr::from_ref(self).cast_mut();
+        // Another terminal may be the raw one by now.
+        let _ = RAW.compare_exchange(own, ptr::null_mut(), Ordering::SeqCst, Ordering::SeqCst);
+        while self.makers.load(Ordering::SeqCst) > 0 {
+            thread::yield_now();
+        }
+        self.set(&self.cooked);
     }
 }
 
@@ -117,10 +132,8 @@ fn restore() {
 /// Puts the terminal back for good, if this process holds a raw one: for last words, which lines of a machine that is
 /// still there would mix with.
 pub fn give_back() {
-    let saved = saved();
-    RAW.store(ptr::null_mut(), Ordering::Release);
-    if let Some(saved) = saved {
-        saved.set(&saved.cooked);
+    if let Some(saved) = saved() {
+        saved.give_back();
     }
 }
 
@@ -144,26 +157,30 @@ pub fn say(lines: &[u8]) {
 }
 
 fn make_raw() {
-    if let Some(saved) = saved() {
-        saved.set(&saved.raw);
-        if RAW.load(Ordering::Acquire).is_null() {
-            // Dropped on another thread meanwhile.
-            saved.set(&saved.cooked);
+    // A handler on top of this could be the one that waits for it.
+    without_signals(|| {
+        let Some(saved) = saved() else { return };
+        saved.makers.fetch_add(1, Ordering::SeqCst);
+        // Unless it was given back on another thread meanwhile.
+        if ptr::eq(RAW.load(Ordering::SeqCst), saved) {
+            saved.set(&saved.raw);
         }
-    }
+        saved.makers.fetch_sub(1, Ordering::SeqCst);
+    });
 }
 
 /// The process is ending: puts the terminal back and lets the signal do what it did before.
 extern "C" fn on_end(signal: i32, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     keeping_errno(|| {
-        restore();
+        let saved = saved();
+        give_back();
         if handlers::was_sent(info) {
             // Blocked here, so it comes when this returns.
             handlers::set_action(signal, &handlers::default_action());
             handlers::send_to_self(signal);
         } else {
             // A fault comes again by itself, now to Rust's handler, which knows a stack overflow.
-            let former = saved().and_then(|saved| saved.former.iter().find(|(number, _)| *number == signal));
+            let former = saved.and_then(|saved| saved.former.iter().find(|(number, _)| *number == signal));
             handlers::set_action(signal, &former.map_or_else(handlers::default_action, |(_, former)| *former));
         }
     });
