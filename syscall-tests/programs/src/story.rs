@@ -135,21 +135,21 @@ impl fmt::Display for Entry {
 
 impl BodyRecord {
     /// Its lines: each step, and the signals between them.
-    pub fn lines(&self, mut each: impl FnMut(fmt::Arguments<'_>)) {
+    pub fn lines(&self, mut each: impl FnMut(Option<&Entry>, fmt::Arguments<'_>)) {
         let mut signals = self.signals.iter().peekable();
         for (step, entry) in self.entries.iter().enumerate() {
             while let Some(seen) = signals.next_if(|seen| (seen.step as usize) < step) {
-                each(format_args!("--- signal {} code {}", seen.signal, seen.code));
+                each(None, format_args!("--- signal {} code {}", seen.signal, seen.code));
             }
-            each(format_args!("{entry}"));
+            each(Some(entry), format_args!("{entry}"));
         }
         for seen in signals {
-            each(format_args!("--- signal {} code {}", seen.signal, seen.code));
+            each(None, format_args!("--- signal {} code {}", seen.signal, seen.code));
         }
         match self.status {
-            _ if self.pid == 0 && self.entries.is_empty() => each(format_args!("(never began)")),
-            Some(status) if status != 0 => each(format_args!("+++ status {status:#x}")),
-            _ if !self.has_ended => each(format_args!("+++ did not come to its end")),
+            _ if self.pid == 0 && self.entries.is_empty() => each(None, format_args!("(never began)")),
+            Some(status) if status != 0 => each(None, format_args!("+++ status {status:#x}")),
+            _ if !self.has_ended => each(None, format_args!("+++ did not come to its end")),
             _ => {}
         }
     }
@@ -159,7 +159,7 @@ impl fmt::Display for Transcript {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut result = Ok(());
         for (index, body) in self.bodies.iter().enumerate() {
-            body.lines(|line| {
+            body.lines(|_, line| {
                 if result.is_ok() {
                     result = writeln!(f, "{index}| {line}");
                 }

@@ -1,5 +1,6 @@
 //! Holds what a program came to on Orrery against what it came to on the host, line by line.
 
+use programs::transcript::{Entry, Filled};
 use programs::{Program, Transcript};
 
 use super::wire::Answer;
@@ -17,6 +18,14 @@ pub struct Line {
     pub about: String,
     /// What it says.
     pub text: String,
+    /// The call that it is about: what it filled takes too much room for the text.
+    pub entry: Option<Entry>,
+}
+
+impl Line {
+    fn new(about: &str, text: String) -> Self {
+        Self { about: about.into(), text, entry: None }
+    }
 }
 
 /// What came of a comparison.
@@ -46,14 +55,14 @@ impl Record {
     pub fn of(masked: &Transcript) -> Self {
         let mut lines = Vec::new();
         for (index, body) in masked.bodies.iter().enumerate() {
-            body.lines(|text| {
+            body.lines(|entry, text| {
                 let text = text.to_string();
                 let about = match text.get(..3) {
                     Some("---") => "signal",
                     Some("+++" | "(ne") => "status",
                     _ => text.split('(').next().filter(|name| !name.contains(' ')).unwrap_or("spawn"),
                 };
-                lines.push(Line { about: about.into(), text: format!("{index}| {text}") });
+                lines.push(Line { entry: entry.cloned(), ..Line::new(about, format!("{index}| {text}")) });
             });
         }
         for node in &masked.tree {
@@ -65,17 +74,17 @@ impl Record {
                 node.len,
                 node.sum as u32
             );
-            lines.push(Line { about: "tree".into(), text });
+            lines.push(Line::new("tree", text));
         }
         if !masked.in_time {
-            lines.push(Line { about: "time".into(), text: "ended by whoever ran it".into() });
+            lines.push(Line::new("time", "ended by whoever ran it".into()));
         }
         Self { lines }
     }
 
     /// What became of a program that left no transcript.
     fn without(text: String) -> Self {
-        Self { lines: vec![Line { about: "end".into(), text }] }
+        Self { lines: vec![Line::new("end", text)] }
     }
 
     /// Its lines.
@@ -96,6 +105,15 @@ impl Difference {
     /// The lines that differ, the host's first; empty where a record has ended.
     pub fn lines(&self) -> [&str; 2] {
         [&self.host, &self.orrery].map(|record| record.lines.get(self.at).map_or("", |line| line.text.as_str()))
+    }
+
+    /// Memory that the same call filled on both, and not with the same: the argument's name, the host's, Orrery's.
+    pub fn memory(&self) -> Vec<(&'static str, [&Filled; 2])> {
+        let [host, orrery] = [&self.host, &self.orrery].map(|record| record.lines.get(self.at)?.entry.as_ref());
+        let (Some(host), Some(orrery)) = (host, orrery) else { return Vec::new() };
+        let pairs = host.filled.iter().zip(&orrery.filled).filter(|(host, orrery)| host != orrery);
+        let name = |filled: &Filled| Some(host.row()?.row().args.get(usize::from(filled.arg))?.0);
+        pairs.filter_map(|(host, orrery)| Some((name(host)?, [host, orrery]))).collect()
     }
 
     /// What the difference is about: a row, or `signal`, `status`, `tree`, `time`, `end`.
