@@ -6,13 +6,18 @@ use alloc::vec::Vec;
 
 use super::Context;
 use crate::abi::Pid;
-use crate::abi::flags::{CAP_SYS_ADMIN, CAP_SYS_NICE, PriorityWhich, Resource};
+use crate::abi::flags::{CAP_SYS_ADMIN, CAP_SYS_NICE, PriorityWhich, Resource, SchedPolicy};
 use crate::error::{Errno, Result};
 use crate::process::{Process, Thread};
 
 /// What ioprio(2) counts from one: a process, a group, a user.
 const IO_WHO: [PriorityWhich; 3] = [PriorityWhich::PRIO_PROCESS, PriorityWhich::PRIO_PGRP, PriorityWhich::PRIO_USER];
+const IO_WHO_PROCESS: i32 = 1;
 const IO_CLASS_SHIFT: u32 = 13;
+/// What is between this and the class hints at a disk's own rules.
+const IO_LEVEL_MASK: u16 = 7;
+/// How much nicer one has to be for the next level.
+const NICE_PER_IO_LEVEL: u32 = 5;
 
 /// Whom a call means; ESRCH when that is nobody.
 fn targets(cx: &Context<'_>, which: PriorityWhich, who: Pid) -> Result<Vec<Arc<Process>>> {
@@ -71,17 +76,33 @@ fn threads(cx: &Context<'_>, which: i32, who: Pid) -> Result<Vec<Arc<Thread>>> {
     Ok(targets(cx, which, who)?.iter().flat_map(|process| process.threads()).collect())
 }
 
+/// What counts where several are asked at once: who chose no class has one by its policy, and a level by how nice it is.
+fn effective(thread: &Thread) -> u16 {
+    let scheduling = thread.scheduling();
+    if scheduling.io_priority >> IO_CLASS_SHIFT != 0 {
+        return scheduling.io_priority;
+    }
+    let class = match scheduling.policy {
+        SchedPolicy::SCHED_FIFO | SchedPolicy::SCHED_RR => 1,
+        SchedPolicy::SCHED_IDLE => 3,
+        _ => 2,
+    };
+    let level = (thread.process().nice() + 20).unsigned_abs() / NICE_PER_IO_LEVEL;
+    class << IO_CLASS_SHIFT | level as u16
+}
+
 pub(super) fn ioprio_get(cx: &mut Context<'_>, which: i32, who: Pid) -> Result {
-    // The best class is the lowest number, but for none at all.
     let found = threads(cx, which, who)?;
-    let best = found.iter().map(|thread| thread.scheduling().io_priority).min_by_key(|&one| (one == 0, one));
+    let one = (which == IO_WHO_PROCESS).then(|| found.first().map(|thread| thread.scheduling().io_priority)).flatten();
+    // The best has the lowest number.
+    let best = one.or_else(|| found.iter().map(|thread| effective(thread)).min());
     Ok(usize::from(best.ok_or(Errno::ESRCH)?))
 }
 
 pub(super) fn ioprio_set(cx: &mut Context<'_>, which: i32, who: Pid, priority: i32) -> Result {
     // Linux looks at sixteen bits.
     let priority = (priority.cast_unsigned() & u32::from(u16::MAX)) as u16;
-    let (class, level) = (priority >> IO_CLASS_SHIFT, priority & ((1 << IO_CLASS_SHIFT) - 1));
+    let (class, level) = (priority >> IO_CLASS_SHIFT, priority & IO_LEVEL_MASK);
     match class {
         0 if level != 0 => return Err(Errno::EINVAL),
         1 if !cx.credentials().can(CAP_SYS_ADMIN) && !cx.credentials().can(CAP_SYS_NICE) => return Err(Errno::EPERM),

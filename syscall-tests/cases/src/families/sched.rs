@@ -13,7 +13,7 @@ use super::process::wait;
 cases! { "sched":
     niceness_is_inherited, who_is_nice_to_nobody, a_policy_is_remembered, a_reset_is_not_inherited,
     what_a_policy_refuses, cpus_are_narrowed, what_a_choice_of_cpus_refuses, a_thread_is_somewhere,
-    disk_priorities_are_remembered, a_robust_list_is_told, names_have_a_limit, a_bad_time_is_not_set,
+    disk_priorities_are_remembered, who_chose_no_disk_priority_has_one_among_others, a_robust_list_is_told, names_have_a_limit, a_bad_time_is_not_set,
     an_old_listing_has_kinds_last needs getdents, a_group_is_as_nice_as_its_nicest,
     a_user_is_nice_in_all_processes, what_is_no_policy, a_deadline_takes_more_than_a_priority,
 }
@@ -130,6 +130,26 @@ fn disk_priorities_are_remembered(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.ioprio_get(1, NOBODY), Err(Errno::ESRCH));
     assert_eq!(sys.ioprio_set(1, SELF, 5 << 13), Err(Errno::EINVAL));
     assert_eq!(sys.ioprio_set(1, SELF, 5), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn who_chose_no_disk_priority_has_one_among_others(sys: &dyn Sys) -> Outcome {
+    const BEST_EFFORT: usize = 2 << 13;
+    const IDLE: usize = 3 << 13;
+    // Who leads a session has a group of its own anyhow.
+    let _ = sys.setpgid(SELF, SELF);
+    // By how nice it is, which whoever started this may be already.
+    assert_eq!(sys.ioprio_get(2, SELF)?, BEST_EFFORT + (20 + nice(sys)?) as usize / 5);
+    sys.setpriority(PriorityWhich::PRIO_PROCESS, SELF, 19)?;
+    assert_eq!(sys.ioprio_get(2, SELF)?, BEST_EFFORT + 7);
+    // Hints at a disk's own rules are no level; without a class they count for nothing.
+    sys.ioprio_set(1, SELF, 0x108)?;
+    assert_eq!((sys.ioprio_get(1, SELF)?, sys.ioprio_get(2, SELF)?), (0x108, BEST_EFFORT + 7));
+    sys.ioprio_set(1, SELF, IDLE as i32 | 3)?;
+    assert_eq!(sys.ioprio_get(2, SELF)?, IDLE + 3);
+    sys.ioprio_set(1, SELF, 0)?;
+    schedule(sys, SchedPolicy::SCHED_IDLE.0, 0)?;
+    assert_eq!((sys.ioprio_get(1, SELF)?, sys.ioprio_get(2, SELF)?), (0, IDLE + 7));
     Ok(())
 }
 
