@@ -20,13 +20,18 @@ use super::{asleep, fence, ground, run};
 use crate::native::Native;
 
 /// Name spaces: of mounts, hosts' names, System V objects, users, processes and networks.
-const NAME_SPACES: u64 = 0x2_0000 | 0x400_0000 | 0x800_0000 | NEW_USERS | 0x2000_0000 | 0x4000_0000;
+const NAME_SPACES: u64 = NEW_MOUNTS | 0x400_0000 | 0x800_0000 | NEW_USERS | 0x2000_0000 | 0x4000_0000;
 const NEW_USERS: u64 = 0x1000_0000;
+/// `S_IFCHR`.
+const CHARACTER: u16 = 0o020000;
+const NEW_MOUNTS: u64 = 0x2_0000;
 const PIVOT_ROOT: usize = 155;
+const UNSHARE: usize = 272;
 /// Bytes that all that programs leave may take.
 const FILES_MAX: &str = "size=64m,nr_inodes=16k,mode=755";
-/// What is taken over from the host's devices.
-const DEVICES: [&str; 4] = ["null", "zero", "full", "random"];
+/// Devices that programs find, and their minor numbers; all have major number 1.
+const DEVICES: [(&str, u32); 4] = [("null", 3), ("zero", 5), ("full", 7), ("random", 8)];
+const DEVICES_MAJOR: u32 = 1;
 /// Bytes in which a batch is answered.
 const ANSWERS_LEN: usize = 16 << 20;
 /// Where a worker says how many answers there are, and how many bytes they take; the answers follow.
@@ -43,7 +48,9 @@ pub fn main() -> std::result::Result<(), String> {
     let sys = Native::subject();
     let is_root = sys.geteuid() == Ok(0);
     let [mapped, tell] = pipe(&sys).map_err(|errno| format!("no pipe: {errno:?}"))?;
-    let outside = sys.getpid().unwrap_or_default();
+    if is_root {
+        own_devices(&sys).map_err(|errno| format!("no devices of its own: {errno:?}"))?;
+    }
     let inside = clone(NAME_SPACES, move || {
         let _ = sys.close(tell);
         let begun = sys.read(mapped, sys.page(), 1) == Ok(1);
@@ -61,7 +68,6 @@ pub fn main() -> std::result::Result<(), String> {
         }
     })
     .map_err(|errno| format!("no name spaces for an ordinary user here: {errno:?}"))?;
-    let _ = outside;
     let _ = sys.close(mapped);
     map_users(inside, if is_root { ALL_USERS } else { "0 OWN 1\n" }, is_root)
         .map_err(|problem| format!("no user name space: {problem}"))?;
@@ -69,6 +75,27 @@ pub fn main() -> std::result::Result<(), String> {
     let _ = sys.close(tell);
     let status = wait(&sys, inside).map_err(|errno| format!("lost: {errno:?}"))?;
     if status == 0 { Ok(()) } else { Err(format!("the sandbox ended with {status:#x}")) }
+}
+
+/// Covers the host's devices, as this process and the sandbox see them, with others of the same numbers: programs may
+/// touch them, lock them, and be asked who owns them. An ordinary user cannot make any.
+fn own_devices(sys: &Native) -> Result<()> {
+    let page = sys.page();
+    let (dev, kind) = (sys.path(page + 0x1000, "/dev"), sys.path(page + 0x2000, "tmpfs"));
+    kernel_abi::errno::from_return(sys.call(UNSHARE, [NEW_MOUNTS as usize, 0, 0, 0, 0, 0]))?;
+    let private = MountFlags::MS_REC | MountFlags::MS_PRIVATE;
+    sys.mount(sys.path(page, "none"), sys.path(page + 0x3000, "/"), 0, private, 0)?;
+    sys.mount(sys.path(page, "devices"), dev, kind, MountFlags::MS_NOSUID, sys.path(page + 0x3000, "mode=755"))?;
+    for (name, minor) in DEVICES {
+        let path = sys.path(page, &format!("/dev/{name}"));
+        match sys.mknodat(Fd::CWD, path, Mode(CHARACTER | 0o666), DEVICES_MAJOR << 8 | minor) {
+            Ok(_) => sys.fchmodat(Fd::CWD, path, Mode(0o666))?,
+            // In a container root may not make devices either.
+            Err(Errno::EPERM) => return sys.umount2(dev, UmountFlags::MNT_DETACH).map(drop),
+            Err(errno) => return Err(errno),
+        };
+    }
+    Ok(())
 }
 
 /// Everybody is who they are. What runs programs has no capability, and sees nothing of the host.
@@ -123,7 +150,7 @@ fn furnish(sys: &Native) -> std::result::Result<(), String> {
             .map_err(|errno| format!("no /{name}: {errno:?}"))?;
     }
     mount("devices", "/tmp/dev", "tmpfs", no_devices, "mode=755")?;
-    for name in DEVICES {
+    for (name, _) in DEVICES {
         let target = format!("/tmp/dev/{name}");
         let file = sys
             .openat(Fd::CWD, at(0, &target), OpenFlags::O_CREAT | OpenFlags::O_WRONLY, 0o666)
