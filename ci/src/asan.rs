@@ -13,7 +13,7 @@ use clap::Args;
 const FOLDER: &str = "target/asan";
 /// Packages with unsafe code that runs on a host, and the kernel, whose tests drive it. Contexts of the first have stacks of
 /// their own, of which the sanitizer has to hear: a feature of what it depends on, so that it is always there.
-const PACKAGES: [&str; 4] = ["ostd-hosted", "ostd-hal", "ostd", "kernel"];
+const PACKAGES: [&str; 5] = ["ostd-hosted", "ostd-hal", "ostd", "kernel", "orrery"];
 /// What cannot run so, and why.
 const WITHOUT: [(&str, &str); 4] = [
     ("memory_ends_at_a_programs_own_limits", "the program is instrumented too, and its shadow is beyond its limits"),

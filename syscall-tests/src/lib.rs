@@ -26,7 +26,7 @@ pub mod rows;
 pub mod scripted;
 pub mod sweep;
 /// How `orrery --trace` writes one: a program's module, which no library has.
-#[path = "../../kernel/orrery/trace.rs"]
+#[path = "../../kernel/orrery/src/trace.rs"]
 mod trace;
 pub mod unreached;
 

@@ -20,7 +20,7 @@ const TARGETS: &[&str] = &["x86_64-unknown-none", "riscv64imac-unknown-none-elf"
 type Package = &'static [&'static str];
 
 /// The image.
-const IMAGE: Package = &["--package", "kernel", "--no-default-features", "--features", "baremetal"];
+const IMAGE: Package = &["--package", "orrery", "--no-default-features", "--features", "baremetal"];
 /// A kernel of ostd's examples.
 const EXAMPLE: Package = &["--package", "ostd", "--no-default-features", "--features", "baremetal"];
 /// A program of the guests' examples.

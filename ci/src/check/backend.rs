@@ -9,7 +9,7 @@ const MAY_ASK: &[&str] = &[
     "ostd/src/lib.rs",
     "ostd-hosted/",
     "ostd-baremetal/",
-    "kernel/src/main.rs",
+    "kernel/orrery/src/main.rs",
     "syscall-tests/metal/src/main.rs",
     "syscall-tests/cases/src/main.rs",
 ];

@@ -15,6 +15,7 @@ pub(crate) const CRATES: &[(&str, &str, &[&str])] = &[
     ("ostd", "ostd", &["ostd-hal", "ostd-hosted", "ostd-baremetal"]),
     ("kernel/abi", "kernel-abi", &[]),
     ("kernel", "kernel", &["ostd", "kernel-abi"]),
+    ("kernel/orrery", "orrery", &["kernel", "kernel-abi", "ostd"]),
     ("syscall-tests/cases", "cases", &["kernel-abi", "ostd-guest"]),
     ("syscall-tests/programs", "programs", &["kernel-abi"]),
     ("syscall-tests", "syscall-tests", &["cases", "programs", "kernel-abi", "kernel", "ostd"]),

@@ -5,24 +5,17 @@
 extern crate alloc;
 
 #[cfg(target_os = "none")]
-#[path = "../orrery/words.rs"]
+mod metal;
+#[cfg(any(target_os = "none", test))]
 mod words;
 
-#[cfg(target_os = "none")]
-#[path = "../orrery/metal.rs"]
-mod metal;
-
 #[cfg(not(target_os = "none"))]
-#[path = "../orrery/host.rs"]
 mod host;
 #[cfg(not(target_os = "none"))]
-#[path = "../orrery/options.rs"]
 mod options;
 #[cfg(not(target_os = "none"))]
-#[path = "../orrery/replay.rs"]
 mod replay;
 #[cfg(not(target_os = "none"))]
-#[path = "../orrery/trace.rs"]
 mod trace;
 
 #[cfg(not(target_os = "none"))]

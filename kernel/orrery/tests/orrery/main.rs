@@ -1,6 +1,6 @@
 //! The program `orrery` from outside: what it runs, how it ends, what it leaves behind.
 //!
-//! One binary for all of it, since each is linked anew with every edit of the kernel. `cargo test -p kernel --test orrery
+//! One binary for all of it, since each is linked anew with every edit of the kernel. `cargo test -p orrery --test orrery
 //! terminal::` runs one room of it.
 
 mod hostile;
