@@ -27,7 +27,8 @@ impl Sysroot {
     /// The sysroot in `dir`, with the libraries for `target`; builds what is missing (40 s a target on two cores).
     pub(super) fn assembled(dir: &Path, target: &str) -> Result<Self> {
         let version = answer_of(SYSTEM_RUSTC.as_ref(), &["-vV"]).context("asking the system's rustc")?;
-        let linker = linker().context("no linker for bare targets: neither rust-lld nor lld (package lld-22, or lld)")?;
+        let linker =
+            linker().context("no linker for bare targets: neither rust-lld nor lld (package lld-22, or lld)")?;
         // Made with another linker it is another one.
         let version = format!("{version}\n{}", linker.display());
         let stamp = dir.join("made-by");
