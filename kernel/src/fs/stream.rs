@@ -135,6 +135,10 @@ impl File for StreamFile {
         vec![self.stream.queue()]
     }
 
+    fn tells_owner(&self) -> bool {
+        true
+    }
+
     fn attributes(&self) -> Result<Attributes> {
         let kind = match self.kind {
             ChannelKind::Pipe => FileKind::Fifo,

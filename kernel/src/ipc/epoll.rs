@@ -259,6 +259,18 @@ impl File for Epoll {
         vec![&self.shared.queue]
     }
 
+    fn seeks_in_vain(&self) -> bool {
+        true
+    }
+
+    fn can_read(&self) -> bool {
+        false
+    }
+
+    fn can_write(&self) -> bool {
+        false
+    }
+
     fn attributes(&self) -> Result<Attributes> {
         Ok(self.attributes)
     }

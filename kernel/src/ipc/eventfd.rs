@@ -112,6 +112,10 @@ impl File for EventFd {
         true
     }
 
+    fn is_sent_to(&self) -> bool {
+        false
+    }
+
     fn attributes(&self) -> Result<Attributes> {
         Ok(self.attributes)
     }

@@ -90,6 +90,18 @@ impl File for PidFd {
         }
     }
 
+    fn has_places(&self) -> bool {
+        true
+    }
+
+    fn can_read(&self) -> bool {
+        false
+    }
+
+    fn can_write(&self) -> bool {
+        false
+    }
+
     fn attributes(&self) -> Result<Attributes> {
         Ok(self.attributes)
     }

@@ -271,6 +271,10 @@ impl File for PipeEnd {
         }
     }
 
+    fn tells_owner(&self) -> bool {
+        true
+    }
+
     fn attributes(&self) -> Result<Attributes> {
         Ok(self.attributes)
     }

@@ -86,6 +86,14 @@ impl File for SignalFd {
         vec![&self.queue]
     }
 
+    fn seeks_in_vain(&self) -> bool {
+        true
+    }
+
+    fn can_write(&self) -> bool {
+        false
+    }
+
     fn attributes(&self) -> Result<Attributes> {
         Ok(self.attributes)
     }

@@ -90,6 +90,14 @@ impl File for TimerFd {
         vec![&self.rings.queue]
     }
 
+    fn seeks_in_vain(&self) -> bool {
+        true
+    }
+
+    fn can_write(&self) -> bool {
+        false
+    }
+
     fn attributes(&self) -> Result<Attributes> {
         Ok(self.attributes)
     }

@@ -52,6 +52,12 @@ fn look(cx: &Context<'_>, dir: Fd, path: UserPath, flags: AtFlags) -> Result<(At
     Ok((found.inode.attributes()?, Some(found)))
 }
 
+/// Whether no path is given, but a descriptor: nobody looks at other flags then.
+fn is_of_descriptor(cx: &Context<'_>, dir: Fd, path: UserPath, flags: AtFlags) -> bool {
+    let is_empty = || path.0 == 0 || cx.space().read_value::<u8>(path.0) == Ok(0);
+    flags.contains(AtFlags::AT_EMPTY_PATH) && dir.0 >= 0 && is_empty()
+}
+
 fn follow(flags: AtFlags) -> Follow {
     if flags.contains(AtFlags::AT_SYMLINK_NOFOLLOW) { Follow::No } else { Follow::Yes }
 }
@@ -59,7 +65,7 @@ fn follow(flags: AtFlags) -> Follow {
 pub(super) fn newfstatat(cx: &mut Context<'_>, dir: Fd, path: UserPath, into: UserMut<Stat>, flags: AtFlags) -> Result {
     let sync = AtFlags::AT_STATX_FORCE_SYNC | AtFlags::AT_STATX_DONT_SYNC;
     let known = AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_NO_AUTOMOUNT | AtFlags::AT_EMPTY_PATH | sync;
-    if !known.contains(flags) {
+    if !known.contains(flags) && !is_of_descriptor(cx, dir, path, flags) {
         return Err(Errno::EINVAL);
     }
     let (attributes, _) = look(cx, dir, path, flags)?;
@@ -76,7 +82,10 @@ pub(super) fn statx(
 ) -> Result {
     let sync = AtFlags::AT_STATX_FORCE_SYNC | AtFlags::AT_STATX_DONT_SYNC;
     let known = AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_NO_AUTOMOUNT | AtFlags::AT_EMPTY_PATH | sync;
-    if mask.contains(StatxMask::STATX__RESERVED) || flags.contains(sync) || !known.contains(flags) {
+    if mask.contains(StatxMask::STATX__RESERVED) || flags.contains(sync) {
+        return Err(Errno::EINVAL);
+    }
+    if !known.contains(flags) && !is_of_descriptor(cx, dir, path, flags) {
         return Err(Errno::EINVAL);
     }
     let (attributes, place) = look(cx, dir, path, flags)?;
@@ -138,11 +147,9 @@ pub(super) fn fchmodat2(cx: &mut Context<'_>, dir: Fd, path: UserPath, mode: Mod
     place.map_or(Ok(0), |place| set_mode(cx, &place, mode))
 }
 
-fn set_owner(cx: &Context<'_>, place: &Path, user: Uid, group: Gid) -> Result {
-    place.mount.permit_write()?;
-    let (who, before) = (cx.thread.identity(), place.inode.attributes()?);
-    let uid = (user != Uid::UNCHANGED).then_some(user.0);
-    let gid = (group != Gid::UNCHANGED).then_some(group.0);
+/// EPERM unless the caller may give what is so away to these.
+fn permit_owner(cx: &Context<'_>, before: &Attributes, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+    let who = cx.thread.identity();
     if !cx.credentials().can(CAP_CHOWN) {
         let keeps_user = uid.is_none_or(|uid| uid == before.uid && who.uid == uid);
         let joins_own = gid.is_none_or(|gid| who.uid == before.uid && (gid == before.gid || who.is_member(gid)));
@@ -150,6 +157,17 @@ fn set_owner(cx: &Context<'_>, place: &Path, user: Uid, group: Gid) -> Result {
             return Err(Errno::EPERM);
         }
     }
+    Ok(())
+}
+
+fn changed(user: Uid, group: Gid) -> (Option<u32>, Option<u32>) {
+    ((user != Uid::UNCHANGED).then_some(user.0), (group != Gid::UNCHANGED).then_some(group.0))
+}
+
+fn set_owner(cx: &Context<'_>, place: &Path, user: Uid, group: Gid) -> Result {
+    place.mount.permit_write()?;
+    let (before, (uid, gid)) = (place.inode.attributes()?, changed(user, group));
+    permit_owner(cx, &before, uid, gid)?;
     let mut change = Change { uid, gid, ..Change::default() };
     if before.kind != FileKind::Directory && before.mode & 0o6000 != 0 {
         let drop = if before.mode & 0o10 != 0 { 0o6000 } else { 0o4000 };
@@ -168,7 +186,15 @@ pub(super) fn lchown(cx: &mut Context<'_>, path: UserPath, user: Uid, group: Gid
 
 pub(super) fn fchown(cx: &mut Context<'_>, file: Fd, user: Uid, group: Gid) -> Result {
     let file = cx.files().get(file.0)?;
-    placed(&file).map_or(Ok(0), |place| set_owner(cx, place, user, group))
+    if let Some(place) = placed(&file) {
+        return set_owner(cx, place, user, group);
+    }
+    let before = file.attributes()?;
+    if before.kind == FileKind::Fifo {
+        let (uid, gid) = changed(user, group);
+        permit_owner(cx, &before, uid, gid)?;
+    }
+    Ok(0)
 }
 
 pub(super) fn fchownat(cx: &mut Context<'_>, dir: Fd, path: UserPath, user: Uid, group: Gid, flags: AtFlags) -> Result {

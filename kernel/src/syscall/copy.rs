@@ -7,7 +7,7 @@ use kernel_abi::flags::{OpenFlags, Whence};
 use ostd::task::Task;
 
 use super::Context;
-use super::file::{disarm, room, told};
+use super::file::{disarm, len_max, room, told};
 use crate::error::{Errno, Result};
 use crate::mm::AddressSpace;
 use crate::vfs::{FileKind, OpenFile, SliceSink, SliceSource};
@@ -28,6 +28,9 @@ fn copy(
     mut to_at: Option<i64>,
     len: usize,
 ) -> Result {
+    if len > 0 && !from.file().sends() {
+        return Err(Errno::EINVAL);
+    }
     let mut done = 0;
     let mut bytes = vec![0; COPY_LEN.min(len)];
     while done < len {
@@ -43,6 +46,14 @@ fn copy(
             Err(errno) if done == 0 => return Err(errno),
             Err(_) => break,
         };
+        // Nothing changes nobody.
+        if done == 0 {
+            if !to.file().is_sent_to() {
+                give_back(from, from_at, count);
+                return Err(Errno::EINVAL);
+            }
+            disarm(cx, to.path())?;
+        }
         let mut source = SliceSource::new(&bytes[..count]);
         let written = match to_at {
             Some(at) => to.pwrite(&mut source, at),
@@ -80,14 +91,10 @@ fn give_back(from: &OpenFile, from_at: Option<i64>, count: usize) {
     }
 }
 
-/// How many of `len` bytes a file may take, which is nobody's right to be somebody else any more.
-fn fitting(cx: &Context<'_>, to: &OpenFile, at: Option<i64>, len: usize) -> Result<usize> {
-    let room = room(cx, to, at, len, to.flags())?;
-    // Nothing changes nobody.
-    if room > 0 {
-        disarm(cx, to.path())?;
-    }
-    Ok(room)
+/// How many of `len` bytes fit behind a place. EFBIG where nothing does, even for nothing.
+fn fitting(cx: &Context<'_>, at: i64, len: u64) -> Result<u64> {
+    let limit = i64::try_from(len_max(cx)).unwrap_or(i64::MAX);
+    if at >= limit { Err(Errno::EFBIG) } else { Ok(len.min(limit.wrapping_sub(at).cast_unsigned())) }
 }
 
 fn offset_at(space: &AddressSpace, at: UserInOut<i64>) -> Result<Option<i64>> {
@@ -118,15 +125,17 @@ pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut
         return Err(Errno::EINVAL);
     }
     if !from.file().is_seekable() {
-        return Err(Errno::EINVAL);
+        // Nothing of what has an offset, be it always the same, is sent.
+        return if len == 0 && from.file().seeks_in_vain() { Ok(0) } else { Err(Errno::EINVAL) };
     }
     if from.attributes()?.kind == FileKind::Directory || at.is_some_and(i64::is_negative) {
         return Err(Errno::EINVAL);
     }
-    let copied = fitting(cx, &to, None, len).and_then(|len| copy(cx, &from, at, &to, None, len));
+    let copied = room(cx, &to, None, len, to.flags()).and_then(|len| copy(cx, &from, at, &to, None, len));
     let count = told(cx, copied)?;
     if let Some(at) = at {
-        space.write_value(offset.addr, &(at + count as i64))?;
+        let moved = if from.file().has_offset() { count as i64 } else { 0 };
+        space.write_value(offset.addr, &(at + moved))?;
     }
     Ok(count)
 }
@@ -159,13 +168,21 @@ pub(super) fn copy_file_range(
     if from.attributes()?.dev != to.attributes()?.dev {
         return Err(Errno::EXDEV);
     }
+    let place = |file: &OpenFile, at: Option<i64>| match at {
+        Some(at) => Ok(at),
+        None => file.seek(0, Whence::SEEK_CUR).map(u64::cast_signed),
+    };
+    let (start, onto) = (place(&from, from_at)?, place(&to, to_at)?);
     // A negative place is one far away.
-    let is_beyond = |at: Option<i64>| at.is_some_and(|at| at.cast_unsigned().checked_add(len as u64).is_none());
-    if is_beyond(from_at) || is_beyond(to_at) {
+    if [start, onto].iter().any(|at| at.cast_unsigned().checked_add(len as u64).is_none()) {
         return Err(Errno::EOVERFLOW);
     }
-    let len = told(cx, fitting(cx, &to, to_at, len))?;
-    if overlap((&from, from_at), (&to, to_at), len)? || from_at.into_iter().chain(to_at).any(i64::is_negative) {
+    let size = from.file().len()?.cast_signed();
+    let there = if start >= size { 0 } else { size.wrapping_sub(start).cast_unsigned().min(len as u64) };
+    let len = told(cx, fitting(cx, onto, there).map(|len| len as usize))?;
+    let end = |at: i64| at.cast_unsigned().wrapping_add(len as u64);
+    let overlaps = end(onto) > start.cast_unsigned() && onto.cast_unsigned() < end(start);
+    if (overlaps && from.identity() == to.identity()) || start < 0 || onto < 0 {
         return Err(Errno::EINVAL);
     }
     let count = told(cx, copy(cx, &from, from_at, &to, to_at, len))?;
@@ -176,23 +193,4 @@ pub(super) fn copy_file_range(
         space.write_value(to_offset.addr, &(at + count as i64))?;
     }
     Ok(count)
-}
-
-/// Whether a range would be copied onto itself.
-fn overlap(
-    (from, from_at): (&OpenFile, Option<i64>),
-    (to, to_at): (&OpenFile, Option<i64>),
-    len: usize,
-) -> Result<bool> {
-    let (source, target) = (from.attributes()?, to.attributes()?);
-    if (source.dev, source.ino) != (target.dev, target.ino) {
-        return Ok(false);
-    }
-    let place = |file: &OpenFile, at: Option<i64>| match at {
-        Some(at) => Ok(at.cast_unsigned()),
-        None => file.seek(0, Whence::SEEK_CUR),
-    };
-    let (start, onto) = (place(from, from_at)?, place(to, to_at)?);
-    let len = (len as u64).min(from.file().len()?.saturating_sub(start));
-    Ok(onto.saturating_add(len) > start && onto < start.saturating_add(len))
 }

@@ -43,12 +43,12 @@ fn buffers(space: &AddressSpace, addr: usize, count: usize) -> Result<Vec<(usize
 }
 
 /// EFAULT for a buffer that leaves the program's half of memory, before anything is moved.
-fn check(space: &AddressSpace, addr: usize, len: usize) -> Result<()> {
+pub(super) fn check(space: &AddressSpace, addr: usize, len: usize) -> Result<()> {
     addr.checked_add(len).filter(|end| *end <= space.end()).map(drop).ok_or(Errno::EFAULT)
 }
 
 /// How long a file may become by this process's doing.
-fn len_max(cx: &Context<'_>) -> u64 {
+pub(super) fn len_max(cx: &Context<'_>) -> u64 {
     cx.process().limit(Resource::RLIMIT_FSIZE)
 }
 
@@ -122,12 +122,28 @@ pub(super) fn told(cx: &Context<'_>, result: Result) -> Result {
     result
 }
 
+/// What was not opened to be read, or cannot be, says so before anybody looks where to.
+fn permit_read(file: &OpenFile) -> Result<()> {
+    match file.is_readable() {
+        false => Err(Errno::EBADF),
+        true if file.file().can_read() => Ok(()),
+        true => Err(Errno::EINVAL),
+    }
+}
+
+/// As [`permit_read`].
+fn permit_write(file: &OpenFile) -> Result<()> {
+    match file.is_writable() {
+        false => Err(Errno::EBADF),
+        true if file.file().can_write() => Ok(()),
+        true => Err(Errno::EINVAL),
+    }
+}
+
 pub(super) fn read(cx: &mut Context<'_>, file: Fd, into: UserOut) -> Result {
     let file = cx.files().get(file.0)?;
     let space = cx.space();
-    if !file.is_readable() {
-        return Err(Errno::EBADF);
-    }
+    permit_read(&file)?;
     check(&space, into.addr, into.len)?;
     file.read(&mut UserSink::new(&*space, into.addr, into.len))
 }
@@ -135,9 +151,7 @@ pub(super) fn read(cx: &mut Context<'_>, file: Fd, into: UserOut) -> Result {
 pub(super) fn write(cx: &mut Context<'_>, file: Fd, from: UserIn) -> Result {
     let file = cx.files().get(file.0)?;
     let space = cx.space();
-    if !file.is_writable() {
-        return Err(Errno::EBADF);
-    }
+    permit_write(&file)?;
     check(&space, from.addr, from.len)?;
     let mut from = UserSource::new(&*space, from.addr, from.len);
     told(cx, fitting(cx, &file, &mut from, None, file.flags()).and_then(|mut from| file.write(&mut from)))
@@ -145,9 +159,7 @@ pub(super) fn write(cx: &mut Context<'_>, file: Fd, from: UserIn) -> Result {
 
 pub(super) fn readv(cx: &mut Context<'_>, file: Fd, into: UserIovecsOut) -> Result {
     let file = cx.files().get(file.0)?;
-    if !file.is_readable() {
-        return Err(Errno::EBADF);
-    }
+    permit_read(&file)?;
     let space = cx.space();
     let mut into = UserSink::vectored(&*space, buffers(&space, into.addr, into.count)?);
     if into.remaining() == 0 { Ok(0) } else { file.read(&mut into) }
@@ -155,9 +167,7 @@ pub(super) fn readv(cx: &mut Context<'_>, file: Fd, into: UserIovecsOut) -> Resu
 
 pub(super) fn writev(cx: &mut Context<'_>, file: Fd, from: UserIovecsIn) -> Result {
     let file = cx.files().get(file.0)?;
-    if !file.is_writable() {
-        return Err(Errno::EBADF);
-    }
+    permit_write(&file)?;
     let space = cx.space();
     let mut from = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
     if from.remaining() == 0 {
@@ -172,9 +182,8 @@ pub(super) fn pread64(cx: &mut Context<'_>, file: Fd, into: UserOut, offset: i64
     }
     let file = at_places(cx, file)?;
     let space = cx.space();
-    if file.is_readable() {
-        check(&space, into.addr, into.len)?;
-    }
+    permit_read(&file)?;
+    check(&space, into.addr, into.len)?;
     file.pread(&mut UserSink::new(&*space, into.addr, into.len), offset)
 }
 
@@ -184,9 +193,8 @@ pub(super) fn pwrite64(cx: &mut Context<'_>, file: Fd, from: UserIn, offset: i64
     }
     let file = at_places(cx, file)?;
     let space = cx.space();
-    if file.is_writable() {
-        check(&space, from.addr, from.len)?;
-    }
+    permit_write(&file)?;
+    check(&space, from.addr, from.len)?;
     let mut from = UserSource::new(&*space, from.addr, from.len);
     told(
         cx,
@@ -243,19 +251,17 @@ pub(super) fn pwritev2(
 /// The file of a call that names a place in it: what has no places is refused before anything else.
 fn at_places(cx: &Context<'_>, file: Fd) -> Result<Arc<OpenFile>> {
     let file = cx.files().get(file.0)?;
-    if file.file().is_seekable() { Ok(file) } else { Err(Errno::ESPIPE) }
+    if file.file().has_places() { Ok(file) } else { Err(Errno::ESPIPE) }
 }
 
 fn read_buffers(cx: &Context<'_>, file: &OpenFile, into: UserIovecsOut, at: Option<i64>, flags: RwFlags) -> Result {
-    if !file.is_readable() {
-        return Err(Errno::EBADF);
-    }
+    permit_read(file)?;
     let space = cx.space();
     let mut sink = UserSink::vectored(&*space, buffers(&space, into.addr, into.count)?);
     if sink.remaining() == 0 {
         return Ok(0);
     }
-    let status = status(file, flags)?;
+    let status = status(file, flags).map_err(|errno| beyond(at, sink.remaining()).unwrap_or(errno))?;
     match at {
         None => file.read_as(&mut sink, status),
         Some(at) => file.pread_as(&mut sink, at, status),
@@ -263,15 +269,13 @@ fn read_buffers(cx: &Context<'_>, file: &OpenFile, into: UserIovecsOut, at: Opti
 }
 
 fn write_buffers(cx: &Context<'_>, file: &OpenFile, from: UserIovecsIn, at: Option<i64>, flags: RwFlags) -> Result {
-    if !file.is_writable() {
-        return Err(Errno::EBADF);
-    }
+    permit_write(file)?;
     let space = cx.space();
     let mut source = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
     if source.remaining() == 0 {
         return Ok(0);
     }
-    let status = status(file, flags)?;
+    let status = status(file, flags).map_err(|errno| beyond(at, source.remaining()).unwrap_or(errno))?;
     let written = fitting(cx, file, &mut source, at, status).and_then(|mut source| match at {
         None => file.write_as(&mut source, status),
         Some(at) => file.pwrite_as(&mut source, at, status),
@@ -284,6 +288,11 @@ fn write_buffers(cx: &Context<'_>, file: &OpenFile, from: UserIovecsIn, at: Opti
         file.file().sync()?;
     }
     Ok(count)
+}
+
+/// EINVAL where a place is too far away for so much: that counts before flags.
+fn beyond(at: Option<i64>, len: usize) -> Option<Errno> {
+    at.filter(|at| at.checked_add_unsigned(len as u64).is_none()).map(|_| Errno::EINVAL)
 }
 
 /// The status flags of a transfer: the file's, and what the transfer's own flags make of them.

@@ -23,9 +23,7 @@ pub(super) fn ioctl(cx: &mut Context<'_>, fd: Fd, command: IoctlCommand, argumen
             let on: i32 = space.read_value(argument.0)?;
             let flag = if command == IoctlCommand::FIONBIO { OpenFlags::O_NONBLOCK } else { OpenFlags::FASYNC };
             let mut flags = file.flags();
-            // What is always ready has nobody to tell.
-            let is_always_ready = matches!(kind, FileKind::Regular | FileKind::Directory);
-            if flag == OpenFlags::FASYNC && is_always_ready && flags.contains(flag) != (on != 0) {
+            if flag == OpenFlags::FASYNC && !file.file().tells_owner() && on != 0 {
                 return Err(Errno::ENOTTY);
             }
             flags.set(flag, on != 0);

@@ -73,6 +73,9 @@ fn open_by(cx: &mut Context<'_>, dir: Fd, path: UserPath, request: OpenRequest) 
         return Err(Errno::EAGAIN);
     }
     let path = text(cx, path)?;
+    if path.is_empty() {
+        return Err(Errno::ENOENT);
+    }
     cx.files().permit(cx.process().limit(Resource::RLIMIT_NOFILE))?;
     let at = if request.resolve.contains(ResolveFlags::RESOLVE_IN_ROOT) && path.starts_with(b"/") && dir != Fd::CWD {
         Some(directory(cx, dir)?)

@@ -13,8 +13,13 @@ pub(super) fn pipe(cx: &mut Context<'_>, ends: UserMut<Fd>) -> Result {
 }
 
 pub(super) fn pipe2(cx: &mut Context<'_>, ends: UserMut<Fd>, flags: PipeFlags) -> Result {
-    if flags.unknown() != 0 {
+    // O_NOTIFICATION_PIPE is O_EXCL: the kernel's own messages, which a kernel may do without.
+    let notes = OpenFlags::O_EXCL.bits() as u64;
+    if flags.unknown() as u64 & !notes != 0 {
         return Err(Errno::EINVAL);
+    }
+    if flags.unknown() != 0 {
+        return Err(Errno::ENOPKG);
     }
     let mounts = cx.kernel.mounts();
     let shares = (mounts.admit()?, mounts.admit()?);

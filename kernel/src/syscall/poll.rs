@@ -15,6 +15,7 @@ use crate::abi::structs::{FdSet, PollFd, SigSetArgument, Timespec, Timeval};
 use crate::error::{Errno, Result};
 use crate::process::Thread;
 use crate::syscall::Context;
+use crate::syscall::file::check;
 use crate::vfs::{FdTable, OpenFile};
 
 /// What is reported whether it was asked for or not.
@@ -129,6 +130,8 @@ fn poll_until(thread: &Thread, files: UserInOut<PollFd>, count: u32, deadline_ns
         })
         .collect();
     let events = wait(&wishes, deadline_ns, answered)?;
+    // Not even nothing is written behind a program's memory.
+    check(&space, files.addr, 0)?;
     let mut ready = 0;
     for (i, line) in lines.iter().enumerate() {
         let revents = match line {

@@ -9,7 +9,7 @@ use kernel_abi::flags::{CAP_SYS_ADMIN, XATTR_NAME_MAX, XATTR_SIZE_MAX, XattrFlag
 
 use crate::error::{Errno, Result};
 use crate::syscall::{Context, path};
-use crate::vfs::{Follow, Path};
+use crate::vfs::{Access, Follow, Path, permit_nowhere};
 
 fn name_of(cx: &Context<'_>, name: UserName) -> Result<Vec<u8>> {
     match cx.space().read_string(name.0, XATTR_NAME_MAX as usize + 1) {
@@ -51,9 +51,13 @@ fn is_admin(cx: &Context<'_>) -> bool {
     cx.credentials().can(CAP_SYS_ADMIN)
 }
 
-/// Where an open file is; what is nowhere has no attributes.
-fn place_of(cx: &Context<'_>, file: Fd) -> Result<Path> {
-    cx.files().get(file.0)?.path().cloned().ok_or(Errno::EOPNOTSUPP)
+/// Where an open file is. What is nowhere has no attributes, and says why `access` to that one is refused.
+fn place_of(cx: &Context<'_>, file: Fd, name: &[u8], access: Access) -> Result<Path> {
+    let file = cx.files().get(file.0)?;
+    match file.path() {
+        Some(path) => Ok(path.clone()),
+        None => Err(permit_nowhere(&file.attributes()?, name, access, &cx.thread.identity(), is_admin(cx))),
+    }
 }
 
 fn set(cx: &Context<'_>, place: &Path, name: &[u8], value: &[u8], flags: XattrFlags) -> Result {
@@ -91,7 +95,7 @@ pub(super) fn lsetxattr(
 
 pub(super) fn fsetxattr(cx: &mut Context<'_>, file: Fd, name: UserName, value: UserIn, flags: XattrFlags) -> Result {
     let (name, value) = given(cx, name, value, flags)?;
-    set(cx, &place_of(cx, file)?, &name, &value, flags)
+    set(cx, &place_of(cx, file, &name, Access::WRITE)?, &name, &value, flags)
 }
 
 pub(super) fn getxattr(cx: &mut Context<'_>, at: UserPath, name: UserName, into: UserOut) -> Result {
@@ -106,7 +110,7 @@ pub(super) fn lgetxattr(cx: &mut Context<'_>, at: UserPath, name: UserName, into
 
 pub(super) fn fgetxattr(cx: &mut Context<'_>, file: Fd, name: UserName, into: UserOut) -> Result {
     let name = name_of(cx, name)?;
-    get(cx, &place_of(cx, file)?, &name, into)
+    get(cx, &place_of(cx, file, &name, Access::READ)?, &name, into)
 }
 
 pub(super) fn listxattr(cx: &mut Context<'_>, at: UserPath, into: UserOut) -> Result {
@@ -118,10 +122,9 @@ pub(super) fn llistxattr(cx: &mut Context<'_>, at: UserPath, into: UserOut) -> R
 }
 
 pub(super) fn flistxattr(cx: &mut Context<'_>, file: Fd, into: UserOut) -> Result {
-    match place_of(cx, file) {
-        Ok(place) => list(cx, &place, into),
-        Err(Errno::EOPNOTSUPP) => Ok(0),
-        Err(errno) => Err(errno),
+    match cx.files().get(file.0)?.path() {
+        Some(place) => list(cx, place, into),
+        None => Ok(0),
     }
 }
 
@@ -137,5 +140,5 @@ pub(super) fn lremovexattr(cx: &mut Context<'_>, at: UserPath, name: UserName) -
 
 pub(super) fn fremovexattr(cx: &mut Context<'_>, file: Fd, name: UserName) -> Result {
     let name = name_of(cx, name)?;
-    remove(cx, &place_of(cx, file)?, &name)
+    remove(cx, &place_of(cx, file, &name, Access::WRITE)?, &name)
 }

@@ -183,6 +183,10 @@ impl File for TtyFile {
         Ok(0)
     }
 
+    fn tells_owner(&self) -> bool {
+        true
+    }
+
     fn attributes(&self) -> Result<Attributes> {
         let mut attributes = Attributes::anonymous(FileKind::Char, 0o620, 3);
         (attributes.gid, attributes.rdev) = (5, device_number(5, 1));

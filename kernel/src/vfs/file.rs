@@ -128,6 +128,34 @@ pub trait File: Send + Sync {
     fn seek_data(&self, from: u64) -> Result<u64> {
         if from < self.len()? { Ok(from) } else { Err(Errno::ENXIO) }
     }
+    /// Whether calls that name a place in it are refused for another reason than that it has none.
+    fn has_places(&self) -> bool {
+        self.is_seekable()
+    }
+    /// Whether it has an end that lseek(2) knows, and data and holes before it.
+    fn has_end(&self) -> bool {
+        true
+    }
+    /// Whether anything can be read at all; else that is EINVAL, wherever it were to go.
+    fn can_read(&self) -> bool {
+        true
+    }
+    /// Whether anything can be written at all.
+    fn can_write(&self) -> bool {
+        true
+    }
+    /// Whether bytes pass from it to another file inside the kernel; else that is EINVAL.
+    fn sends(&self) -> bool {
+        true
+    }
+    /// Whether bytes pass so to it.
+    fn is_sent_to(&self) -> bool {
+        true
+    }
+    /// Whether it could tell whom it belongs to what became ready: whether it has FASYNC.
+    fn tells_owner(&self) -> bool {
+        false
+    }
     /// Whether lseek(2) succeeds although there is no offset.
     fn seeks_in_vain(&self) -> bool {
         false

@@ -34,6 +34,7 @@ pub use quota::{Quota, Share};
 pub(crate) use transfer::TRANSFER_MAX;
 pub use transfer::{Beginning, Sink, SliceSink, SliceSource, Source, UserSink, UserSource};
 pub use walk::{Follow, Last};
+pub use xattr::permit_nowhere;
 
 use ostd::sync::Rank;
 

@@ -112,7 +112,10 @@ impl OpenFile {
 
     /// F_SETFL.
     pub fn set_flags(&self, wanted: OpenFlags) -> Result<()> {
-        let flags = self.flags().difference(CHANGEABLE) | wanted.intersection(CHANGEABLE);
+        let mut flags = self.flags().difference(CHANGEABLE) | wanted.intersection(CHANGEABLE);
+        if !self.file.tells_owner() {
+            flags = flags.difference(OpenFlags::FASYNC);
+        }
         self.file.flags_changed(flags)?;
         *self.flags.lock() = flags;
         Ok(())
@@ -258,6 +261,9 @@ impl OpenFile {
         }
         if !self.file.has_offset() {
             return Ok(0);
+        }
+        if !self.file.has_end() && !matches!(whence, Whence::SEEK_SET | Whence::SEEK_CUR) {
+            return Err(Errno::EINVAL);
         }
         let mut offset = self.offset.lock();
         let base = match whence {

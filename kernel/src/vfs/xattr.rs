@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use kernel_abi::flags::{S_ISVTX, XattrFlags};
 
-use super::attributes::{Access, FileKind, Identity};
+use super::attributes::{Access, Attributes, FileKind, Identity};
 use super::path::Path;
 use crate::error::{Errno, Result};
 
@@ -26,15 +26,30 @@ fn space(name: &[u8]) -> Result<Space> {
     if prefix.len() == name.len() { Err(Errno::EINVAL) } else { Ok(space) }
 }
 
-/// Whether the asker may do `access` to an attribute of `place`.
+/// Whether the asker may do `access` to an attribute of what is at `place`.
 fn permit(place: &Path, name: &[u8], access: Access, who: &Identity, is_admin: bool) -> Result<()> {
-    let writes = access.contains(Access::WRITE);
-    if writes {
+    if access.contains(Access::WRITE) {
         place.mount.permit_write()?;
     }
+    permit_to(&place.inode.attributes()?, name, access, who, is_admin)
+}
+
+/// The same of an attribute of what is nowhere, which has none: what is refused then.
+pub fn permit_nowhere(found: &Attributes, name: &[u8], access: Access, who: &Identity, is_admin: bool) -> Errno {
+    // Nobody but a pipe is asked by security modules.
+    if name.starts_with(b"security.") && found.kind != FileKind::Fifo {
+        return Errno::EOPNOTSUPP;
+    }
+    match permit_to(found, name, access, who, is_admin) {
+        Ok(()) | Err(Errno::EINVAL) => Errno::EOPNOTSUPP,
+        Err(errno) => errno,
+    }
+}
+
+fn permit_to(found: &Attributes, name: &[u8], access: Access, who: &Identity, is_admin: bool) -> Result<()> {
+    let writes = access.contains(Access::WRITE);
     // What one may not see is not there.
     let refusal = if writes { Errno::EPERM } else { Errno::ENODATA };
-    let found = place.inode.attributes()?;
     if name.starts_with(b"trusted.") && !is_admin {
         return Err(refusal);
     }
@@ -43,7 +58,7 @@ fn permit(place: &Path, name: &[u8], access: Access, who: &Identity, is_admin: b
         if !matches!(found.kind, FileKind::Regular | FileKind::Directory) {
             return Err(refusal);
         }
-        if is_sticky && writes && !who.owns(&found) {
+        if is_sticky && writes && !who.owns(found) {
             return Err(Errno::EPERM);
         }
         found.permit(who, access)?;
@@ -51,8 +66,10 @@ fn permit(place: &Path, name: &[u8], access: Access, who: &Identity, is_admin: b
     let space = match space(name) {
         Ok(space) => space,
         Err(errno) => {
-            // The file's own permissions come before whether there is such an attribute.
-            found.permit(who, access)?;
+            // The system's own are not its business. Else the file's own permissions come before whether there is such an attribute.
+            if !name.starts_with(b"system.") {
+                found.permit(who, access)?;
+            }
             return Err(errno);
         }
     };

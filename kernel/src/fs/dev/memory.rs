@@ -98,6 +98,18 @@ impl File for MemoryDevice {
         Err(Errno::ENOTTY)
     }
 
+    fn sends(&self) -> bool {
+        self.what != What::Null
+    }
+
+    fn is_sent_to(&self) -> bool {
+        self.what != What::Full
+    }
+
+    fn tells_owner(&self) -> bool {
+        self.what == What::Random
+    }
+
     fn attributes(&self) -> Result<Attributes> {
         let mut attributes = Attributes::anonymous(FileKind::Char, 0o666, u64::from(self.what.minor()));
         attributes.rdev = device_number(1, self.what.minor());

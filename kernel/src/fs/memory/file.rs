@@ -364,8 +364,8 @@ impl File for OpenDirectory {
         true
     }
 
-    fn len(&self) -> Result<u64> {
-        Ok(SIZE_MAX)
+    fn has_end(&self) -> bool {
+        false
     }
 
     fn sync(&self) -> Result<()> {
