@@ -48,7 +48,7 @@ impl AddressSpace {
         }
         if matches!(advice, Advice::PopulateRead | Advice::PopulateWrite) {
             let access = if advice == Advice::PopulateRead { Access::Read } else { Access::Write };
-            return self.populate(at, end, access);
+            return self.populate_strictly(at, end, access);
         }
         if advice == Advice::Remove {
             return self.make_hole(at, end);
@@ -120,16 +120,18 @@ impl AddressSpace {
         if covers { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
-    /// One byte per page: 1 if it is in memory. ENOMEM if the range has holes.
-    pub fn mincore(&self, at: usize, len: usize) -> Result<Vec<u8>> {
-        let len = len.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
-        let end = at.checked_add(len).filter(|end| *end <= self.end()).ok_or(Errno::ENOMEM)?;
+    /// One byte per page up to the first hole: 1 if it is in memory.
+    pub fn mincore(&self, at: usize, len: usize) -> Vec<u8> {
         let state = self.state.lock();
-        if !state.areas.covers(at, end) {
-            return Err(Errno::ENOMEM);
+        let (mut mapped, end) = (at, at.saturating_add(len).min(self.end()));
+        for area in state.areas.overlapping(at, end) {
+            if area.start > mapped {
+                break;
+            }
+            mapped = area.end;
         }
         let mut pages = Vec::new();
-        for page in (at..end).step_by(PAGE_SIZE) {
+        for page in (at..mapped.min(end)).step_by(PAGE_SIZE) {
             let there = self.vm.query(Vaddr::new(page)).is_some()
                 || state.parked.contains_key(&page)
                 || state.areas.find(page).is_some_and(|area| match &area.source {
@@ -138,7 +140,7 @@ impl AddressSpace {
                 });
             pages.push(u8::from(there));
         }
-        Ok(pages)
+        pages
     }
 
     /// Forgets the pages that show a file from page `first` on, because it has become shorter: whoever touches them
@@ -181,6 +183,27 @@ impl AddressSpace {
             }
         }
         Ok(())
+    }
+
+    /// As [`populate`](Self::populate) where areas are readable or writable, whatever else lets them be touched.
+    fn populate_strictly(&self, at: usize, end: usize, access: Access) -> Result<()> {
+        let parts: Vec<Area> = {
+            let state = self.state.lock();
+            state.areas.overlapping(at, end).map(|area| area.clipped(at, end)).collect()
+        };
+        let wanted = if access == Access::Write { Prot::WRITE } else { Prot::READ };
+        let mut next = at;
+        for part in parts {
+            if part.start > next {
+                return Err(Errno::ENOMEM);
+            }
+            if !part.prot.contains(wanted) {
+                return Err(Errno::EINVAL);
+            }
+            self.populate(part.start, part.end, access)?;
+            next = part.end;
+        }
+        if next < end { Err(Errno::ENOMEM) } else { Ok(()) }
     }
 
     /// As [`populate`](Self::populate) for each area of the range as it allows, silent about what cannot be

@@ -4,7 +4,7 @@ use ostd::PAGE_SIZE;
 
 use crate::error::{Errno, Result};
 use crate::mm::space::State;
-use crate::mm::{AddressSpace, Area, Prot};
+use crate::mm::{AddressSpace, Area, Lock, Place, Prot};
 
 /// A program's own limits; lengths are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,24 @@ impl Area {
 }
 
 impl AddressSpace {
+    /// What mmap(2) refuses before it looks at what is to be mapped: a place, and more that is locked.
+    pub fn foresee(&self, at: Place, len: usize, lock: Lock) -> Result<()> {
+        let len = self.page_len(len)?;
+        self.settle(&mut self.state.lock(), at, len, lock).map(drop)
+    }
+
+    /// Where `len` bytes go, if they may be locked so.
+    pub(super) fn settle(&self, state: &mut State, at: Place, len: usize, lock: Lock) -> Result<usize> {
+        let start = self.place(state, at, len)?;
+        if lock != Lock::None && state.limits.locked == 0 {
+            return Err(Errno::EPERM);
+        }
+        if lock != Lock::None || state.lock_future != Lock::None {
+            self.allow_locked(state, len)?;
+        }
+        Ok(start)
+    }
+
     /// Sets the limits; what is there already stays.
     pub fn set_limits(&self, limits: MemoryLimits) {
         self.state.lock().limits = limits;
@@ -53,14 +71,30 @@ impl AddressSpace {
 
     /// Refuses with ENOMEM to put `area` where it says if that exceeds the program's limits.
     pub(super) fn allow(&self, state: &State, area: &Area) -> Result<()> {
+        if (state.limits.total, state.limits.data) == (usize::MAX, usize::MAX) {
+            return Ok(());
+        }
+        let replaced = state.areas.overlapping(area.start, area.end).map(|old| old.clipped(area.start, area.end).len());
+        self.allow_more(state, area, area.len() - replaced.sum::<usize>())
+    }
+
+    /// Refuses with ENOMEM to make of an area what counts where it did not, and would not have had room there.
+    pub(super) fn allow_change(&self, state: &State, area: &Area, prot: Prot) -> Result<()> {
+        let changed = Area { prot, ..area.clone() };
+        if !prot.contains(Prot::WRITE) || self.allow_more(state, area, area.len()).is_err() {
+            return Ok(());
+        }
+        self.allow_more(state, &changed, area.len())
+    }
+
+    /// The same for `more` bytes of the kind of an area.
+    pub(super) fn allow_more(&self, state: &State, like: &Area, more: usize) -> Result<()> {
         let MemoryLimits { total, data, .. } = state.limits;
         if (total, data) == (usize::MAX, usize::MAX) {
             return Ok(());
         }
-        let replaced = state.areas.overlapping(area.start, area.end).map(|old| old.clipped(area.start, area.end).len());
-        let more = area.len() - replaced.sum::<usize>();
         let whole: usize = state.areas.iter().map(Area::len).sum();
-        let is_data = area.is_data();
+        let is_data = like.is_data();
         let data_now: usize = state.areas.iter().filter(|area| area.is_data()).map(Area::len).sum();
         if whole + more > total || (is_data && data_now + more > data) { Err(Errno::ENOMEM) } else { Ok(()) }
     }

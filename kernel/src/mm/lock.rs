@@ -22,11 +22,6 @@ pub enum Lock {
 }
 
 impl AddressSpace {
-    /// Whether its program may lock anything.
-    pub fn may_lock(&self) -> bool {
-        self.state.lock().limits.locked > 0
-    }
-
     /// Locks or unlocks whole pages of a range. EPERM for who may lock nothing; ENOMEM beyond the limit, at a hole after
     /// what comes before it was locked, and where pages cannot be fetched; EINVAL for a range that ends before it begins.
     pub fn lock(&self, at: usize, len: usize, how: Lock) -> Result<()> {

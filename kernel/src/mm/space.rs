@@ -195,14 +195,11 @@ impl AddressSpace {
         }
         let mut state = self.state.lock();
         self.allow_execution(&state, wish.prot, wish.prot)?;
-        let start = self.place(&mut state, wish.at, len)?;
+        let start = self.settle(&mut state, wish.at, len, wish.lock)?;
         if state.areas.len() + state.areas.splits(start, start + len) >= AREAS_MAX {
             return Err(Errno::ENOMEM);
         }
         let lock = if wish.lock == Lock::None { state.lock_future } else { wish.lock };
-        if lock != Lock::None {
-            self.allow_locked(&state, len)?;
-        }
         let source = match &wish.source {
             Source::Anonymous if wish.sharing == Sharing::Shared => {
                 let identity = (0, self.id() << 16 ^ state.generation);
@@ -284,6 +281,10 @@ impl AddressSpace {
             next = part.end;
             if part.prot == prot {
                 continue;
+            }
+            result = self.allow_change(&state, &part, prot);
+            if result.is_err() {
+                break;
             }
             state.generation += 1;
             state.areas.remove(part.start, part.end);
@@ -386,6 +387,11 @@ impl AddressSpace {
         self.state.lock().areas.find(at).cloned()
     }
 
+    /// The first area that ends behind `at`.
+    pub fn area_from(&self, at: usize) -> Option<Area> {
+        self.state.lock().areas.find_from(at).cloned()
+    }
+
     /// How much memory it uses.
     pub fn usage(&self) -> Usage {
         let state = self.state.lock();
@@ -423,8 +429,8 @@ impl AddressSpace {
     pub(super) fn place(&self, state: &mut State, at: Place, len: usize) -> Result<usize> {
         let fits = |at: usize| at.checked_add(len).is_some_and(|end| end <= self.end());
         match at {
-            Place::Fixed(at) | Place::FixedNoReplace(at) if at % PAGE_SIZE != 0 => Err(Errno::EINVAL),
             Place::Fixed(at) | Place::FixedNoReplace(at) if !fits(at) => Err(Errno::ENOMEM),
+            Place::Fixed(at) | Place::FixedNoReplace(at) if at % PAGE_SIZE != 0 => Err(Errno::EINVAL),
             // No machine lets programs have the first pages, not even the superuser's.
             Place::Fixed(at) | Place::FixedNoReplace(at) if at < FLOOR => Err(Errno::EPERM),
             Place::FixedNoReplace(at) if state.areas.overlaps(at, at + len) => Err(Errno::EEXIST),

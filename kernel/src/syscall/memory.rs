@@ -1,6 +1,7 @@
 //! Memory: mapped, protected, unmapped, and the heap.
 
 use super::Context;
+use super::file::check;
 use crate::abi::Fd;
 use crate::abi::arg::{Hex, UserAddr, UserMut};
 use crate::abi::flags::{
@@ -8,6 +9,7 @@ use crate::abi::flags::{
 };
 use crate::error::{Errno, Result};
 use crate::mm::{Advice, Leave, Lock, MapRequest, Move, PAGE_SIZE, Place, Prot, Sharing, Source};
+use crate::vfs::OpenFile;
 
 pub(super) fn brk(cx: &mut Context<'_>, end: UserAddr) -> Result {
     Ok(cx.space().brk(end.0))
@@ -21,6 +23,9 @@ fn protection(flags: ProtFlags) -> Prot {
     prot
 }
 
+/// The other sizes of pages that programs know, the usual one first. None is reserved, and no file has them.
+const HUGE_PAGE_SIZES: [usize; 2] = [2 << 20, 1 << 30];
+
 pub(super) fn mmap(
     cx: &mut Context<'_>,
     addr: UserAddr,
@@ -30,35 +35,18 @@ pub(super) fn mmap(
     file: Fd,
     offset: Hex,
 ) -> Result {
-    /// `MAP_SHARED`, `MAP_PRIVATE` and `MAP_SHARED_VALIDATE` are values of this field.
-    const TYPE: u64 = 0xf;
-    let offset = offset.0;
-    if !offset.is_multiple_of(ostd::PAGE_SIZE) {
+    if !offset.0.is_multiple_of(ostd::PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
-    let prot = protection(prot);
     let open = if flags.contains(MapFlags::MAP_ANONYMOUS) { None } else { Some(cx.files().get(file.0)?) };
-    // Pages of one size only: none is reserved, and no file has them.
-    if flags.contains(MapFlags::MAP_HUGETLB) {
-        return Err(if open.is_some() || len == 0 { Errno::EINVAL } else { Errno::ENOMEM });
-    }
+    let is_huge = flags.contains(MapFlags::MAP_HUGETLB);
+    let page_size = if is_huge { huge_page_size(flags, open.is_none())? } else { PAGE_SIZE };
     if len == 0 {
         return Err(Errno::EINVAL);
     }
-    if len.checked_next_multiple_of(PAGE_SIZE).is_none_or(|len| len > isize::MAX as usize) {
-        return Err(Errno::ENOMEM);
-    }
-    if open.is_some() && offset.checked_add(len).is_none_or(|end| end > i64::MAX as usize) {
-        return Err(Errno::EOVERFLOW);
-    }
-    let sharing = match flags.bits() & TYPE {
-        1 => Sharing::Shared,
-        // Flags are validated where there is a file that could know them.
-        3 if open.is_some() && flags.unknown() != 0 => return Err(Errno::EOPNOTSUPP),
-        3 if open.is_some() => Sharing::Shared,
-        2 => Sharing::Private,
-        _ => return Err(Errno::EINVAL),
-    };
+    // A length that wraps when it is rounded is none.
+    let too_long = if is_huge { Errno::EINVAL } else { Errno::ENOMEM };
+    let len = len.checked_next_multiple_of(page_size).ok_or(too_long)?;
     let at = if flags.contains(MapFlags::MAP_FIXED_NOREPLACE) {
         Place::FixedNoReplace(addr.0)
     } else if flags.contains(MapFlags::MAP_FIXED) {
@@ -68,47 +56,81 @@ pub(super) fn mmap(
     } else {
         Place::Hint(addr.0)
     };
-    let mut wish = MapRequest { sharing, ..MapRequest::anonymous(at, len, prot) };
-    wish.promised = !flags.contains(MapFlags::MAP_NORESERVE);
-    wish.grows_down = flags.contains(MapFlags::MAP_GROWSDOWN);
-    if flags.contains(MapFlags::MAP_LOCKED) {
-        if !cx.space().may_lock() {
-            return Err(Errno::EPERM);
-        }
-        wish.lock = Lock::Whole;
-    }
-    if wish.grows_down && open.is_none() && sharing == Sharing::Shared {
+    if let Place::Fixed(at) | Place::FixedNoReplace(at) = at
+        && is_huge
+        && !at.is_multiple_of(page_size)
+    {
         return Err(Errno::EINVAL);
     }
-    if let Some(open) = open {
-        if !open.is_readable() {
-            return Err(Errno::EACCES);
-        }
-        if sharing == Sharing::Shared && !open.is_writable() {
-            if prot.contains(Prot::WRITE) {
-                return Err(Errno::EACCES);
-            }
-            wish.allowed = Prot::READ | Prot::EXECUTE;
-        }
-        // A stack is nobody's but its program's.
-        if wish.grows_down {
-            return Err(Errno::EINVAL);
-        }
-        let sealed = open.file().seals().unwrap_or(0) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0;
-        if sharing == Sharing::Shared && sealed {
-            if prot.contains(Prot::WRITE) {
-                return Err(Errno::EPERM);
-            }
-            wish.allowed = Prot::READ | Prot::EXECUTE;
-        }
-        wish.source = Source::Backed(open.backing()?, offset as u64);
-    }
+    let lock = if flags.contains(MapFlags::MAP_LOCKED) { Lock::Whole } else { Lock::None };
+    let base = MapRequest { lock, ..MapRequest::anonymous(at, len, protection(prot)) };
+    let wish = match what(base, flags, open.as_deref(), offset.0) {
+        Ok(_) if is_huge => Err(Errno::ENOMEM),
+        wish => wish,
+    };
+    // A place is looked for before what is to be there is looked at.
+    let wish = wish.or_else(|errno| cx.space().foresee(at, len, lock).and(Err(errno)))?;
     let at = cx.space().map(&wish)?;
     let is_locked = || cx.space().area_at(at).is_some_and(|area| area.lock == Lock::Whole);
     if (flags.contains(MapFlags::MAP_POPULATE) && !flags.contains(MapFlags::MAP_NONBLOCK)) || is_locked() {
         cx.space().populate_as_allowed(at, at + wish.len.next_multiple_of(PAGE_SIZE));
     }
     Ok(at)
+}
+
+/// The size that `MAP_HUGETLB` asks for, EINVAL if there is none such.
+fn huge_page_size(flags: MapFlags, is_anonymous: bool) -> Result<usize> {
+    /// The logarithm of the size; nothing is the usual one (`MAP_HUGE_SHIFT`).
+    const SIZE_SHIFT: u32 = 26;
+    let logarithm = (flags.bits() >> SIZE_SHIFT & 0x3f) as u32;
+    match logarithm {
+        _ if !is_anonymous => Err(Errno::EINVAL),
+        0 => Ok(HUGE_PAGE_SIZES[0]),
+        logarithm => HUGE_PAGE_SIZES.into_iter().find(|size| size.trailing_zeros() == logarithm).ok_or(Errno::EINVAL),
+    }
+}
+
+/// What is to be mapped, if it may be.
+fn what(mut wish: MapRequest, flags: MapFlags, open: Option<&OpenFile>, offset: usize) -> Result<MapRequest> {
+    /// `MAP_SHARED`, `MAP_PRIVATE` and `MAP_SHARED_VALIDATE` are values of this field.
+    const TYPE: u64 = 0xf;
+    let is_file = open.is_some() || flags.contains(MapFlags::MAP_HUGETLB);
+    if open.is_some() && offset.checked_add(wish.len).is_none_or(|end| end > i64::MAX as usize) {
+        return Err(Errno::EOVERFLOW);
+    }
+    // No file is memory that keeps what is stored in it.
+    let validated = flags.unknown() != 0 || flags.intersects(MapFlags::MAP_SYNC | MapFlags::MAP_FIXED_NOREPLACE);
+    wish.sharing = match flags.bits() & TYPE {
+        1 => Sharing::Shared,
+        // Flags are validated where there is a file that could know them.
+        3 if is_file && validated => return Err(Errno::EOPNOTSUPP),
+        3 if is_file => Sharing::Shared,
+        2 => Sharing::Private,
+        _ => return Err(Errno::EINVAL),
+    };
+    wish.promised = !flags.contains(MapFlags::MAP_NORESERVE);
+    wish.grows_down = flags.contains(MapFlags::MAP_GROWSDOWN);
+    let stores = wish.sharing == Sharing::Shared && wish.prot.contains(Prot::WRITE);
+    let Some(open) = open else {
+        let is_refused = wish.grows_down && (is_file || wish.sharing == Sharing::Shared);
+        return if is_refused { Err(Errno::EINVAL) } else { Ok(wish) };
+    };
+    if !open.is_readable() || (stores && !open.is_writable()) {
+        return Err(Errno::EACCES);
+    }
+    wish.source = Source::Backed(open.file().backing()?, offset as u64);
+    // A stack is nobody's but its program's.
+    if wish.grows_down {
+        return Err(Errno::EINVAL);
+    }
+    let sealed = open.file().seals().unwrap_or(0) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) != 0;
+    if sealed && stores {
+        return Err(Errno::EPERM);
+    }
+    if wish.sharing == Sharing::Shared && (sealed || !open.is_writable()) {
+        wish.allowed = Prot::READ | Prot::EXECUTE;
+    }
+    Ok(wish)
 }
 
 pub(super) fn munmap(cx: &mut Context<'_>, addr: UserAddr, len: usize) -> Result {
@@ -125,20 +147,24 @@ pub(super) fn mprotect(cx: &mut Context<'_>, addr: UserAddr, len: usize, prot: P
     if len == 0 {
         return Ok(0);
     }
-    if len.checked_next_multiple_of(PAGE_SIZE).and_then(|len| addr.0.checked_add(len)).is_none() {
-        return Err(Errno::ENOMEM);
-    }
-    // Nothing grows up on the machines there are.
-    if prot.contains(ProtFlags::PROT_GROWSUP) || !known.union(growth).contains(prot) {
+    let end = len.checked_next_multiple_of(PAGE_SIZE).and_then(|len| addr.0.checked_add(len)).ok_or(Errno::ENOMEM)?;
+    if !known.union(growth).contains(prot) {
         return Err(Errno::EINVAL);
     }
-    let (mut start, mut len) = (addr.0, len);
-    if prot.contains(ProtFlags::PROT_GROWSDOWN) {
+    let mut start = addr.0;
+    if prot.intersects(growth) {
+        let first = cx.space().area_from(start).filter(|area| area.start < end).ok_or(Errno::ENOMEM)?;
+        if prot.contains(ProtFlags::PROT_GROWSUP) {
+            // Nothing grows up on the machines there are.
+            return Err(if first.start > start { Errno::ENOMEM } else { Errno::EINVAL });
+        }
+        if !first.grows_down {
+            return Err(Errno::EINVAL);
+        }
         // From where the stack has grown to.
-        let stack = cx.space().area_at(start).filter(|area| area.grows_down).ok_or(Errno::EINVAL)?;
-        (start, len) = (stack.start, len + (start - stack.start));
+        start = first.start;
     }
-    cx.space().protect(start, len, protection(prot))?;
+    cx.space().protect(start, end - start, protection(prot))?;
     Ok(0)
 }
 
@@ -155,10 +181,11 @@ pub(super) fn mremap(
     if flags.unknown() != 0 || ((fixed || leave_area) && !may_move) {
         return Err(Errno::EINVAL);
     }
-    let how = match (fixed, may_move) {
-        (true, _) => Move::To(new.0),
-        (false, true) => Move::Anywhere,
-        (false, false) => Move::Never,
+    let how = match (fixed, leave_area, may_move) {
+        (true, ..) => Move::To(new.0),
+        (false, true, _) => Move::Near(new.0),
+        (false, false, true) => Move::Anywhere,
+        (false, false, false) => Move::Never,
     };
     let leave = if leave_area { Leave::Area } else { Leave::Nothing };
     let at = cx.space().remap(old.0, old_len, new_len, how, leave)?;
@@ -255,7 +282,12 @@ pub(super) fn mincore(cx: &mut Context<'_>, addr: UserAddr, len: usize, into: Us
     if !addr.0.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
-    let pages = cx.space().mincore(addr.0, len)?;
-    cx.space().write(into.addr, &pages)?;
-    Ok(0)
+    let space = cx.space();
+    addr.0.checked_add(len).filter(|end| *end <= space.end()).ok_or(Errno::ENOMEM)?;
+    let wanted = len.div_ceil(PAGE_SIZE);
+    check(&space, into.addr, wanted)?;
+    // What comes before a hole is told.
+    let pages = space.mincore(addr.0, len);
+    space.write(into.addr, &pages)?;
+    if pages.len() < wanted { Err(Errno::ENOMEM) } else { Ok(0) }
 }
