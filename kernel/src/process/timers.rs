@@ -1,7 +1,7 @@
 //! Timers that ring by signals: alarm(2), setitimer(2), timer_create(2), and the limit on CPU time.
 //!
-//! Timers of real time are alarms. Those of CPU time are looked at whenever a thread comes out of its program, so they
-//! ring late by a slice at most; nothing is looked at as long as none is armed.
+//! Timers of real time are alarms. Those of CPU time are looked at when a thread comes out of its program, once in a tick
+//! of the process's CPU time, so they ring late by a tick and a slice at most; nothing is looked at as long as none is armed.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -19,6 +19,8 @@ use crate::error::{Errno, Result};
 use crate::time::{Alarm, Schedule};
 
 const NS_PER_SEC: u64 = 1_000_000_000;
+/// How often CPU time is looked at, in CPU time: Linux does so when the clock ticks.
+const TICK_NS: u64 = 4_000_000;
 
 /// Whom a timer of timer_create(2) tells.
 #[derive(Clone)]
@@ -136,6 +138,8 @@ struct CpuTimers {
     both: Schedule,
     /// CPU time at which RLIMIT_CPU speaks next; 0 is its first time.
     limit_ns: u64,
+    /// CPU time when it was looked at last.
+    looked_ns: u64,
     sleepers: usize,
 }
 
@@ -164,27 +168,29 @@ impl Process {
         alarm.map_or(Schedule::default(), |alarm| alarm.schedule())
     }
 
-    /// Makes a timer, of `thread` if it counts that one's CPU time; gives its number. EAGAIN when there are `count_max`.
+    /// A number for a timer, which no other gets. EAGAIN when there are `count_max`.
+    pub fn next_timer(&self, count_max: u64) -> Result<i32> {
+        let mut posix = self.timers.posix.lock();
+        if posix.timers.len() as u64 >= count_max {
+            return Err(Errno::EAGAIN);
+        }
+        while posix.timers.contains_key(&posix.next) {
+            posix.next = posix.next.checked_add(1).unwrap_or(0);
+        }
+        let id = posix.next;
+        posix.next = posix.next.checked_add(1).unwrap_or(0);
+        Ok(id)
+    }
+
+    /// Makes the timer of that number, of `thread` if it counts that one's CPU time.
     pub fn add_timer(
         self: &Arc<Self>,
+        id: i32,
         clock: ClockId,
         thread: &Arc<Thread>,
         tells: Option<Tells>,
-        count_max: u64,
-    ) -> Result<i32> {
+    ) -> Result<()> {
         let processes = self.processes().ok_or(Errno::EAGAIN)?;
-        let id = {
-            let mut posix = self.timers.posix.lock();
-            if posix.timers.len() as u64 >= count_max {
-                return Err(Errno::EAGAIN);
-            }
-            while posix.timers.contains_key(&posix.next) {
-                posix.next = posix.next.checked_add(1).unwrap_or(0);
-            }
-            let id = posix.next;
-            posix.next = posix.next.checked_add(1).unwrap_or(0);
-            id
-        };
         // Without a wish, SIGALRM with the timer's number.
         let tells = tells.unwrap_or(Tells::Process(Signal::SIGALRM, u64::from(id.unsigned_abs())));
         let ring = self.ring_of(id, tells);
@@ -201,7 +207,7 @@ impl Process {
         };
         let timer = PosixTimer { clock, count };
         self.timers.posix.lock().timers.insert(id, Arc::new(timer));
-        Ok(id)
+        Ok(())
     }
 
     fn ring_of(self: &Arc<Self>, id: i32, tells: Tells) -> Box<dyn Fn(u64) + Send + Sync> {
@@ -314,13 +320,20 @@ impl Process {
         if !self.timers.watches_cpu.load() {
             return;
         }
+        let spent = self.spent();
+        {
+            let mut cpu = self.timers.cpu.lock();
+            if spent.total_ns() / TICK_NS == cpu.looked_ns / TICK_NS {
+                return;
+            }
+            cpu.looked_ns = spent.total_ns();
+        }
         // What is armed meanwhile says so afterwards.
         self.timers.watches_cpu.store(false);
         let timers: Vec<_> = self.timers.posix.lock().timers.values().cloned().collect();
         let is_armed = timers.iter().filter(|timer| timer.look()).count() > 0;
         drop(timers);
         self.timers.cpu_sleepers.wake_all();
-        let spent = self.spent();
         let limits = self.limits();
         let soft_ns = limits.soft(Resource::RLIMIT_CPU).saturating_mul(NS_PER_SEC);
         let hard_ns = limits.of(Resource::RLIMIT_CPU).map_or(u64::MAX, |limit| limit.rlim_max);

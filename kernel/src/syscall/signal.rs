@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use ostd::sync::{Sleep, WaitQueue};
 use ostd::user::Registers as _;
+use zerocopy::IntoBytes as _;
 
 use super::Context;
 use crate::abi::arg::SignalNumber;
@@ -220,6 +221,14 @@ pub(super) fn send_to_group(cx: &Context<'_>, group: i32, signal: SignalNumber, 
     send_to_many(cx, &everybody(cx)?.group(group), signal, info)
 }
 
+/// The process of that number, or the one whose thread has it.
+fn numbered(processes: &Processes, pid: i32) -> Result<Arc<Process>> {
+    match processes.find(pid) {
+        Some(target) => Ok(target),
+        None => processes.find_thread(pid).map(|thread| Arc::clone(thread.process())).ok_or(Errno::ESRCH),
+    }
+}
+
 pub(super) fn kill(cx: &mut Context<'_>, who: Pid, signal: SignalNumber) -> Result {
     let processes = everybody(cx)?;
     if who.0 == i32::MIN {
@@ -234,10 +243,7 @@ pub(super) fn kill(cx: &mut Context<'_>, who: Pid, signal: SignalNumber) -> Resu
         }
         group if group < 0 => many(processes.group(-group)),
         pid => {
-            let target = match processes.find(pid) {
-                Some(target) => target,
-                None => Arc::clone(processes.find_thread(pid).ok_or(Errno::ESRCH)?.process()),
-            };
+            let target = numbered(&processes, pid)?;
             // A process that is not there is told before a signal that does not exist.
             let signal = signal_of(signal)?;
             if pid == processes.kernel_pid() {
@@ -289,9 +295,36 @@ pub(super) fn info_from(
     signal: SignalNumber,
     to_self: bool,
 ) -> Result<Siginfo> {
+    honest(siginfo(cx, info, signal)?, to_self)
+}
+
+/// What a program says of a signal. E2BIG where that is more than anybody knows of.
+fn siginfo(cx: &Context<'_>, info: UserPtr<Siginfo>, signal: SignalNumber) -> Result<Siginfo> {
+    /// Bytes that the kernel's own structure has.
+    const KNOWN_LEN: usize = 48;
     let mut value: Siginfo = cx.space().read_value(info.addr)?;
     value.si_signo = signal.0;
-    honest(value, to_self)
+    let is_more = || value.as_bytes()[KNOWN_LEN..].iter().any(|byte| *byte != 0);
+    if !has_layout(signal.0, value.si_code) && is_more() { Err(Errno::E2BIG) } else { Ok(value) }
+}
+
+/// Whether it is known what a signal's code says of what follows it.
+fn has_layout(signal: i32, code: i32) -> bool {
+    /// Codes of their own that some signals have, from 1; all others have those of SIGPOLL.
+    const CODES: [(Signal, i32); 7] = [
+        (Signal::SIGILL, 11),
+        (Signal::SIGTRAP, 6),
+        (Signal::SIGBUS, 5),
+        (Signal::SIGFPE, 15),
+        (Signal::SIGSEGV, 10),
+        (Signal::SIGCHLD, 6),
+        (Signal::SIGSYS, 2),
+    ];
+    const SI_KERNEL: i32 = 0x80;
+    const SI_DETHREAD: i32 = -7;
+    const SI_ASYNCNL: i32 = -60;
+    let last = CODES.iter().find(|own| own.0.number() == signal).map_or(6, |own| own.1);
+    code == SI_KERNEL || code == SI_ASYNCNL || (SI_DETHREAD..=last).contains(&code)
 }
 
 /// EPERM for what looks as if the kernel had sent it, unless that deceives nobody but the sender.
@@ -301,7 +334,8 @@ fn honest(info: Siginfo, to_self: bool) -> Result<Siginfo> {
 
 pub(super) fn rt_sigqueueinfo(cx: &mut Context<'_>, who: Pid, signal: SignalNumber, info: UserPtr<Siginfo>) -> Result {
     let info = info_from(cx, info, signal, who.0 == cx.thread.tid())?;
-    let target = everybody(cx)?.find(who.0).ok_or(Errno::ESRCH)?;
+    let processes = everybody(cx)?;
+    let target = numbered(&processes, who.0)?;
     let signal = signal_of(signal)?;
     may_signal(cx, &target, signal)?;
     if let Some(signal) = signal {
@@ -317,8 +351,7 @@ pub(super) fn rt_tgsigqueueinfo(
     signal: SignalNumber,
     info: UserPtr<Siginfo>,
 ) -> Result {
-    let mut value: Siginfo = cx.space().read_value(info.addr)?;
-    value.si_signo = signal.0;
+    let value = siginfo(cx, info, signal)?;
     if thread.0 <= 0 || group.0 <= 0 {
         return Err(Errno::EINVAL);
     }

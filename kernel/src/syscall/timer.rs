@@ -36,17 +36,15 @@ pub(super) fn timer_create(cx: &mut Context<'_>, clock: ClockId, event: UserPtr<
     if !matches!(clock, ClockId::CLOCK_PROCESS_CPUTIME_ID | ClockId::CLOCK_THREAD_CPUTIME_ID) {
         may_sleep_by(clock)?;
     }
+    // A timer that is refused from here on has used up a number, as with Linux.
+    let made = cx.process().next_timer(cx.process().limit(Resource::RLIMIT_SIGPENDING))?;
     let alarms = [ClockId::CLOCK_REALTIME_ALARM, ClockId::CLOCK_BOOTTIME_ALARM];
     let tells = wish.map(|wish| tells(cx, &wish)).transpose()?;
+    cx.space().write_value(id.addr, &made)?;
     if alarms.contains(&clock) && !cx.credentials().can(CAP_WAKE_ALARM) {
         return Err(Errno::EPERM);
     }
-    let made = cx.process().add_timer(clock, cx.thread, tells, cx.process().limit(Resource::RLIMIT_SIGPENDING))?;
-    if let Err(errno) = cx.space().write_value(id.addr, &made) {
-        // Nobody knows its number.
-        let _ = cx.process().remove_timer(made);
-        return Err(errno);
-    }
+    cx.process().add_timer(made, clock, cx.thread, tells)?;
     Ok(0)
 }
 
