@@ -105,6 +105,7 @@ mod poll;
 mod privilege;
 mod process;
 mod queue;
+mod refused;
 mod remap;
 mod resolve;
 mod right;
@@ -137,6 +138,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         name::CASES,
         memory::CASES,
         mapping::CASES,
+        refused::CASES,
         remap::CASES,
         process::CASES,
         exec::CASES,
