@@ -11,6 +11,8 @@ impl Operation {
     /// Changes the word at `at`, at once, and says whether what it was fits the question. ENOSYS for changes and
     /// questions that do not exist.
     pub fn apply(self, space: &AddressSpace, at: usize) -> Result<bool> {
+        // A change that does not exist is known before the word is looked at, a question is not.
+        self.change(0)?;
         let mut old = space.load32(at)?;
         loop {
             let new = self.change(old)?;

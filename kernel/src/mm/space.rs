@@ -16,8 +16,9 @@ use crate::mm::{
     AREAS_MAX, Area, AreaInfo, Areas, Label, Lock, MemoryLimits, Place, Prot, SharedMemory, Sharing, Source,
 };
 
-/// What lies between the highest address and the highest mapping that a program did not place: the stack's room.
-const STACK_ROOM: usize = 128 << 20;
+/// What lies between the highest address and the highest mapping that a program did not place: the stack's room. It is more
+/// than a transfer moves, so that a buffer in that mapping may be said to be as long as any, as it may on Linux.
+const STACK_ROOM: usize = 4 << 30;
 /// Nothing is mapped below (`vm.mmap_min_addr`).
 pub(super) const FLOOR: usize = 0x1_0000;
 /// Where Linux puts what must have 31-bit addresses: its second gigabyte.

@@ -52,6 +52,11 @@ fn look(cx: &Context<'_>, dir: Fd, path: UserPath, flags: AtFlags) -> Result<(At
     Ok((found.inode.attributes()?, Some(found)))
 }
 
+/// EFAULT for no path at all, which only those that look take for an empty one.
+fn named(path: UserPath) -> Result<()> {
+    if path.0 == 0 { Err(Errno::EFAULT) } else { Ok(()) }
+}
+
 /// Whether no path is given, but a descriptor: nobody looks at other flags then.
 fn is_of_descriptor(cx: &Context<'_>, dir: Fd, path: UserPath, flags: AtFlags) -> bool {
     let is_empty = || path.0 == 0 || cx.space().read_value::<u8>(path.0) == Ok(0);
@@ -143,6 +148,7 @@ pub(super) fn fchmodat2(cx: &mut Context<'_>, dir: Fd, path: UserPath, mode: Mod
     if !(AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH).contains(flags) {
         return Err(Errno::EINVAL);
     }
+    named(path)?;
     let (_, place) = look(cx, dir, path, flags)?;
     place.map_or(Ok(0), |place| set_mode(cx, &place, mode))
 }
@@ -201,6 +207,7 @@ pub(super) fn fchownat(cx: &mut Context<'_>, dir: Fd, path: UserPath, user: Uid,
     if !(AtFlags::AT_SYMLINK_NOFOLLOW | AtFlags::AT_EMPTY_PATH).contains(flags) {
         return Err(Errno::EINVAL);
     }
+    named(path)?;
     let (_, place) = look(cx, dir, path, flags)?;
     place.map_or(Ok(0), |place| set_owner(cx, &place, user, group))
 }
@@ -220,6 +227,7 @@ fn set_times(cx: &Context<'_>, dir: Fd, path: UserPath, times: Option<[Timespec;
         let file = cx.files().get(dir.0)?;
         (file.attributes()?, file.path().cloned())
     } else {
+        named(path)?;
         look(cx, dir, path, flags)?
     };
     if wanted.iter().any(|time| !is_special(time) && !(0..1_000_000_000).contains(&time.tv_nsec)) {

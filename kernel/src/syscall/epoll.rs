@@ -32,6 +32,15 @@ pub(super) fn epoll_create1(cx: &mut Context<'_>, flags: EpollFlags) -> Result {
     Ok(fd.cast_unsigned() as usize)
 }
 
+/// What one may wait for whom alone others are woken for.
+const FOR_ONE_ALONE: EpollEvents = EpollEvents::EPOLLIN
+    .union(EpollEvents::EPOLLOUT)
+    .union(EpollEvents::EPOLLERR)
+    .union(EpollEvents::EPOLLHUP)
+    .union(EpollEvents::EPOLLWAKEUP)
+    .union(EpollEvents::EPOLLET)
+    .union(EpollEvents::EPOLLEXCLUSIVE);
+
 pub(super) fn epoll_ctl(cx: &mut Context<'_>, set: Fd, op: EpollOp, file: Fd, event: UserPtr<EpollEvent>) -> Result {
     let mut wish = EpollEvent::default();
     if op != EpollOp::EPOLL_CTL_DEL {
@@ -49,8 +58,10 @@ pub(super) fn epoll_ctl(cx: &mut Context<'_>, set: Fd, op: EpollOp, file: Fd, ev
     if Arc::ptr_eq(set.file(), file.file()) {
         return Err(Errno::EINVAL);
     }
-    let alone = EpollEvents::from_bits_retain(wish.events).contains(EpollEvents::EPOLLEXCLUSIVE);
-    if alone && (op == EpollOp::EPOLL_CTL_MOD || file.file().as_any().is::<Epoll>()) {
+    let events = EpollEvents::from_bits_retain(wish.events);
+    let alone = events.contains(EpollEvents::EPOLLEXCLUSIVE);
+    if alone && (op == EpollOp::EPOLL_CTL_MOD || file.file().as_any().is::<Epoll>() || !FOR_ONE_ALONE.contains(events))
+    {
         return Err(Errno::EINVAL);
     }
     match op {

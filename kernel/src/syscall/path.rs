@@ -52,7 +52,8 @@ const OF_PATH: OpenFlags = OpenFlags::from_bits_retain(
 );
 
 pub(super) fn openat(cx: &mut Context<'_>, dir: Fd, path: UserPath, flags: OpenFlags, mode: Mode) -> Result {
-    // What O_PATH does not know it does not see.
+    // What is no flag is not seen, nor what O_PATH does not know.
+    let flags = OpenFlags::from_bits_retain(flags.bits() & !flags.unknown());
     let flags = if flags.contains(OpenFlags::O_PATH) { flags & OF_PATH } else { flags };
     open_by(cx, dir, path, OpenRequest { flags, mode: u32::from(mode.0), resolve: ResolveFlags::empty() })
 }

@@ -55,7 +55,7 @@ pub(super) fn prctl(cx: &mut Context<'_>, option: PrctlOption, a: Hex, b: Hex, c
             cx.thread.set_credentials(credentials.set_keep_caps(a.0 == 1)?);
             Ok(0)
         }
-        PrctlOption::PR_GET_NO_NEW_PRIVS if a.0 == 0 => Ok(usize::from(credentials.no_new_privs)),
+        PrctlOption::PR_GET_NO_NEW_PRIVS if [a.0, b.0, c.0, d.0] == [0; 4] => Ok(usize::from(credentials.no_new_privs)),
         PrctlOption::PR_SET_NO_NEW_PRIVS if [a.0, b.0, c.0, d.0] == [1, 0, 0, 0] => {
             let mut new = Credentials::clone(&credentials);
             new.no_new_privs = true;

@@ -3,16 +3,17 @@
 use alloc::format;
 
 use kernel_abi::flags::{
-    AtFlags, ClockId, EpollFlags, EventfdFlags, FcntlCommand, IoctlCommand, Madvice, MapFlags, MremapFlags, MsyncFlags,
-    OpenFlags, PipeFlags, ProtFlags, Resource, RwFlags, SIGEV_NONE, SignalfdFlags, TimerfdFlags, Whence, XattrFlags,
+    AtFlags, ClockId, EpollEvents, EpollFlags, EpollOp, EventfdFlags, FcntlCommand, FutexOp, IoctlCommand, Madvice,
+    MapFlags, OpenFlags, PipeFlags, PrctlOption, ProtFlags, Resource, RwFlags, SIGEV_NONE, SignalfdFlags, TimerfdFlags,
+    Whence, XattrFlags,
 };
-use kernel_abi::structs::{Iovec, Sigevent, Siginfo, Stat, status_exited};
+use kernel_abi::structs::{EpollEvent, Iovec, Sigevent, Siginfo, Stat, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Gid, Mode, Pid, Result, SigSet, Signal, Sys, Uid};
 
 use super::Outcome;
 use super::file::{create, descriptor, open, write};
 use super::limit::{becomes_nobody, lower};
-use super::mapping::{SEGV, reads};
+use super::mapping::reads;
 use super::memory::{PAGE, PRIVATE, RW, SHARED, map};
 use super::pipe::pipe;
 use super::process::{ended, in_child, wait};
@@ -22,12 +23,13 @@ use super::thread::{TIDS, start};
 cases! { "refused":
     a_place_is_looked_for_before_what_is_to_be_there, flags_are_validated_for_files, what_grows_is_looked_for_first,
     what_comes_before_a_hole_is_told, memory_becomes_data_within_the_limit, no_path_is_none_before_there_is_no_descriptor,
-    what_becomes_shorter_may_have_holes, a_move_that_is_refused_has_begun,
-    what_moves_is_one_mapping, what_is_not_read_does_not_look_where_to, what_has_no_offset_is_there_always,
+    what_is_not_read_does_not_look_where_to, what_has_no_offset_is_there_always,
     nothing_is_polled_where_a_program_may_be, what_is_nowhere_has_no_attributes, a_pipe_is_not_given_away, notes_by_a_pipe_need_a_kernel_that_has_them,
     a_timer_that_is_refused_has_used_a_number, a_process_answers_to_its_threads_numbers,
     what_is_said_of_a_signal_has_an_end, what_may_not_be_read_is_not_fetched,
-    nothing_is_copied_from_behind_the_end, nothing_is_copied_to_behind_the_limit, what_is_no_place_for_bytes_is_sent_none, who_tells_nobody_is_not_asked_to, nothing_that_is_sent_changes_nobody,
+    nothing_is_copied_from_behind_the_end, nothing_is_copied_to_behind_the_limit, what_is_no_place_for_bytes_is_sent_none, who_tells_nobody_is_not_asked_to, what_an_operation_is_comes_before_its_word, a_question_without_arguments_has_none,
+    what_is_not_there_is_read_into_any_length, what_is_no_flag_is_not_kept, no_path_is_empty_only_to_who_looks,
+    who_alone_is_woken_waits_for_little, nothing_that_is_sent_changes_nobody,
     a_place_too_far_away_comes_before_flags, a_process_without_time_ends_with_a_tick,
 }
 
@@ -120,57 +122,6 @@ fn no_path_is_none_before_there_is_no_descriptor(sys: &dyn Sys) -> Outcome {
     assert_eq!(open(sys, "", OpenFlags::O_RDONLY), Err(Errno::ENOENT));
     assert_eq!(sys.openat(Fd(-1), 8, OpenFlags::O_RDONLY, Mode(0)), Err(Errno::EFAULT));
     assert_eq!(open(sys, "nothing", OpenFlags::O_RDONLY), Err(Errno::EMFILE));
-    Ok(())
-}
-
-fn what_becomes_shorter_may_have_holes(sys: &dyn Sys) -> Outcome {
-    let at = map(sys, 8 * PAGE, PRIVATE)?;
-    sys.munmap(at + PAGE, PAGE)?;
-    let resize = |from, to| sys.mremap(at, from * PAGE, to * PAGE, MremapFlags::empty(), 0);
-    assert_eq!(resize(8, 4)?, at);
-    assert_eq!((reads(sys, at + 3 * PAGE)?, reads(sys, at + 4 * PAGE)?), (status_exited(0), SEGV));
-    // Nor does it need to be there to stay as it is.
-    assert_eq!(resize(4, 4)?, at);
-    assert_eq!(resize(4, 5), Err(Errno::EFAULT));
-    Ok(())
-}
-
-fn a_move_that_is_refused_has_begun(sys: &dyn Sys) -> Outcome {
-    let child = |sys: &dyn Sys, _| {
-        ended((|| {
-            becomes_nobody(sys)?;
-            let both = MremapFlags::MREMAP_MAYMOVE | MremapFlags::MREMAP_FIXED;
-            let at = map(sys, 4 * PAGE, PRIVATE)?;
-            // Nobody has the first page, but that it is to be shorter is known by then.
-            assert_eq!(sys.mremap(at, 4 * PAGE, PAGE, both, 0), Err(Errno::EPERM));
-            sys.msync(at, PAGE, MsyncFlags::empty())?;
-            assert_eq!(sys.msync(at + PAGE, PAGE, MsyncFlags::empty()), Err(Errno::ENOMEM));
-            Ok(())
-        })())
-    };
-    in_child(sys, child, 0)?;
-    Ok(())
-}
-
-fn what_moves_is_one_mapping(sys: &dyn Sys) -> Outcome {
-    let (may, fixed) = (MremapFlags::MREMAP_MAYMOVE, MremapFlags::MREMAP_FIXED);
-    let (at, to) = (map(sys, 4 * PAGE, PRIVATE)?, map(sys, 16 * PAGE, PRIVATE)?);
-    sys.munmap(at + 2 * PAGE, 2 * PAGE)?;
-    assert_eq!(sys.mremap(at, 4 * PAGE, 3 * PAGE, may | fixed, to), Err(Errno::EFAULT));
-    assert_eq!(sys.mremap(at, 4 * PAGE, 5 * PAGE, may | fixed, to), Err(Errno::EFAULT));
-    // A place that is only wished for is looked at all the same.
-    let leave = may | MremapFlags::MREMAP_DONTUNMAP;
-    assert_eq!(sys.mremap(at, PAGE, PAGE, leave, at), Err(Errno::EINVAL));
-    assert_eq!(sys.mremap(at, PAGE, PAGE, leave, to + 1), Err(Errno::EINVAL));
-    // Nothing of private memory is nothing, wherever it were to go.
-    assert_eq!(sys.mremap(at, 0, PAGE, may | fixed, to), Err(Errno::EINVAL));
-    // What is to be gone afterwards need not have been there.
-    assert_eq!(sys.mremap(at, 4 * PAGE, PAGE, may | fixed, to + PAGE)?, to + PAGE);
-    assert_eq!(reads(sys, at + PAGE)?, SEGV);
-    let shared = map(sys, PAGE, SHARED)?;
-    assert_eq!(sys.mremap(shared, 0, PAGE, may | fixed, to)?, to);
-    sys.poke(shared, b"seen");
-    assert_eq!(sys.bytes(to, 4), b"seen");
     Ok(())
 }
 
@@ -422,6 +373,65 @@ fn who_tells_nobody_is_not_asked_to(sys: &dyn Sys) -> Outcome {
     }
     let [reader, _writer] = pipe(sys, PipeFlags::empty())?;
     assert_eq!((ask(reader, 1)?, ask(reader, 0)?), (0, 0));
+    Ok(())
+}
+
+fn what_an_operation_is_comes_before_its_word(sys: &dyn Sys) -> Outcome {
+    let (word, nowhere) = (map(sys, PAGE, PRIVATE)?, 8);
+    let operate = |second, operation| sys.futex(word, FutexOp::FUTEX_WAKE_OP_PRIVATE, 0, 0, second, operation);
+    // No change, and no question.
+    assert_eq!(operate(nowhere, 7 << 28), Err(Errno::ENOSYS));
+    assert_eq!(operate(nowhere, 15 << 24), Err(Errno::EFAULT));
+    assert_eq!(operate(word, 15 << 24), Err(Errno::ENOSYS));
+    Ok(())
+}
+
+fn a_question_without_arguments_has_none(sys: &dyn Sys) -> Outcome {
+    let ask = |rest: [usize; 4]| sys.prctl(PrctlOption::PR_GET_NO_NEW_PRIVS, rest[0], rest[1], rest[2], rest[3]);
+    ask([0; 4])?;
+    for at in 0..4 {
+        assert_eq!(ask(core::array::from_fn(|other| usize::from(other == at))), Err(Errno::EINVAL));
+    }
+    Ok(())
+}
+
+fn what_is_not_there_is_read_into_any_length(sys: &dyn Sys) -> Outcome {
+    let (file, at) = (create(sys, "f")?, map(sys, PAGE, PRIVATE)?);
+    // The end comes before that of the buffer's memory.
+    assert_eq!(sys.read(file, at, 0x7fff_f000)?, 0);
+    assert_eq!(sys.pread64(file, at, 0x8000_0000_usize, 0)?, 0);
+    Ok(())
+}
+
+fn what_is_no_flag_is_not_kept(sys: &dyn Sys) -> Outcome {
+    let flags = OpenFlags::O_RDWR | OpenFlags::O_CREAT | OpenFlags::from_bits_retain(0x1080_0000);
+    let file = descriptor(sys.openat(Fd::CWD, sys.path(sys.page(), "f"), flags, Mode(0o600))?);
+    let kept = OpenFlags::from_bits_retain(sys.fcntl(file, FcntlCommand::F_GETFL, 0)? as u32);
+    assert_eq!(kept.difference(OpenFlags::O_LARGEFILE), OpenFlags::O_RDWR);
+    Ok(())
+}
+
+fn no_path_is_empty_only_to_who_looks(sys: &dyn Sys) -> Outcome {
+    let (file, empty) = (create(sys, "f")?, AtFlags::AT_EMPTY_PATH);
+    let owner = |file, path| sys.fchownat(file, path, Uid::UNCHANGED, Gid::UNCHANGED, empty);
+    assert_eq!((owner(file, 0), owner(Fd(-1), 0)), (Err(Errno::EFAULT), Err(Errno::EFAULT)));
+    assert_eq!(owner(file, sys.path(sys.page(), ""))?, 0);
+    assert_eq!(sys.utimensat(Fd::CWD, 0, 0, empty), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn who_alone_is_woken_waits_for_little(sys: &dyn Sys) -> Outcome {
+    let set = descriptor(sys.epoll_create1(EpollFlags::empty())?);
+    let event = descriptor(sys.eventfd2(0, EventfdFlags::EFD_NONBLOCK)?);
+    let add = |events: EpollEvents| {
+        let asked = EpollEvent { events: (events | EpollEvents::EPOLLEXCLUSIVE).bits(), data: 0 };
+        sys.poke(sys.page(), &asked.encode(sys.arch()));
+        sys.epoll_ctl(set, EpollOp::EPOLL_CTL_ADD, event, sys.page())
+    };
+    for more in [EpollEvents::EPOLLONESHOT, EpollEvents::EPOLLRDHUP, EpollEvents::EPOLLPRI] {
+        assert_eq!(add(EpollEvents::EPOLLIN | more), Err(Errno::EINVAL));
+    }
+    add(EpollEvents::EPOLLIN | EpollEvents::EPOLLOUT | EpollEvents::EPOLLET)?;
     Ok(())
 }
 

@@ -2,15 +2,19 @@
 
 use alloc::vec;
 
-use kernel_abi::flags::{MapFlags, MremapFlags};
+use kernel_abi::flags::{MapFlags, MremapFlags, MsyncFlags};
+use kernel_abi::structs::status_exited;
 use kernel_abi::{Calls, Errno, Sys};
 
 use super::Outcome;
+use super::limit::becomes_nobody;
 use super::mapping::{BUS, SEGV, first, mapped, reads};
 use super::memory::{PAGE, PRIVATE, SHARED, map};
+use super::process::{ended, in_child};
 
 cases! { "remap":
-    a_mapping_moves_to_a_place, a_mapping_leaves_an_area_behind, what_mremap_refuses, shared_memory_is_doubled, a_shared_mapping_moves_with_its_file,
+    a_mapping_moves_to_a_place, a_mapping_leaves_an_area_behind, what_mremap_refuses, shared_memory_is_doubled, a_shared_mapping_moves_with_its_file, what_becomes_shorter_may_have_holes,
+    a_move_that_is_refused_has_begun, what_moves_is_one_mapping,
 }
 
 fn a_mapping_moves_to_a_place(sys: &dyn Sys) -> Outcome {
@@ -74,5 +78,56 @@ fn a_shared_mapping_moves_with_its_file(sys: &dyn Sys) -> Outcome {
     sys.pread64(file, sys.page(), 1, PAGE)?;
     assert_eq!(sys.bytes(sys.page(), 1), b"x");
     assert_eq!(reads(sys, to + PAGE)?, BUS);
+    Ok(())
+}
+
+fn what_becomes_shorter_may_have_holes(sys: &dyn Sys) -> Outcome {
+    let at = map(sys, 8 * PAGE, PRIVATE)?;
+    sys.munmap(at + PAGE, PAGE)?;
+    let resize = |from, to| sys.mremap(at, from * PAGE, to * PAGE, MremapFlags::empty(), 0);
+    assert_eq!(resize(8, 4)?, at);
+    assert_eq!((reads(sys, at + 3 * PAGE)?, reads(sys, at + 4 * PAGE)?), (status_exited(0), SEGV));
+    // Nor does it need to be there to stay as it is.
+    assert_eq!(resize(4, 4)?, at);
+    assert_eq!(resize(4, 5), Err(Errno::EFAULT));
+    Ok(())
+}
+
+fn a_move_that_is_refused_has_begun(sys: &dyn Sys) -> Outcome {
+    let child = |sys: &dyn Sys, _| {
+        ended((|| {
+            becomes_nobody(sys)?;
+            let both = MremapFlags::MREMAP_MAYMOVE | MremapFlags::MREMAP_FIXED;
+            let at = map(sys, 4 * PAGE, PRIVATE)?;
+            // Nobody has the first page, but that it is to be shorter is known by then.
+            assert_eq!(sys.mremap(at, 4 * PAGE, PAGE, both, 0), Err(Errno::EPERM));
+            sys.msync(at, PAGE, MsyncFlags::empty())?;
+            assert_eq!(sys.msync(at + PAGE, PAGE, MsyncFlags::empty()), Err(Errno::ENOMEM));
+            Ok(())
+        })())
+    };
+    in_child(sys, child, 0)?;
+    Ok(())
+}
+
+fn what_moves_is_one_mapping(sys: &dyn Sys) -> Outcome {
+    let (may, fixed) = (MremapFlags::MREMAP_MAYMOVE, MremapFlags::MREMAP_FIXED);
+    let (at, to) = (map(sys, 4 * PAGE, PRIVATE)?, map(sys, 16 * PAGE, PRIVATE)?);
+    sys.munmap(at + 2 * PAGE, 2 * PAGE)?;
+    assert_eq!(sys.mremap(at, 4 * PAGE, 3 * PAGE, may | fixed, to), Err(Errno::EFAULT));
+    assert_eq!(sys.mremap(at, 4 * PAGE, 5 * PAGE, may | fixed, to), Err(Errno::EFAULT));
+    // A place that is only wished for is looked at all the same.
+    let leave = may | MremapFlags::MREMAP_DONTUNMAP;
+    assert_eq!(sys.mremap(at, PAGE, PAGE, leave, at), Err(Errno::EINVAL));
+    assert_eq!(sys.mremap(at, PAGE, PAGE, leave, to + 1), Err(Errno::EINVAL));
+    // Nothing of private memory is nothing, wherever it were to go.
+    assert_eq!(sys.mremap(at, 0, PAGE, may | fixed, to), Err(Errno::EINVAL));
+    // What is to be gone afterwards need not have been there.
+    assert_eq!(sys.mremap(at, 4 * PAGE, PAGE, may | fixed, to + PAGE)?, to + PAGE);
+    assert_eq!(reads(sys, at + PAGE)?, SEGV);
+    let shared = map(sys, PAGE, SHARED)?;
+    assert_eq!(sys.mremap(shared, 0, PAGE, may | fixed, to)?, to);
+    sys.poke(shared, b"seen");
+    assert_eq!(sys.bytes(to, 4), b"seen");
     Ok(())
 }
