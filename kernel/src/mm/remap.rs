@@ -125,6 +125,8 @@ impl AddressSpace {
         let mut wish = *wish;
         if let Move::To(new) = wish.how {
             removed.extend(self.cut(state, new, new + wish.new_len));
+            // A length that wraps may have hidden that this was it.
+            state.areas.find(wish.old).ok_or(Errno::EFAULT)?;
         }
         if wish.new_len < wish.old_len {
             let end = self.range(wish.old + wish.new_len, wish.old_len - wish.new_len)?;

@@ -128,8 +128,11 @@ pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut
         // Nothing of what has an offset, be it always the same, is sent.
         return if len == 0 && from.file().seeks_in_vain() { Ok(0) } else { Err(Errno::EINVAL) };
     }
-    if from.attributes()?.kind == FileKind::Directory || at.is_some_and(i64::is_negative) {
+    if (len > 0 && from.attributes()?.kind == FileKind::Directory) || at.is_some_and(i64::is_negative) {
         return Err(Errno::EINVAL);
+    }
+    if len == 0 {
+        return Ok(0);
     }
     let copied = room(cx, &to, None, len, to.flags()).and_then(|len| copy(cx, &from, at, &to, None, len));
     let count = told(cx, copied)?;

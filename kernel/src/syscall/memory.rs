@@ -229,16 +229,16 @@ pub(super) fn msync(cx: &mut Context<'_>, addr: UserAddr, len: usize, flags: Msy
     if flags.unknown() != 0 || flags.contains(both) {
         return Err(Errno::EINVAL);
     }
+    // A length that wraps when it is rounded is none; and nothing can be anywhere.
+    if addr.0.is_multiple_of(PAGE_SIZE) && (len == 0 || len.checked_next_multiple_of(PAGE_SIZE).is_none()) {
+        return Ok(0);
+    }
     let end = addr.0.saturating_add(len);
     if addr.0.is_multiple_of(PAGE_SIZE)
         && flags.contains(MsyncFlags::MS_INVALIDATE)
         && cx.space().has_locked(addr.0, end)
     {
         return Err(Errno::EBUSY);
-    }
-    // A length that wraps when it is rounded is none; and nothing can be anywhere.
-    if addr.0.is_multiple_of(PAGE_SIZE) && (len == 0 || len.checked_next_multiple_of(PAGE_SIZE).is_none()) {
-        return Ok(0);
     }
     cx.space().sync(addr.0, len)?;
     Ok(0)

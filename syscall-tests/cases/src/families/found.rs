@@ -113,6 +113,10 @@ fn a_length_that_wraps_is_none(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.msync(at, usize::MAX, MsyncFlags::empty())?, 0);
     // Nothing can be anywhere.
     assert_eq!(sys.msync(0xffff_8000_0000_1000_usize, 0, MsyncFlags::empty())?, 0);
+    if sys.mlock(at, 4096).is_ok() {
+        assert_eq!(sys.msync(at, usize::MAX, MsyncFlags::MS_INVALIDATE)?, 0);
+        assert_eq!(sys.msync(at, 4096, MsyncFlags::MS_INVALIDATE), Err(Errno::EBUSY));
+    }
     assert_eq!(sys.msync(at + 1, usize::MAX, MsyncFlags::empty()), Err(Errno::EINVAL));
     let none = MapFlags::MAP_ANONYMOUS;
     assert_eq!(sys.mmap(0, usize::MAX, ProtFlags::empty(), none, Fd(-1), 0), Err(Errno::ENOMEM));

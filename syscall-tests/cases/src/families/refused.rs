@@ -357,6 +357,8 @@ fn what_is_no_place_for_bytes_is_sent_none(sys: &dyn Sys) -> Outcome {
     let set = descriptor(sys.epoll_create1(EpollFlags::empty())?);
     assert_eq!(sys.sendfile(file, set, 0, 0)?, 0);
     assert_eq!(sys.sendfile(file, set, 0, 1), Err(Errno::EINVAL));
+    let folder = open(sys, ".", OpenFlags::O_RDONLY)?;
+    assert_eq!((send(file, folder, 0)?, send(file, folder, 1)), (0, Err(Errno::EINVAL)));
     Ok(())
 }
 

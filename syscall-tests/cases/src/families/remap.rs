@@ -120,6 +120,10 @@ fn what_moves_is_one_mapping(sys: &dyn Sys) -> Outcome {
     let leave = may | MremapFlags::MREMAP_DONTUNMAP;
     assert_eq!(sys.mremap(at, PAGE, PAGE, leave, at), Err(Errno::EINVAL));
     assert_eq!(sys.mremap(at, PAGE, PAGE, leave, to + 1), Err(Errno::EINVAL));
+    // A length that wraps hides that a place is taken, and then nothing is there to move.
+    let gone = map(sys, PAGE, PRIVATE)?;
+    assert_eq!(sys.mremap(gone, usize::MAX - PAGE, PAGE, may | fixed, gone), Err(Errno::EFAULT));
+    assert_eq!(reads(sys, gone)?, SEGV);
     // Nothing of private memory is nothing, wherever it were to go.
     assert_eq!(sys.mremap(at, 0, PAGE, may | fixed, to), Err(Errno::EINVAL));
     // What is to be gone afterwards need not have been there.

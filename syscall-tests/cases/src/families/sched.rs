@@ -8,7 +8,7 @@ use kernel_abi::{Calls, Errno, Fd, Pid, Result, Sys, Uid};
 
 use super::Outcome;
 use super::file::{create, open};
-use super::process::wait;
+use super::process::{ended, in_child, wait};
 
 cases! { "sched":
     niceness_is_inherited, who_is_nice_to_nobody, a_policy_is_remembered, a_reset_is_not_inherited,
@@ -130,6 +130,18 @@ fn disk_priorities_are_remembered(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.ioprio_get(1, NOBODY), Err(Errno::ESRCH));
     assert_eq!(sys.ioprio_set(1, SELF, 5 << 13), Err(Errno::EINVAL));
     assert_eq!(sys.ioprio_set(1, SELF, 5), Err(Errno::EINVAL));
+    // Between class and level are hints.
+    sys.ioprio_set(1, SELF, 5 << 3)?;
+    // Of many what is in force is told, which niceness decides.
+    let child = |sys: &dyn Sys, _| {
+        ended((|| {
+            sys.setpgid(SELF, SELF)?;
+            let level = (40 - sys.getpriority(PriorityWhich::PRIO_PROCESS, SELF)?) / 5;
+            assert_eq!(sys.ioprio_get(2, SELF)?, BEST_EFFORT as usize | level);
+            Ok(())
+        })())
+    };
+    in_child(sys, child, 0)?;
     Ok(())
 }
 
