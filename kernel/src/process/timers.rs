@@ -19,8 +19,8 @@ use crate::error::{Errno, Result};
 use crate::time::{Alarm, Schedule};
 
 const NS_PER_SEC: u64 = 1_000_000_000;
-/// How often CPU time is looked at, in CPU time: Linux does so when the clock ticks.
-const TICK_NS: u64 = 4_000_000;
+/// How often CPU time is looked at, in CPU time: Linux does so when the clock ticks, a thousand times a second at most.
+const TICK_NS: u64 = 1_000_000;
 
 /// Whom a timer of timer_create(2) tells.
 #[derive(Clone)]
