@@ -97,6 +97,14 @@ fn fitting(cx: &Context<'_>, at: i64, len: u64) -> Result<u64> {
     if at >= limit { Err(Errno::EFBIG) } else { Ok(len.min(limit.wrapping_sub(at).cast_unsigned())) }
 }
 
+/// A place, or the file's own offset.
+fn place(file: &OpenFile, at: Option<i64>) -> Result<i64> {
+    match at {
+        Some(at) => Ok(at),
+        None => file.seek(0, Whence::SEEK_CUR).map(u64::cast_signed),
+    }
+}
+
 fn offset_at(space: &AddressSpace, at: UserInOut<i64>) -> Result<Option<i64>> {
     if at.is_null() {
         return Ok(None);
@@ -111,7 +119,7 @@ pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut
     if !from.is_readable() {
         return Err(Errno::EBADF);
     }
-    if at.is_some() && !from.file().is_seekable() {
+    if at.is_some() && !from.file().has_places() {
         return Err(Errno::ESPIPE);
     }
     if len > isize::MAX as usize || at.is_some_and(|at| at < 0 || at.checked_add_unsigned(len as u64).is_none()) {
@@ -134,11 +142,25 @@ pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut
     if len == 0 {
         return Ok(0);
     }
-    let copied = room(cx, &to, None, len, to.flags()).and_then(|len| copy(cx, &from, at, &to, None, len));
+    let found = from.attributes()?;
+    let start = place(&from, at)?;
+    if start.checked_add_unsigned(len as u64).is_none() {
+        return Err(Errno::EINVAL);
+    }
+    if found.kind == FileKind::Regular && start.cast_unsigned() >= found.size {
+        return Ok(0);
+    }
+    // Where both are is known beforehand: they may be the same.
+    let onto = if to.file().is_seekable() { Some(place(&to, None)?) } else { None };
+    let copied = room(cx, &to, onto, len, to.flags()).and_then(|len| copy(cx, &from, Some(start), &to, onto, len));
     let count = told(cx, copied)?;
-    if let Some(at) = at {
-        let moved = if from.file().has_offset() { count as i64 } else { 0 };
-        space.write_value(offset.addr, &(at + moved))?;
+    let end = if from.file().has_offset() { start + count as i64 } else { start };
+    if let Some(onto) = onto {
+        to.seek(onto + count as i64, Whence::SEEK_SET)?;
+    }
+    match at {
+        Some(_) => space.write_value(offset.addr, &end)?,
+        None => drop(from.seek(end, Whence::SEEK_SET)?),
     }
     Ok(count)
 }
@@ -171,10 +193,6 @@ pub(super) fn copy_file_range(
     if from.attributes()?.dev != to.attributes()?.dev {
         return Err(Errno::EXDEV);
     }
-    let place = |file: &OpenFile, at: Option<i64>| match at {
-        Some(at) => Ok(at),
-        None => file.seek(0, Whence::SEEK_CUR).map(u64::cast_signed),
-    };
     let (start, onto) = (place(&from, from_at)?, place(&to, to_at)?);
     // A negative place is one far away.
     if [start, onto].iter().any(|at| at.cast_unsigned().checked_add(len as u64).is_none()) {

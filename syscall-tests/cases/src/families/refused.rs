@@ -354,6 +354,14 @@ fn what_is_no_place_for_bytes_is_sent_none(sys: &dyn Sys) -> Outcome {
     assert_eq!(send(file, null, 0)?, 0);
     // Zeros have no place.
     assert_eq!((send(file, zero, 3)?, sys.load::<i64>(at)), (3, 0));
+    // From where it is to where it is.
+    sys.lseek(file, 4, Whence::SEEK_SET)?;
+    assert_eq!(sys.sendfile(file, file, 0, 9)?, 7);
+    assert_eq!((sys.lseek(file, 0, Whence::SEEK_CUR)?, sys.lseek(file, 0, Whence::SEEK_END)?), (11, 11));
+    // Who has nothing to send is not told of limits.
+    sys.lseek(file, 1_i64 << 40, Whence::SEEK_SET)?;
+    lower(sys, Resource::RLIMIT_FSIZE, 100)?;
+    assert_eq!(sys.sendfile(file, file, 0, 1)?, 0);
     let set = descriptor(sys.epoll_create1(EpollFlags::empty())?);
     assert_eq!(sys.sendfile(file, set, 0, 0)?, 0);
     assert_eq!(sys.sendfile(file, set, 0, 1), Err(Errno::EINVAL));
