@@ -224,6 +224,9 @@ fn set_times(cx: &Context<'_>, dir: Fd, path: UserPath, times: Option<[Timespec;
         return Err(Errno::EINVAL);
     }
     let (before, place) = if path.0 == 0 && dir != Fd::CWD {
+        if !flags.is_empty() {
+            return Err(Errno::EINVAL);
+        }
         let file = cx.files().get(dir.0)?;
         (file.attributes()?, file.path().cloned())
     } else {

@@ -427,6 +427,10 @@ fn no_path_is_empty_only_to_who_looks(sys: &dyn Sys) -> Outcome {
     assert_eq!((owner(file, 0), owner(Fd(-1), 0)), (Err(Errno::EFAULT), Err(Errno::EFAULT)));
     assert_eq!(owner(file, sys.path(sys.page(), ""))?, 0);
     assert_eq!(sys.utimensat(Fd::CWD, 0, 0, empty), Err(Errno::EFAULT));
+    assert_eq!(
+        (sys.utimensat(file, 0, 0, AtFlags::empty())?, sys.utimensat(file, 0, 0, empty)),
+        (0, Err(Errno::EINVAL))
+    );
     Ok(())
 }
 
