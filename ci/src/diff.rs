@@ -32,6 +32,9 @@ pub(crate) struct Diff {
     /// One program instead: hexadecimal digits, or a file of them
     #[arg(long)]
     replay: Option<PathBuf>,
+    /// Instead, programs in processes of their own and tame ones in one: what others leave makes no difference
+    #[arg(long, conflicts_with = "replay")]
+    leaks: bool,
     /// With the release profile
     #[arg(long)]
     release: bool,
@@ -63,6 +66,9 @@ pub(crate) fn run(root: &Path, diff: &Diff) -> Result<ExitCode> {
     option("--seconds", diff.seconds.map(|number| number.to_string()));
     option("--kinds", diff.kinds.map(|number| number.to_string()));
     option("--replay", diff.replay.as_ref().map(|replay| replay.to_string_lossy().into_owned()));
+    if diff.leaks {
+        command.arg("--leaks");
+    }
     let status = command.status().with_context(|| format!("starting {}", program.display()))?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -73,6 +73,13 @@ pub fn run_work(work: Work, seed: u64) -> std::result::Result<Answers, String> {
     machine::within(machine::TIME_MAX, move |seat| run_here(work, seed, seat))
 }
 
+/// As [`run_work`], with one CPU, and nothing is kept of what the calls came to.
+pub fn run_unnoted(work: Work, seed: u64) -> std::result::Result<(), String> {
+    let config = HostedConfig { cpus: 1, ..machine::config(seed) };
+    let run = move |seat: &Seat| run_on(&config, &work, seat, &Answers::default());
+    machine::within(machine::TIME_MAX, run)
+}
+
 /// As [`run_work`], on this thread and without a limit of time.
 pub fn run_here(work: Work, seed: u64, seat: &Seat) -> std::result::Result<Answers, String> {
     let answers = Answers::noted();

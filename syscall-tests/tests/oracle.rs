@@ -1,5 +1,5 @@
-//! A few generated programs of each family on this machine's Linux and on Orrery, and every accepted difference: it has to
-//! be there still.
+//! A few generated programs of each family on this machine's Linux and on Orrery; programs that share a process, held
+//! against the same in processes of their own; and every accepted difference: it has to be there still.
 //!
 //! A machine that makes no sandbox shows its tests as ignored; `ORRERY_REQUIRE_ALL=1` makes that a failure.
 
@@ -26,6 +26,8 @@ const FAMILIES: &[(Family, u64)] = &[
     (Family::Time, 64),
     (Family::Signal, 64),
 ];
+/// Families whose programs share a process, and how many of each are held against those in processes of their own.
+const TAME: &[(Family, u64)] = &[(Family::File, 256), (Family::Path, 256)];
 /// Calls of a program.
 const CALLS: usize = 12;
 
@@ -43,6 +45,9 @@ fn main() -> ExitCode {
     for &(family, count) in FAMILIES {
         let accepted = accepted.clone();
         trials.push(trial(format!("differs::{family}"), missing.as_ref(), move || search(family, count, accepted)));
+    }
+    for &(family, count) in TAME {
+        trials.push(trial(format!("shares::{family}"), missing.as_ref(), move || leaks(family, count)));
     }
     trials.push(trial("known::every_accepted_difference_is_there".into(), missing.as_ref(), move || shown(&accepted)));
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -72,6 +77,17 @@ fn search(family: Family, programs: u64, accepted: Vec<Accepted>) -> Result<(), 
     match outcome.found.values().next() {
         None => Ok(()),
         Some(found) => Err(story(&found.program, &found.difference, &replay(&found.program)).into()),
+    }
+}
+
+/// Whoever ran a tame program is as it was, on either kernel.
+fn leaks(family: Family, programs: u64) -> Result<(), Failed> {
+    let (time, kinds) = (Duration::MAX, usize::MAX);
+    let search = Search { family, calls: CALLS, seed: 0, programs, time, kinds, looks_again: false };
+    let found = Oracle::new(Path::new(PROGRAM), Vec::new())?.leaks(&search)?;
+    match found.first() {
+        None => Ok(()),
+        Some((program, difference)) => Err(story(program, difference, &replay(program)).into()),
     }
 }
 

@@ -2,18 +2,22 @@
 
 use alloc::vec::Vec;
 
+use kernel_abi::flags::CloneFlags;
+use kernel_abi::structs::CloneArgs;
 use kernel_abi::sys::{Calls, Sys};
-use kernel_abi::{Call, Errno, Pid, errno};
+use kernel_abi::{Call, Errno, Pid, Signal, errno};
 
-use crate::memory::{Answers, Laying, Made};
+use crate::memory::{Answers, LOOK_MAX, Laying, Made, Sharing};
 use crate::model::{How, Join, Program, Step, children};
-use crate::stage::shared;
-use crate::transcript::{Entry, Filled, SPAWN};
+use crate::shared;
+use crate::transcript::{Entry, SPAWN};
 
 /// Answers of a kind that are kept.
 const ANSWERS_MAX: usize = 8;
 /// Interruptions of waiting for a child that are borne.
 const INTERRUPTIONS_MAX: usize = 100;
+/// Bytes that most notes take.
+const NOTE_LEN: usize = 512;
 
 /// A running body.
 pub(crate) struct Body<'a> {
@@ -23,7 +27,12 @@ pub(crate) struct Body<'a> {
     arena: usize,
     answers: Answers,
     step: u32,
+    log: usize,
     log_len: usize,
+    /// What a note is made of.
+    noted: Vec<u8>,
+    /// What the word at [`shared::CUT`] says when nobody waits for it any longer.
+    number: u32,
 }
 
 /// What a child does: the argument is its body's number, and all else is in memory.
@@ -41,16 +50,29 @@ impl<'a> Body<'a> {
     pub(crate) fn begin(sys: &'a dyn Sys, index: usize) -> Self {
         let shared = shared::of(sys);
         let mut answers = if index == 0 { Answers::default() } else { shared::take_answers(sys, shared, index) };
-        let pid = sys.getpid().unwrap_or(0) as i32;
+        // Whoever started it may have said so already.
+        let known: i32 = sys.load(shared::header(shared, index));
+        let pid = if known == 0 { sys.getpid().unwrap_or(0) as i32 } else { known };
         let tid = if index == 0 { pid } else { sys.gettid().unwrap_or(0) as i32 };
         // Its own comes last: the first that a tame argument means.
         answers.pids.push(pid);
         sys.store(shared::header(shared, index), &[pid, tid]);
-        let arena = sys.load(sys.page() + shared::PAGE_ARENA);
-        Self { sys, index, shared, arena, answers, step: 0, log_len: 0 }
+        Self::new(sys, index, answers, shared::log(shared, index))
     }
 
-    /// Makes all steps; the answer is an exit status.
+    /// The first body of a program, of this number, in a process that has run others; its notes are kept at `log`.
+    pub(crate) fn first(sys: &'a dyn Sys, pid: i32, log: usize, number: u32) -> Self {
+        let answers = Answers { pids: alloc::vec![pid], ..Answers::default() };
+        Self { number, ..Self::new(sys, 0, answers, log) }
+    }
+
+    fn new(sys: &'a dyn Sys, index: usize, answers: Answers, log: usize) -> Self {
+        let [shared, arena]: [usize; 2] = sys.load(sys.page());
+        let noted = Vec::with_capacity(NOTE_LEN);
+        Self { sys, index, shared, arena, answers, step: 0, log, log_len: 0, noted, number: 0 }
+    }
+
+    /// Makes all steps, or those before the one that it is interrupted in; the answer is an exit status.
     pub(crate) fn run(mut self, steps: &[Step]) -> i32 {
         let mut next_child = self.index + 1;
         for step in steps {
@@ -69,6 +91,9 @@ impl<'a> Body<'a> {
                     };
                     let made = laying.lay(*call, args);
                     let answer = errno::to_return(self.sys.make(*call, &made.regs));
+                    if self.number != 0 && self.number == self.sys.load::<u32>(self.shared + shared::CUT) {
+                        return 1;
+                    }
                     self.learn(*call, &made, answer);
                     self.note(call.number(kernel_abi::Arch::X86_64).unwrap_or(0) as u16, &made, answer);
                 }
@@ -120,20 +145,21 @@ impl<'a> Body<'a> {
     }
 
     fn note(&mut self, call: u16, made: &Made, answer: usize) {
-        let filled = made.looks.iter().map(|look| {
-            let bytes = self.sys.bytes(look.addr, look.len);
-            Filled::of(look.arg, &bytes, look.kept)
-        });
-        let entry =
-            Entry { call, args: made.regs.map(|reg| reg as u64), answer: answer as u64, filled: filled.collect() };
-        let mut bytes = Vec::with_capacity(128);
-        entry.write(&mut bytes);
-        self.step += 1;
-        if self.log_len + bytes.len() <= shared::LOG {
-            self.sys.poke(shared::log(self.shared, self.index) + self.log_len, &bytes);
-            self.log_len += bytes.len();
+        let Self { sys, ref mut noted, .. } = *self;
+        noted.clear();
+        Entry::begin(noted, call, &made.regs, answer, made.looks.len());
+        for look in &made.looks {
+            let mut bytes = [0; LOOK_MAX];
+            let bytes = &mut bytes[..look.len.min(LOOK_MAX)];
+            sys.peek(look.addr, bytes);
+            Entry::add(noted, look.arg, bytes, look.kept);
         }
-        self.sys.store(shared::header(self.shared, self.index) + shared::STEP, &[self.step, self.log_len as u32]);
+        self.step += 1;
+        if self.log_len + noted.len() <= shared::LOG {
+            sys.poke(self.log + self.log_len, noted);
+            self.log_len += noted.len();
+        }
+        sys.store(shared::header(self.shared, self.index) + shared::STEP, &[self.step, self.log_len as u32]);
     }
 
     fn spawn(&mut self, how: How, join: Join, child_index: usize) -> usize {
@@ -141,6 +167,10 @@ impl<'a> Body<'a> {
         shared::leave_answers(sys, self.shared, child_index, &self.answers);
         let header = shared::header(self.shared, child_index);
         let answer = match how {
+            How::Process if shared::sharing(sys, self.shared) == Sharing::Same => {
+                let (flags, exit_signal) = (CloneFlags::CLONE_VM.bits(), Signal::SIGCHLD.number() as u64);
+                sys.clone_with(&CloneArgs { flags, exit_signal, ..CloneArgs::default() }, child, child_index)
+            }
             How::Process => sys.fork_with(child, child_index),
             How::Thread => sys.thread_with(header + shared::TID_WORD, child, child_index),
         };

@@ -2,8 +2,9 @@
 //!
 //! - [`model`]: what a program is. [`family`]: which rows it draws from.
 //! - [`decode`]: any bytes are a program, and a program is bytes. [`choice`]: what an argument of a kind can be.
-//! - [`stage`]: runs a program on a subject, in processes and a directory of its own. [`body`]: one sequence of calls
-//!   there; [`memory`]: what its arguments point to; [`layout`]: what structures are made of.
+//! - [`stage`]: runs a program on a subject, in processes and a directory of its own. [`series`]: many in one process, if
+//!   they are [`tame`]. [`body`]: one sequence of calls there; [`memory`]: what its arguments point to; [`layout`]: what
+//!   structures are made of.
 //! - [`transcript`]: what the calls came to; [`mask`]: the same without what differs from kernel to kernel by right.
 //! - [`invariants`]: what holds of every transcript.
 //! - [`story`]: a program and a transcript for people to read. [`shrink`]: smaller programs.
@@ -25,11 +26,14 @@ pub mod layout;
 pub mod mask;
 pub mod memory;
 pub mod model;
+pub mod series;
+mod shared;
 pub mod shrink;
 pub mod stage;
 pub mod story;
 #[cfg(feature = "proptest")]
 pub mod strategy;
+pub mod tame;
 pub mod transcript;
 pub mod tree;
 

@@ -9,7 +9,7 @@ use kernel_abi::{Call, Fd, Kind, Result};
 
 use crate::choice::{BUFFER_MAX, NAMES, PATHS, length};
 use crate::layout::{What, layout};
-use crate::model::{BODIES_MAX, Place, Value};
+use crate::model::{BODIES_MAX, Place, Program, Value};
 
 /// A page.
 pub const PAGE: usize = 4096;
@@ -40,6 +40,9 @@ const FRESH: u8 = 0xa5;
 /// Bytes of what a call filled that are kept as they are.
 pub const KEPT_MAX: usize = 64;
 
+/// Bytes that are looked at in one place.
+pub(crate) const LOOK_MAX: usize = BUFFER_MAX;
+
 /// Maps a program's memory and makes readable what is to be so.
 pub fn map(sys: &dyn Sys) -> Result {
     // Far from where user memory ends, so that what is behind it is the same everywhere.
@@ -49,6 +52,34 @@ pub fn map(sys: &dyn Sys) -> Result {
     }
     sys.mprotect(arena + GROUND, GROUND_PAGES * PAGE, 3)?;
     Ok(arena)
+}
+
+/// Whose memory a child's process has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// A copy of its parent's.
+    Copy,
+    /// Its parent's: where no body uses another one's memory, and all are waited for, nobody can tell, and a process that
+    /// has no memory of its own is soon made and gone.
+    Same,
+}
+
+impl Sharing {
+    /// What a tame program allows.
+    pub(crate) fn of(program: &Program) -> Self {
+        if program.uses_ground() { Self::Copy } else { Self::Same }
+    }
+}
+
+/// Makes the memory of so many bodies what it was, and the memory that calls on memory work on if that was used.
+pub(crate) fn refill(sys: &dyn Sys, arena: usize, bodies: usize, ground: bool) {
+    const ZEROS: &[u8] = &[0; GROUND_PAGES * PAGE];
+    for body in 0..bodies {
+        sys.poke(scratch(arena, body), &ZEROS[..SCRATCH]);
+    }
+    if ground {
+        sys.poke(arena + GROUND, ZEROS);
+    }
 }
 
 /// Where a body's own memory begins.

@@ -189,7 +189,7 @@ impl Program {
 }
 
 /// Whether one of these rows is among the steps.
-fn makes(all: &[Step], rows: &[Call]) -> bool {
+pub(crate) fn makes(all: &[Step], rows: &[Call]) -> bool {
     all.iter().any(|step| match step {
         Step::Call { call, .. } => rows.contains(call),
         Step::Spawn { steps, .. } => makes(steps, rows),

@@ -2,32 +2,35 @@
 
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{AtFlags, SigHow, WaitId, WaitOptions};
+use kernel_abi::flags::{SigHow, WaitId, WaitOptions};
 use kernel_abi::structs::Timespec;
 use kernel_abi::sys::{Calls, Sys};
 use kernel_abi::{Errno, Fd, Mode, Pid, Result, SigSet, Signal};
 
 use crate::body::Body;
-use crate::memory;
+use crate::memory::{self, Sharing};
 use crate::model::{BODIES_MAX, Program};
+use crate::series;
+use crate::shared;
 use crate::transcript::{BodyRecord, Transcript};
-use crate::tree;
+use crate::tree::{self, Node};
 
 /// How long a program may sleep, in nanoseconds, when nobody says otherwise: on a virtual clock it is no time at all.
 pub const PATIENCE_NS: u64 = 1_000_000_000;
-/// How long a program may be silent before whoever runs it looks whether it can ever go on.
-const GLANCE_NS: u64 = 200_000;
+/// How long a program may be silent before whoever runs it looks whether it can ever go on: looking takes as long as some
+/// programs do.
+const GLANCE_NS: u64 = 500_000;
 /// How many times longer is waited for whom one can see at work.
 const AWAKE: u64 = 20;
 /// Children that ended, left where they are.
 const NEWS: WaitOptions = WaitOptions::WEXITED.union(WaitOptions::WNOHANG).union(WaitOptions::WNOWAIT);
-/// Where a program's directory is within the one that is made for it: what it does to `..` is gone with that.
-const INNER: &[u8] = b"d";
+/// The mask of permissions that a program begins with.
+pub(crate) const UMASK: Mode = Mode(0o022);
 
 /// What whoever runs programs has made for them, once in a process: their memory, and where they leave what they did.
 #[derive(Clone, Copy, Debug)]
 pub struct Stage {
-    shared: usize,
+    pub(crate) shared: usize,
 }
 
 /// Tells something of processes.
@@ -43,11 +46,13 @@ pub struct Conditions<'a> {
     /// Whether all tasks of these processes certainly sleep. A program in which nothing happens by time alone is not
     /// waited for any longer then.
     pub is_asleep: Option<Look<'a>>,
+    /// The file that a program's first three descriptors are, opened anew; if it has no name, those of whoever runs it.
+    pub streams: &'a [u8],
 }
 
 impl Default for Conditions<'_> {
     fn default() -> Self {
-        Self { directory: b"p", patience_ns: PATIENCE_NS, is_asleep: None }
+        Self { directory: b"p", patience_ns: PATIENCE_NS, is_asleep: None, streams: b"" }
     }
 }
 
@@ -66,50 +71,59 @@ impl Stage {
         sys.rt_sigprocmask(SigHow::SIG_BLOCK, shared + shared::OWN, 0, 8)?;
         // PR_SET_CHILD_SUBREAPER. Process 1 is that anyhow.
         let _ = sys.prctl(36, 1, 0, 0, 0);
-        sys.umask(Mode(0o022))?;
+        sys.umask(UMASK)?;
         Ok(Self { shared })
     }
 
     /// Runs a program to its end, or to that of patience, and ends whoever is left of it.
     pub fn run(&self, sys: &dyn Sys, program: &Program, conditions: Conditions<'_>) -> Result<Transcript> {
         let Self { shared } = *self;
-        let bytes = program.encode();
-        sys.poke(shared, &[0; shared::HEADERS]);
-        sys.store(shared + shared::PROGRAM, &bytes.len());
-        sys.poke(shared + shared::PROGRAM + 8, &bytes);
-        self.directory(sys, conditions.directory)?;
-        let pid = sys.fork_with(first, 0)?;
-        sys.store(shared::header(shared, 0), &(pid as i32));
+        shared::begin(sys, shared, program, &program.encode(), Sharing::Copy);
+        shared::text(sys, shared + shared::STREAMS, conditions.streams);
+        let ground = tree::Ground::of(program, conditions.directory);
+        shared::text(sys, shared + shared::DIRECTORY, &ground.make(sys, shared + shared::OWN)?);
+        let pid = sys.fork_with(first, 0)? as i32;
+        sys.store(shared::header(shared, 0), &pid);
         let is_asleep = conditions.is_asleep.filter(|_| !program.waits_for_time());
-        let (status, in_time) = self.wait(sys, pid as i32, conditions.patience_ns, is_asleep);
-        let mut bodies: Vec<BodyRecord> =
-            (0..program.bodies()).map(|index| shared::record(sys, shared, index)).collect();
+        let conditions = Conditions { is_asleep, ..conditions };
+        let watched = Watched {
+            first: pid,
+            only: program.bodies() == 1,
+            progress: &mut || 0,
+            processes: &|| self.processes(sys),
+            interrupt: &|| false,
+        };
+        let (status, in_time) = self.wait(sys, conditions, watched);
+        let mut bodies = shared::records(sys, shared, program, shared::log(shared, 0));
         if let Some(first) = bodies.first_mut() {
-            first.pid = pid as i32;
+            first.pid = pid;
             first.status = status;
         }
-        let tree = tree::take(sys, shared + shared::OWN, conditions.directory)?;
+        let tree = ground.take(sys, shared + shared::OWN)?;
+        Ok(self.transcript(sys, bodies, in_time, tree))
+    }
+
+    pub(crate) fn transcript(
+        &self,
+        sys: &dyn Sys,
+        mut bodies: Vec<BodyRecord>,
+        in_time: bool,
+        tree: Vec<Node>,
+    ) -> Transcript {
+        if !in_time {
+            // Whether somebody was told of a child's end, when all were killed at once, is nobody's doing.
+            let killed = |body: &&mut BodyRecord| !body.has_ended && body.status == Some(Signal::SIGKILL.number());
+            bodies.iter_mut().skip(1).filter(killed).for_each(|body| body.status = Some(0));
+        }
         let [_, arena, _]: [usize; 3] = sys.load(sys.page());
-        Ok(Transcript { arch: sys.arch(), bodies, in_time, arena: arena as u64, tree })
+        Transcript { arch: sys.arch(), bodies, in_time, arena: arena as u64, tree }
     }
 
-    fn directory(&self, sys: &dyn Sys, name: &[u8]) -> Result {
-        let own = self.shared + shared::OWN;
-        let mut path: Vec<u8> = name.to_vec();
-        path.push(0);
-        sys.poke(own, &path);
-        sys.mkdirat(Fd::CWD, own, Mode(0o755))?;
-        path.pop();
-        path.push(b'/');
-        path.extend_from_slice(INNER);
-        path.push(0);
-        sys.poke(own, &path);
-        sys.mkdirat(Fd::CWD, own, Mode(0o755))
-    }
-
-    /// Waits until no child is left. The answer is the status of `first`, and whether it was in time.
-    fn wait(&self, sys: &dyn Sys, first: i32, patience_ns: u64, is_asleep: Option<Look<'_>>) -> (Option<i32>, bool) {
-        // Behind the directory's name, which the child may be about to read.
+    /// Waits until no child is left. The answer is the status of the first, and whether it was in time: whether never for
+    /// as long as patience lasts a child ended or the number of progress changed. Who is not is interrupted or killed.
+    pub(crate) fn wait(&self, sys: &dyn Sys, conditions: Conditions<'_>, watched: Watched<'_>) -> (Option<i32>, bool) {
+        let Conditions { patience_ns, is_asleep, .. } = conditions;
+        let Watched { first, only, progress, processes, interrupt } = watched;
         let own = self.shared + shared::OWN + 2048;
         let set = sys.store(own, &SigSet(1 << (Signal::SIGCHLD.number() - 1)));
         // Who does not sleep only has to be given a processor.
@@ -117,55 +131,78 @@ impl Stage {
             Some(_) => (GLANCE_NS.min(patience_ns), patience_ns.saturating_mul(AWAKE)),
             None => (patience_ns, patience_ns),
         };
+        let span = Timespec { tv_sec: (glance_ns / 1_000_000_000) as i64, tv_nsec: (glance_ns % 1_000_000_000) as i64 };
+        sys.store(own + 8, &span);
         let (mut status, mut in_time) = (None, true);
-        let mut silent_ns = 0;
+        let (mut silent_ns, mut seen) = (0, 0);
+        let mut interrupted = None;
         loop {
-            // WNOHANG, until nobody can be heard of any more: then to the end.
-            match sys.wait4(Pid(-1), own + 32, if in_time { 1 } else { 0 }, 0) {
-                Ok(0) => {
-                    let span = Timespec {
-                        tv_sec: (glance_ns / 1_000_000_000) as i64,
-                        tv_nsec: (glance_ns % 1_000_000_000) as i64,
-                    };
-                    if sys.rt_sigtimedwait(set, 0, sys.store(own + 8, &span), 8) != Err(Errno::EAGAIN) {
-                        silent_ns = 0;
-                        continue;
+            // Until nobody can be heard of any more: then to the end.
+            let is_news = in_time && sys.rt_sigtimedwait(set, 0, own + 8, 8) != Err(Errno::EAGAIN);
+            loop {
+                // WNOHANG.
+                match sys.wait4(Pid(-1), own + 32, if in_time { 1 } else { 0 }, 0) {
+                    Ok(0) => break,
+                    Ok(pid) if pid as i32 == first => {
+                        status = Some(sys.load(own + 32));
+                        if only {
+                            return (status, in_time);
+                        }
                     }
-                    silent_ns += glance_ns;
-                    // Somebody may have been started before all that were known began to sleep.
-                    let known = self.processes(sys);
-                    let is_over = is_asleep.is_some_and(|look| look(&known)) && self.processes(sys) == known;
-                    // Who has ended meanwhile sleeps, too.
-                    let has_news = || {
-                        sys.waitid(WaitId::P_ALL, Pid(0), own + 64, NEWS, 0).is_ok() && sys.load::<i32>(own + 64) != 0
-                    };
-                    in_time = silent_ns < patience_ns && (!is_over || has_news());
-                    if !in_time {
-                        self.kill(sys);
-                    }
+                    Ok(_) | Err(Errno::EINTR) => {}
+                    Err(_) => return (status, in_time),
                 }
-                Ok(pid) if pid as i32 == first => status = Some(sys.load(own + 32)),
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(_) => return (status, in_time),
+            }
+            let now = progress();
+            if is_news || now != seen {
+                (silent_ns, seen) = (0, now);
+                continue;
+            }
+            silent_ns += glance_ns;
+            // Somebody may have been started before all that were known began to sleep.
+            let known = processes();
+            let is_over = is_asleep.is_some_and(|look| look(&known)) && processes() == known;
+            // Who has ended meanwhile sleeps, too; and who got on before.
+            let has_news =
+                || sys.waitid(WaitId::P_ALL, Pid(0), own + 64, NEWS, 0).is_ok() && sys.load::<i32>(own + 64) != 0;
+            in_time = silent_ns < patience_ns && (!is_over || has_news() || progress() != seen);
+            if !in_time && interrupted != Some(now) && interrupt() {
+                (in_time, silent_ns, interrupted) = (true, 0, Some(now));
+            } else if !in_time {
+                kill(sys, processes);
             }
         }
     }
 
     /// The processes of the program that were ever started.
-    fn processes(&self, sys: &dyn Sys) -> Vec<i32> {
+    pub(crate) fn processes(&self, sys: &dyn Sys) -> Vec<i32> {
         let pids = (0..BODIES_MAX).map(|index| sys.load::<i32>(shared::header(self.shared, index)));
         let mut pids: Vec<i32> = pids.filter(|pid| *pid > 0).collect();
         pids.sort_unstable();
         pids.dedup();
         pids
     }
+}
 
-    /// Ends every process of the program; a second time for those that were being started.
-    fn kill(&self, sys: &dyn Sys) {
-        for _ in 0..2 {
-            for pid in self.processes(sys) {
-                let _ = sys.kill(Pid(pid), Signal::SIGKILL);
-            }
+/// Whom is waited for.
+pub(crate) struct Watched<'a> {
+    /// Whose end counts.
+    pub(crate) first: i32,
+    /// Whether it has no children.
+    pub(crate) only: bool,
+    /// Changes as they get on.
+    pub(crate) progress: &'a mut dyn FnMut() -> u64,
+    /// All that were ever started.
+    pub(crate) processes: &'a dyn Fn() -> Vec<i32>,
+    /// Has them go on without what they wait for; whether there is a way to. Who does not is killed then.
+    pub(crate) interrupt: &'a dyn Fn() -> bool,
+}
+
+/// Ends every process of the program; a second time for those that were being started.
+fn kill(sys: &dyn Sys, processes: &dyn Fn() -> Vec<i32>) {
+    for _ in 0..2 {
+        for pid in processes() {
+            let _ = sys.kill(Pid(pid), Signal::SIGKILL);
         }
     }
 }
@@ -174,141 +211,15 @@ impl Stage {
 fn first(sys: &dyn Sys, _: usize) -> i32 {
     let shared = shared::of(sys);
     let program = Program::decode(&shared::program(sys, shared));
-    // What is refused here is seen in what the program's calls answer. A session of its own is dear where sessions get
-    // their shares of a processor.
-    let _ = if program.asks_for_sessions() { sys.setsid() } else { sys.setpgid(Pid(0), Pid(0)) };
-    let _ = sys.chdir(shared + shared::OWN);
-    sys.store(shared + shared::NO_SIGNALS, &SigSet::EMPTY);
-    let _ = sys.rt_sigprocmask(SigHow::SIG_SETMASK, shared + shared::NO_SIGNALS, 0, 8);
+    let _ = sys.chdir(shared + shared::DIRECTORY);
+    let _ = series::descriptors(sys, shared + shared::STREAMS);
+    // What these change, a tame program does not see.
+    if !program.is_tame() {
+        // What is refused here is seen in what the program's calls answer. A session of its own is dear where sessions
+        // get their shares of a processor.
+        let _ = if program.asks_for_sessions() { sys.setsid() } else { sys.setpgid(Pid(0), Pid(0)) };
+        sys.store(shared + shared::NO_SIGNALS, &SigSet::EMPTY);
+        let _ = sys.rt_sigprocmask(SigHow::SIG_SETMASK, shared + shared::NO_SIGNALS, 0, 8);
+    }
     Body::begin(sys, 0).run(&program.steps)
-}
-
-/// Removes a directory's entry, whatever it is.
-pub(crate) fn unlink(sys: &dyn Sys, directory: Fd, name: usize) -> Result {
-    match sys.unlinkat(directory, name, AtFlags::empty()) {
-        Err(Errno::EISDIR | Errno::EPERM) => sys.unlinkat(directory, name, AtFlags::AT_REMOVEDIR),
-        other => other,
-    }
-}
-
-/// Memory that all processes of a program share with whoever runs it.
-pub(crate) mod shared {
-    use alloc::vec::Vec;
-
-    use kernel_abi::sys::{Calls, Sys};
-
-    use crate::memory::Answers;
-    use crate::model::BODIES_MAX;
-    use crate::transcript::{BodyRecord, Delivery, read_log};
-
-    /// In a process's page: where the shared memory is, then these.
-    pub(crate) const PAGE_ARENA: usize = 8;
-    pub(crate) const PAGE_BODY: usize = 16;
-
-    /// Bytes of a body's header: pid and tid, then these.
-    const HEADER: usize = 64;
-    pub(crate) const STEP: usize = 8;
-    pub(crate) const ENDED: usize = 16;
-    pub(crate) const STATUS: usize = 20;
-    pub(crate) const TID_WORD: usize = 24;
-    const SIGNALS_COUNT: usize = 28;
-    /// Bytes of all headers.
-    pub(crate) const HEADERS: usize = BODIES_MAX * HEADER;
-    /// Eight zeros.
-    pub(crate) const NO_SIGNALS: usize = 1024;
-    /// Where whoever runs programs has its own arguments.
-    pub(crate) const OWN: usize = 4096;
-    /// The program: its length, then its bytes.
-    pub(crate) const PROGRAM: usize = 3 * 4096;
-    /// What children are told of answers.
-    const ANSWERS: usize = PROGRAM + 3 * 4096;
-    const ANSWERS_LEN: usize = 512;
-    /// What bodies note.
-    const LOGS: usize = ANSWERS + 4096;
-    /// Bytes that a body may note.
-    pub(crate) const LOG: usize = 15 * 1024;
-    const SIGNALS_MAX: u32 = 64;
-    const BODY: usize = 16 * 1024;
-    /// All of it.
-    pub(crate) const LEN: usize = LOGS + BODIES_MAX * BODY;
-
-    pub(crate) fn of(sys: &dyn Sys) -> usize {
-        sys.load(sys.page())
-    }
-
-    pub(crate) const fn header(shared: usize, body: usize) -> usize {
-        shared + body * HEADER
-    }
-
-    pub(crate) const fn log(shared: usize, body: usize) -> usize {
-        shared + LOGS + body * BODY
-    }
-
-    pub(crate) fn program(sys: &dyn Sys, shared: usize) -> Vec<u8> {
-        let len: usize = sys.load(shared + PROGRAM);
-        sys.bytes(shared + PROGRAM + 8, len.min(ANSWERS - PROGRAM - 8))
-    }
-
-    /// Notes a signal where the interrupted body's process notes them. All signals are blocked meanwhile.
-    pub(crate) fn on_signal(sys: &dyn Sys, signal: usize, info: usize, _context: usize) {
-        let shared = of(sys);
-        let body: usize = sys.load(sys.page() + PAGE_BODY);
-        let at = header(shared, body);
-        let count: u32 = sys.load(at + SIGNALS_COUNT);
-        if count < SIGNALS_MAX {
-            let step: u32 = sys.load(at + STEP);
-            let code: u32 = if info == 0 { 0 } else { sys.load(info + 8) };
-            sys.store(log(shared, body) + LOG + count as usize * 12, &[signal as u32, code, step]);
-        }
-        sys.store(at + SIGNALS_COUNT, &(count + 1));
-    }
-
-    pub(crate) fn record(sys: &dyn Sys, shared: usize, body: usize) -> BodyRecord {
-        let [pid, tid, steps, log_len, ended, status, _, signals]: [u32; 8] = sys.load(header(shared, body));
-        let noted = sys.bytes(log(shared, body), log_len as usize);
-        let deliveries = (0..signals.min(SIGNALS_MAX) as usize).map(|index| {
-            let [signal, code, step]: [u32; 3] = sys.load(log(shared, body) + LOG + index * 12);
-            Delivery { signal, code: code as i32, step }
-        });
-        BodyRecord {
-            pid: pid as i32,
-            tid: tid as i32,
-            steps,
-            has_ended: ended != 0,
-            status: Some(status as i32),
-            entries: read_log(&noted),
-            signals: deliveries.collect(),
-        }
-    }
-
-    const FDS: usize = 8;
-
-    pub(crate) fn leave_answers(sys: &dyn Sys, shared: usize, body: usize, answers: &Answers) {
-        let mut words = [0_u64; 2 + 5 * FDS];
-        let Answers { fds, pids, maps, numbers } = answers;
-        words[0] = (fds.len() | pids.len() << 8 | maps.len() << 16 | numbers.len() << 24) as u64;
-        let all = (fds.iter().map(|fd| *fd as u64))
-            .chain(pids.iter().map(|pid| *pid as u64))
-            .chain(maps.iter().flat_map(|map| [map.0 as u64, map.1 as u64]))
-            .chain(numbers.iter().copied());
-        for (word, value) in words[1..].iter_mut().zip(all) {
-            *word = value;
-        }
-        sys.store(shared + ANSWERS + body * ANSWERS_LEN, &words);
-    }
-
-    pub(crate) fn take_answers(sys: &dyn Sys, shared: usize, body: usize) -> Answers {
-        let words: [u64; 2 + 5 * FDS] = sys.load(shared + ANSWERS + body * ANSWERS_LEN);
-        let [fds, pids, maps, numbers] = [0, 8, 16, 24].map(|shift| (words[0] >> shift & 0xff) as usize);
-        let mut rest = words[1..].iter().copied();
-        Answers {
-            fds: rest.by_ref().take(fds).map(|fd| fd as i32).collect(),
-            pids: rest.by_ref().take(pids).map(|pid| pid as i32).collect(),
-            maps: {
-                let words: Vec<u64> = rest.by_ref().take(2 * maps).collect();
-                words.chunks_exact(2).map(|map| (map[0] as usize, map[1] as usize)).collect()
-            },
-            numbers: rest.by_ref().take(numbers).collect(),
-        }
-    }
 }

@@ -80,18 +80,6 @@ pub struct Filled {
     pub bytes: Vec<u8>,
 }
 
-impl Filled {
-    /// Of memory; `kept` bytes are kept as they are.
-    pub fn of(arg: usize, bytes: &[u8], kept: usize) -> Self {
-        Self {
-            arg: arg as u8,
-            len: bytes.len() as u16,
-            sum: sum(bytes),
-            bytes: bytes[..bytes.len().min(kept)].to_vec(),
-        }
-    }
-}
-
 /// FNV-1a, over words where there are.
 pub fn sum(bytes: &[u8]) -> u64 {
     let mut words = bytes.chunks_exact(8);
@@ -113,16 +101,30 @@ impl Entry {
         Call::lookup(Arch::X86_64, usize::from(self.call))
     }
 
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.call.to_le_bytes());
-        self.args.iter().chain([&self.answer]).for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
-        out.push(self.filled.len() as u8);
+    /// Writes how an entry with so many parts of memory begins.
+    pub(crate) fn begin(out: &mut Vec<u8>, call: u16, regs: &[usize; 6], answer: usize, filled: usize) {
+        out.extend_from_slice(&call.to_le_bytes());
+        regs.iter().chain([&answer]).for_each(|word| out.extend_from_slice(&(*word as u64).to_le_bytes()));
+        out.push(filled as u8);
+    }
+
+    /// Writes one of its parts of memory; `kept` bytes are kept as they are.
+    pub(crate) fn add(out: &mut Vec<u8>, arg: usize, bytes: &[u8], kept: usize) {
+        Self::put(out, arg as u8, bytes.len() as u16, sum(bytes), &bytes[..bytes.len().min(kept)]);
+    }
+
+    fn put(out: &mut Vec<u8>, arg: u8, len: u16, sum: u64, kept: &[u8]) {
+        out.push(arg);
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&(kept.len() as u16).to_le_bytes());
+        out.extend_from_slice(&sum.to_le_bytes());
+        out.extend_from_slice(kept);
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        Self::begin(out, self.call, &self.args.map(|arg| arg as usize), self.answer as usize, self.filled.len());
         for Filled { arg, len, sum, bytes } in &self.filled {
-            out.push(*arg);
-            out.extend_from_slice(&len.to_le_bytes());
-            out.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
-            out.extend_from_slice(&sum.to_le_bytes());
-            out.extend_from_slice(bytes);
+            Self::put(out, *arg, *len, *sum, bytes);
         }
     }
 
@@ -165,7 +167,9 @@ impl<'a> Reader<'a> {
     }
 
     fn number(&mut self, len: usize) -> Option<u64> {
-        Some(self.take(len)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        let mut word = [0; 8];
+        word[..len].copy_from_slice(self.take(len)?);
+        Some(u64::from_le_bytes(word))
     }
 
     fn bytes(&mut self) -> Option<Vec<u8>> {
@@ -179,6 +183,52 @@ fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Bytes in front of the notes of a transcript with one body.
+pub(crate) const HEAD: usize = 3 + 8 + BODY_HEAD;
+/// Bytes in front of a body's notes.
+const BODY_HEAD: usize = 5 * 4 + 4;
+
+/// What is in front of the notes of a transcript with one body, which take so many bytes.
+pub(crate) fn head(arch: Arch, in_time: bool, arena: u64, body: &BodyRecord, log_len: usize) -> [u8; HEAD] {
+    let mut out = [0; HEAD];
+    out[..3].copy_from_slice(&[u8::from(arch == Arch::Riscv64), u8::from(in_time), 1]);
+    out[3..11].copy_from_slice(&arena.to_le_bytes());
+    out[11..].copy_from_slice(&body_head(body, log_len));
+    out
+}
+
+fn body_head(body: &BodyRecord, log_len: usize) -> [u8; BODY_HEAD] {
+    let mut out = [0; BODY_HEAD];
+    let numbers = [body.pid, body.tid, body.steps as i32, i32::from(body.has_ended), body.status.unwrap_or(-1)];
+    for (four, number) in out.chunks_exact_mut(4).zip(numbers.into_iter().chain([log_len as i32])) {
+        four.copy_from_slice(&number.to_le_bytes());
+    }
+    out
+}
+
+/// What is behind the notes of a transcript whose last body saw no signals: as much of the tree as `room` takes.
+pub(crate) fn tail(tree: &[Node], room: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(&[0; 8]);
+    let mut count = 0_u32;
+    for node in tree {
+        let before = out.len();
+        put_node(&mut out, node);
+        if out.len() > room {
+            out.truncate(before);
+            break;
+        }
+        count += 1;
+    }
+    out[4..8].copy_from_slice(&count.to_le_bytes());
+    out
+}
+
+fn put_node(out: &mut Vec<u8>, Node { path, mode, nlink, len, sum }: &Node) {
+    put(out, path);
+    [u64::from(*mode), u64::from(*nlink), *len, *sum].iter().for_each(|it| out.extend_from_slice(&it.to_le_bytes()));
+}
+
 impl Transcript {
     /// Its bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -186,21 +236,16 @@ impl Transcript {
         out.extend_from_slice(&[u8::from(self.arch == Arch::Riscv64), u8::from(self.in_time), self.bodies.len() as u8]);
         out.extend_from_slice(&self.arena.to_le_bytes());
         for body in &self.bodies {
-            let numbers = [body.pid, body.tid, body.steps as i32, i32::from(body.has_ended), body.status.unwrap_or(-1)];
-            numbers.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
-            let mut log = Vec::new();
-            body.entries.iter().for_each(|entry| entry.write(&mut log));
-            put(&mut out, &log);
+            let at = out.len();
+            out.extend_from_slice(&[0; BODY_HEAD]);
+            body.entries.iter().for_each(|entry| entry.write(&mut out));
+            let head = body_head(body, out.len() - at - BODY_HEAD);
+            out[at..at + BODY_HEAD].copy_from_slice(&head);
             let words = body.signals.iter().flat_map(|it| [it.signal, it.code as u32, it.step]);
             put(&mut out, &words.flat_map(u32::to_le_bytes).collect::<Vec<u8>>());
         }
         out.extend_from_slice(&(self.tree.len() as u32).to_le_bytes());
-        for Node { path, mode, nlink, len, sum } in &self.tree {
-            put(&mut out, path);
-            [u64::from(*mode), u64::from(*nlink), *len, *sum]
-                .iter()
-                .for_each(|it| out.extend_from_slice(&it.to_le_bytes()));
-        }
+        self.tree.iter().for_each(|node| put_node(&mut out, node));
         out
     }
 

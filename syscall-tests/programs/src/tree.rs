@@ -1,4 +1,4 @@
-//! What a program left in its directory: looked at and removed in one go.
+//! A program's directory: made for it, and what it left there looked at and removed in one go.
 
 use alloc::vec::Vec;
 
@@ -8,9 +8,12 @@ use kernel_abi::sys::{Calls, Sys};
 use kernel_abi::{Errno, Fd, Mode, Result};
 use zerocopy::FromBytes as _;
 
-use crate::stage::unlink;
+use crate::model::Program;
+use crate::shared::text;
 use crate::transcript::sum;
 
+/// Where the directory of a program that looks up is within the one that is made for it.
+const INNER: &[u8] = b"/d";
 /// Directories within directories that are looked into.
 const DEPTH_MAX: usize = 16;
 /// Entries that are told.
@@ -19,6 +22,11 @@ const NODES_MAX: usize = 256;
 const CONTENT_MAX: usize = 2048;
 /// Where answers go, behind names.
 const ANSWER: usize = 2048;
+/// Bytes of a directory's longest entry.
+const ENTRY_MAX: usize = 280;
+/// Who may do everything to a directory, and read a file.
+const OWNERS_ALL: u32 = 0o700;
+const OWNERS_READ: u32 = 0o400;
 
 /// A file, a directory, anything that has a name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,28 +43,46 @@ pub struct Node {
     pub sum: u64,
 }
 
-/// Tells and removes what is below a directory, and the directory. `own` is memory for names and answers.
-pub(crate) fn take(sys: &dyn Sys, own: usize, directory: &[u8]) -> Result<Vec<Node>> {
-    let mut nodes = Vec::new();
-    let inner = [directory, b"/d"].concat();
-    // Mostly there is nothing to tell.
-    if sys.unlinkat(Fd::CWD, name(sys, own, &inner), AtFlags::AT_REMOVEDIR).is_err()
-        || sys.unlinkat(Fd::CWD, name(sys, own, directory), AtFlags::AT_REMOVEDIR).is_err()
-    {
-        let mut taking = Taking { sys, own, nodes: &mut nodes };
-        // What cannot be removed is litter.
-        let _ = taking.directory(Fd::CWD, directory, b"", 0);
-        let _ = sys.unlinkat(Fd::CWD, name(sys, own, directory), AtFlags::AT_REMOVEDIR);
-    }
-    nodes.sort();
-    Ok(nodes)
+/// Where a program works.
+pub(crate) struct Ground<'a> {
+    directory: &'a [u8],
+    /// Whether its program's directory is another one in it: what the program does to `..` is gone with that.
+    has_inner: bool,
+    /// Whether it is certainly as it was made.
+    keeps_mode: bool,
 }
 
-fn name(sys: &dyn Sys, own: usize, name: &[u8]) -> usize {
-    let mut bytes = name.to_vec();
-    bytes.push(0);
-    sys.poke(own, &bytes);
-    own
+impl<'a> Ground<'a> {
+    /// A program's, of this name.
+    pub(crate) fn of(program: &Program, directory: &'a [u8]) -> Self {
+        Self { directory, has_inner: program.looks_up(), keeps_mode: !program.changes_modes() }
+    }
+
+    /// Makes it, and says what the program's directory is called. `own` is memory for names.
+    pub(crate) fn make(&self, sys: &dyn Sys, own: usize) -> Result<Vec<u8>> {
+        let mut name = self.directory.to_vec();
+        sys.mkdirat(Fd::CWD, text(sys, own, &name), Mode(0o755))?;
+        if self.has_inner {
+            name.extend_from_slice(INNER);
+            sys.mkdirat(Fd::CWD, text(sys, own, &name), Mode(0o755))?;
+        }
+        Ok(name)
+    }
+
+    /// Tells and removes what is below it, and itself. `own` is memory for names and answers.
+    pub(crate) fn take(&self, sys: &dyn Sys, own: usize) -> Result<Vec<Node>> {
+        let mut nodes = Vec::new();
+        // Often there is nothing to tell.
+        if sys.unlinkat(Fd::CWD, text(sys, own, self.directory), AtFlags::AT_REMOVEDIR).is_err() {
+            let mut taking = Taking { sys, own, nodes: &mut nodes };
+            let mode = if self.keeps_mode { OWNERS_ALL } else { 0 };
+            // What cannot be removed is litter.
+            let _ = taking.directory(Fd::CWD, self.directory, mode, b"", 0);
+            let _ = sys.unlinkat(Fd::CWD, text(sys, own, self.directory), AtFlags::AT_REMOVEDIR);
+        }
+        nodes.sort();
+        Ok(nodes)
+    }
 }
 
 struct Taking<'a> {
@@ -66,18 +92,24 @@ struct Taking<'a> {
 }
 
 impl Taking<'_> {
-    fn directory(&mut self, above: Fd, own_name: &[u8], path: &[u8], depth: usize) -> Result<()> {
+    /// Tells what is in a directory of this mode, and removes it.
+    fn directory(&mut self, above: Fd, own_name: &[u8], mode: u32, path: &[u8], depth: usize) -> Result<()> {
         let Self { sys, own, .. } = *self;
-        let _ = sys.fchmodat(above, name(sys, own, own_name), Mode(0o700));
+        let name = text(sys, own, own_name);
+        if mode & OWNERS_ALL != OWNERS_ALL {
+            let _ = sys.fchmodat(above, name, Mode(OWNERS_ALL as u16));
+        }
         let flags = OpenFlags::O_RDONLY | OpenFlags::O_DIRECTORY | OpenFlags::O_NOFOLLOW | OpenFlags::O_CLOEXEC;
-        let directory = Fd(sys.openat(above, name(sys, own, own_name), flags, 0)? as i32);
+        let directory = Fd(sys.openat(above, name, flags, 0)? as i32);
         for entry in self.names(directory)? {
             let path = if path.is_empty() { entry.clone() } else { [path, b"/", &entry].concat() };
-            let is_directory = self.tell(directory, &entry, &path)?;
+            let mode = self.tell(directory, &entry, &path)?;
+            let is_directory = mode & KIND == DIRECTORY;
             if is_directory && depth < DEPTH_MAX {
-                let _ = self.directory(directory, &entry, &path, depth + 1);
+                let _ = self.directory(directory, &entry, mode, &path, depth + 1);
             }
-            let _ = unlink(sys, directory, name(sys, own, &entry));
+            let how = if is_directory { AtFlags::AT_REMOVEDIR } else { AtFlags::empty() };
+            let _ = sys.unlinkat(directory, text(sys, own, &entry), how);
         }
         sys.close(directory).map(drop)
     }
@@ -87,11 +119,6 @@ impl Taking<'_> {
         let mut names = Vec::new();
         loop {
             let len = sys.getdents64(directory, own + ANSWER, CONTENT_MAX)?;
-            if len == 0 {
-                // Files with two names change as they are told.
-                names.sort();
-                return Ok(names);
-            }
             let bytes = sys.bytes(own + ANSWER, len);
             let mut rest = &bytes[..];
             while let Ok((head, name)) = Dirent64::read_from_prefix(rest) {
@@ -101,23 +128,31 @@ impl Taking<'_> {
                 }
                 rest = rest.get(usize::from(head.d_reclen).max(1)..).unwrap_or_default();
             }
+            // What there is comes as long as there is room for it.
+            if len + ENTRY_MAX <= CONTENT_MAX {
+                // Files with two names change as they are told.
+                names.sort();
+                return Ok(names);
+            }
         }
     }
 
-    /// Tells an entry; whether it is a directory.
-    fn tell(&mut self, directory: Fd, entry: &[u8], path: &[u8]) -> Result<bool> {
+    /// Tells an entry, and says what it is and who may use it.
+    fn tell(&mut self, directory: Fd, entry: &[u8], path: &[u8]) -> Result<u32> {
         let Self { sys, own, .. } = *self;
-        let at = name(sys, own, entry);
+        let at = text(sys, own, entry);
         sys.newfstatat(directory, at, own + ANSWER, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-        let stat = Stat::decode(sys.arch(), &sys.bytes(own + ANSWER, 144)).ok_or(Errno::EIO)?;
-        let kind = stat.mode & 0o170_000;
+        let mut bytes = [0; 144];
+        sys.peek(own + ANSWER, &mut bytes);
+        let stat = Stat::decode(sys.arch(), &bytes).ok_or(Errno::EIO)?;
+        let kind = stat.mode & KIND;
         let content = match kind {
-            0o120_000 => sys.readlinkat(directory, at, own + ANSWER, CONTENT_MAX).unwrap_or(0),
-            0o100_000 => self.content(directory, at).unwrap_or(0),
+            LINK => sys.readlinkat(directory, at, own + ANSWER, CONTENT_MAX).unwrap_or(0),
+            FILE if stat.size > 0 => self.content(directory, at, stat.mode).unwrap_or(0),
             _ => 0,
         };
         if self.nodes.len() < NODES_MAX {
-            let is_directory = kind == 0o040_000;
+            let is_directory = kind == DIRECTORY;
             self.nodes.push(Node {
                 path: path.to_vec(),
                 mode: stat.mode,
@@ -126,12 +161,14 @@ impl Taking<'_> {
                 sum: sum(&sys.bytes(own + ANSWER, content)),
             });
         }
-        Ok(kind == 0o040_000)
+        Ok(stat.mode)
     }
 
-    fn content(&self, directory: Fd, name: usize) -> Result {
+    fn content(&self, directory: Fd, name: usize, mode: u32) -> Result {
         let Self { sys, own, .. } = *self;
-        let _ = sys.fchmodat(directory, name, Mode(0o600));
+        if mode & OWNERS_READ == 0 {
+            let _ = sys.fchmodat(directory, name, Mode(0o600));
+        }
         let flags = OpenFlags::O_RDONLY | OpenFlags::O_NOFOLLOW | OpenFlags::O_NONBLOCK | OpenFlags::O_CLOEXEC;
         let file = Fd(sys.openat(directory, name, flags, 0)? as i32);
         let len = sys.read(file, own + ANSWER, CONTENT_MAX);
@@ -139,3 +176,9 @@ impl Taking<'_> {
         len
     }
 }
+
+/// Types of files.
+const KIND: u32 = 0o170_000;
+const DIRECTORY: u32 = 0o040_000;
+const FILE: u32 = 0o100_000;
+const LINK: u32 = 0o120_000;

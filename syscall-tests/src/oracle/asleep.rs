@@ -28,6 +28,11 @@ fn look(pids: &[i32]) -> Option<Vec<(String, String)>> {
             if !ASLEEP.contains(&state) {
                 return None;
             }
+            // Who looks for news before it sleeps is said to sleep already, and may have found some: only off the queue of
+            // those that could run is there a place where it waits (proc(5), `wchan`).
+            if state != "Z" && fs::read_to_string(path.join("wchan")).ok()? == "0" {
+                return None;
+            }
             let runs = fs::read_to_string(path.join("schedstat")).ok()?;
             tasks.push((path.to_string_lossy().into_owned(), runs));
         }

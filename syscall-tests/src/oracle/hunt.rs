@@ -11,6 +11,7 @@ use programs::shrink::shrink;
 use programs::{Family, Program};
 
 use super::judge::{Difference, Line, Verdict, judge};
+use super::run::Processes;
 use super::wire::Answer;
 use super::workers::Workers;
 use super::{fence, orrery};
@@ -18,7 +19,7 @@ use crate::known::Accepted;
 use crate::native::Native;
 
 /// Programs that a worker and a kernel run before the next ones do.
-const BATCH: u64 = 64;
+const BATCH: u64 = 256;
 /// How long a program may take by its own clock, first; and when a difference is looked at again.
 const PATIENCE: Duration = Duration::from_millis(200);
 const PATIENCE_AGAIN: Duration = Duration::from_secs(2);
@@ -182,13 +183,14 @@ impl Oracle {
     fn run<T>(
         &mut self,
         programs: &[Program],
+        processes: Processes,
         patience: Duration,
         meanwhile: impl FnOnce() -> T,
     ) -> io::Result<(Vec<[Answer; 2]>, T)> {
         let bytes: Vec<Vec<u8>> = programs.iter().map(Program::encode).collect();
         let (host, orrery, done) = thread::scope(|scope| {
-            let orrery = scope.spawn(|| orrery::run(&bytes, patience, 0));
-            let host = scope.spawn(|| self.host(bytes.clone(), patience));
+            let orrery = scope.spawn(|| orrery::run(&bytes, processes, patience, 0));
+            let host = scope.spawn(|| self.host(bytes.clone(), processes, patience));
             let done = meanwhile();
             (host.join(), orrery.join(), done)
         });
@@ -198,23 +200,55 @@ impl Oracle {
     }
 
     /// Runs programs on both and says how they compare.
-    pub fn compare(&mut self, programs: &[Program], patience: Duration) -> io::Result<Vec<Verdict>> {
-        let (answers, ()) = self.run(programs, patience, || ())?;
+    pub fn compare(
+        &mut self,
+        programs: &[Program],
+        processes: Processes,
+        patience: Duration,
+    ) -> io::Result<Vec<Verdict>> {
+        let (answers, ()) = self.run(programs, processes, patience, || ())?;
         Ok(answers.into_iter().map(|[host, orrery]| judge(host, orrery)).collect())
     }
 
-    fn host(&mut self, bytes: Vec<Vec<u8>>, patience: Duration) -> io::Result<Vec<Answer>> {
+    /// Programs that come to something else, on either subject, when tame ones share a process: then something of a
+    /// process is left for the next program. What depends on a process's number is left out. Where a difference says host,
+    /// it is a process for each.
+    pub fn leaks(&mut self, search: &Search) -> io::Result<Vec<(Program, Difference)>> {
+        let mut found = Vec::new();
+        let end = search.seed.saturating_add(search.programs);
+        let nothing = Program { family: search.family, steps: Vec::new() };
+        for first in (search.seed..end).step_by(BATCH as usize) {
+            let programs = batch(search, first, BATCH.min(end - first));
+            // Processes have other numbers behind it.
+            let later: Vec<Program> = [&nothing].into_iter().chain(&programs).cloned().collect();
+            let shared = self.run(&programs, Processes::Shared, PATIENCE, || ())?.0;
+            let once = self.run(&programs, Processes::OneEach, PATIENCE, || ())?.0;
+            let again = self.run(&later, Processes::OneEach, PATIENCE, || ())?.0.into_iter().skip(1);
+            for (((program, once), shared), again) in programs.into_iter().zip(once).zip(shared).zip(again) {
+                for ((once, shared), again) in once.into_iter().zip(shared).zip(again) {
+                    if let (Verdict::Differs(difference), Verdict::Same) =
+                        (judge(once.clone(), shared), judge(once, again))
+                    {
+                        found.push((program.clone(), difference));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn host(&mut self, bytes: Vec<Vec<u8>>, processes: Processes, patience: Duration) -> io::Result<Vec<Answer>> {
         let workers = match self.workers.take() {
             Some(workers) => workers,
             None => Workers::start(&self.program)?,
         };
         // A sandbox that fails is not used again.
-        self.workers.insert(workers).run(bytes, patience).inspect_err(|_| self.workers = None)
+        self.workers.insert(workers).run(bytes, processes, patience).inspect_err(|_| self.workers = None)
     }
 
-    /// One program, by itself.
+    /// One program, by itself, in a process that has run no other.
     pub fn alone(&mut self, program: &Program) -> io::Result<Verdict> {
-        let mut verdicts = self.compare(std::slice::from_ref(program), PATIENCE_AGAIN)?;
+        let mut verdicts = self.compare(std::slice::from_ref(program), Processes::OneEach, PATIENCE_AGAIN)?;
         Ok(verdicts.pop().unwrap_or(Verdict::Unjudged("no verdict".into())))
     }
 
@@ -240,7 +274,7 @@ impl Oracle {
             }
             let (next, left) = (seed + programs.len() as u64, search.programs - outcome.programs);
             let left = left - (ran.len() + programs.len()) as u64;
-            let (answers, (verdicts, following)) = self.run(&programs, PATIENCE, || {
+            let (answers, (verdicts, following)) = self.run(&programs, Processes::Shared, PATIENCE, || {
                 let verdicts =
                     ran.into_iter().map(|(program, seed, [host, orrery])| (program, seed, judge(host, orrery)));
                 (verdicts.collect::<Vec<_>>(), batch(next, if is_last { 0 } else { left.min(BATCH) }))
@@ -331,7 +365,7 @@ impl Oracle {
         let first = seed - (seed - search.seed) % BATCH;
         let count = seed + 1 - first;
         let mut programs = batch(search, first, count);
-        let last = self.compare(&programs, PATIENCE)?.pop();
+        let last = self.compare(&programs, Processes::Shared, PATIENCE)?.pop();
         Ok(match (last, programs.pop()) {
             (Some(Verdict::Differs(again)), Some(program)) if again.kind() == difference.kind() => {
                 Some(Found { program, difference: again, seed: first, count })

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kernel_abi::flags::PriorityWhich;
 use kernel_abi::{Calls as _, Fd, Mode, Pid, Sys};
 
+use super::run::Processes;
 use super::wire::Answer;
 use super::{ground, run};
 use crate::native::Native;
@@ -17,34 +18,51 @@ const DEADLOCK: &str = "deadlock:";
 const KILLED: &str = "the program ended: Killed(";
 
 /// Runs programs one after the other. One answer for each; the seed decides the schedule.
-pub fn run(programs: &[Vec<u8>], patience: Duration, seed: u64) -> Vec<Answer> {
+pub fn run(programs: &[Vec<u8>], processes: Processes, patience: Duration, seed: u64) -> Vec<Answer> {
     let mut answers = Vec::with_capacity(programs.len());
+    let mut processes = processes;
+    // What ended a kernel when nobody could say whose doing it was.
+    let mut unclaimed = None;
     while answers.len() < programs.len() {
         let done: Arc<Mutex<Vec<Answer>>> = Arc::default();
         let (rest, told) = (programs[answers.len()..].to_vec(), Arc::clone(&done));
-        let ended = scripted::run_work(Arc::new(move |sys| work(sys, &rest, patience, &told)), seed);
+        let ended = scripted::run_unnoted(Arc::new(move |sys| work(sys, &rest, processes, patience, &told)), seed);
         answers.append(&mut done.lock().unwrap_or_else(PoisonError::into_inner));
         match ended {
-            Ok(_) if answers.len() == programs.len() => {}
-            Ok(_) => answers.push(Answer::Broken(String::from("the worker left"))),
+            Ok(()) if answers.len() == programs.len() => {}
             // What leaks when all are done, or panics at the end, is somebody's doing among them.
-            Err(problem) if answers.len() == programs.len() => {
-                answers.pop();
-                answers.push(Answer::Broken(problem));
+            Err(problem) if answers.len() == programs.len() => unclaimed = Some(problem),
+            ended if processes == Processes::Shared => {
+                processes = Processes::OneEach;
+                unclaimed = ended.err();
             }
-            Err(problem) => answers.push(reason(problem)),
+            Ok(()) => answers.push(Answer::Broken(String::from("the worker left"))),
+            Err(problem) => {
+                unclaimed = None;
+                answers.push(reason(problem));
+            }
         }
+    }
+    if let Some(problem) = unclaimed {
+        answers.pop();
+        answers.push(Answer::Broken(problem));
     }
     answers
 }
 
-fn work(sys: &dyn Sys, programs: &[Vec<u8>], patience: Duration, done: &Mutex<Vec<Answer>>) -> cases::Outcome {
+fn work(
+    sys: &dyn Sys,
+    programs: &[Vec<u8>],
+    processes: Processes,
+    patience: Duration,
+    done: &Mutex<Vec<Answer>>,
+) -> cases::Outcome {
     // As nice as whoever started this: a program on the host is that too.
     let least = Native::subject().getpriority(PriorityWhich::PRIO_PROCESS, Pid(0))?;
     sys.setpriority(PriorityWhich::PRIO_PROCESS, Pid(0), 20 - least as i32)?;
     sys.mkdirat(Fd::CWD, sys.path(sys.page(), ground::HOME), Mode(0o755))?;
     let tell = |answer| done.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
-    if let Err(problem) = run::all(sys, programs, patience.as_nanos() as u64, None, || Ok(()), tell) {
+    if let Err(problem) = run::all(sys, programs, processes, patience.as_nanos() as u64, None, || Ok(()), tell) {
         tell(Answer::Broken(problem));
     }
     Ok(())

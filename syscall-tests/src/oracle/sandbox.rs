@@ -15,6 +15,7 @@ use kernel_abi::structs::Timespec;
 use kernel_abi::{Calls as _, Errno, Fd, Mode, Pid, Result, SigSet, Signal, Sys};
 use ostd::hosted::native;
 
+use super::run::Processes;
 use super::wire::{Answer, Batch};
 use super::{asleep, fence, ground, run};
 use crate::native::Native;
@@ -174,25 +175,29 @@ fn furnish(sys: &Native) -> std::result::Result<(), String> {
 
 /// Has a batch run, by as many processes as that takes, and passes every answer on.
 fn serve(sys: &Native, batch: Batch, answers: usize, is_root: bool, to: &mut impl io::Write) -> io::Result<()> {
-    let patience_ms = batch.patience_ms;
+    let Batch { patience_ms, mut processes, .. } = batch;
     let mut done = 0;
     while done < batch.programs.len() {
         sys.poke(answers, &[0; HEAD_LEN]);
         let rest: Vec<Vec<u8>> = batch.programs[done..].to_vec();
-        let worker = start(sys, is_root, move || match work(&sys_of_worker(), &rest, patience_ms, answers) {
-            Ok(()) => 0,
-            Err(problem) => {
-                commit(&sys_of_worker(), answers, &Answer::Broken(problem));
-                STATUS_BROKEN
-            }
-        });
+        let worker =
+            start(sys, is_root, move || match work(&sys_of_worker(), &rest, processes, patience_ms, answers) {
+                Ok(()) => 0,
+                Err(problem) => {
+                    commit(&sys_of_worker(), answers, &Answer::Broken(problem));
+                    STATUS_BROKEN
+                }
+            });
         let worker = worker.map_err(|errno| io::Error::other(format!("no worker: {errno:?}")))?;
         let ended = watch(sys, worker, answers, patience_ms + SLACK_MS);
         let [count, used]: [u64; 2] = sys.load(answers);
         let bytes = sys.bytes(answers + HEAD_LEN, (used as usize).min(ANSWERS_LEN - HEAD_LEN));
         to.write_all(&bytes)?;
         done += count as usize;
-        if done < batch.programs.len() {
+        if done < batch.programs.len() && processes == Processes::Shared {
+            // Whose doing it was, nobody can say.
+            processes = Processes::OneEach;
+        } else if done < batch.programs.len() {
             match ended {
                 Some(status) => {
                     Answer::Died(status as u32).write(to)?;
@@ -234,7 +239,13 @@ fn start(sys: &Native, is_root: bool, work: impl FnOnce() -> i32 + 'static) -> R
 }
 
 /// A worker: runs programs until they are done.
-fn work(sys: &Native, programs: &[Vec<u8>], patience_ms: u32, answers: usize) -> std::result::Result<(), String> {
+fn work(
+    sys: &Native,
+    programs: &[Vec<u8>],
+    processes: Processes,
+    patience_ms: u32,
+    answers: usize,
+) -> std::result::Result<(), String> {
     // Who waits and who is waited for take turns; on two processors they would wake each other from afar.
     stay(sys).map_err(|errno| format!("no processor to stay on: {errno:?}"))?;
     // Without /proc there is only the filter to see to it.
@@ -243,7 +254,7 @@ fn work(sys: &Native, programs: &[Vec<u8>], patience_ms: u32, answers: usize) ->
     let begin =
         || seccompiler::apply_filter(&filter).map_err(|problem| format!("no filter for system calls: {problem}"));
     let patience_ns = u64::from(patience_ms) * 1_000_000;
-    run::all(sys, programs, patience_ns, Some(&asleep::all), begin, |answer| commit(sys, answers, &answer))
+    run::all(sys, programs, processes, patience_ns, Some(&asleep::all), begin, |answer| commit(sys, answers, &answer))
 }
 
 /// Has this process, and its children, stay on the processor that it runs on.

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 
+use super::run::Processes;
+
 /// Longer texts are somebody's mistake.
 const LEN_MAX: usize = 32 << 20;
 
@@ -10,6 +12,8 @@ const LEN_MAX: usize = 32 << 20;
 pub struct Batch {
     /// How long a program may take, by the subject's clock.
     pub patience_ms: u32,
+    /// Which processes run them.
+    pub processes: Processes,
     /// The programs.
     pub programs: Vec<Vec<u8>>,
 }
@@ -34,6 +38,7 @@ impl Batch {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend(self.patience_ms.to_ne_bytes());
+        bytes.extend(u32::from(self.processes == Processes::Shared).to_ne_bytes());
         bytes.extend((self.programs.len() as u32).to_ne_bytes());
         for program in &self.programs {
             bytes.extend((program.len() as u32).to_ne_bytes());
@@ -49,9 +54,10 @@ impl Batch {
             Err(problem) if problem.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
             Err(problem) => return Err(problem),
         };
+        let processes = if number(from)? == 0 { Processes::OneEach } else { Processes::Shared };
         let count = number(from)?;
         let programs = (0..count).map(|_| bytes(from)).collect::<io::Result<_>>()?;
-        Ok(Some(Self { patience_ms, programs }))
+        Ok(Some(Self { patience_ms, processes, programs }))
     }
 }
 
@@ -112,11 +118,11 @@ fn bytes(from: &mut impl Read) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Batch};
+    use super::{Answer, Batch, Processes};
 
     #[test]
     fn what_is_sent_arrives() {
-        let batch = Batch { patience_ms: 7, programs: vec![b"one".to_vec(), Vec::new()] };
+        let batch = Batch { patience_ms: 7, processes: Processes::Shared, programs: vec![b"one".to_vec(), Vec::new()] };
         let bytes = batch.to_bytes();
         let mut from = &bytes[..];
         assert_eq!(Batch::read(&mut from).expect("readable"), Some(batch));
@@ -134,7 +140,7 @@ mod tests {
 
     #[test]
     fn half_a_batch_is_an_error() {
-        let bytes = Batch { patience_ms: 7, programs: vec![b"one".to_vec()] }.to_bytes();
+        let bytes = Batch { patience_ms: 7, programs: vec![b"one".to_vec()], ..Batch::default() }.to_bytes();
         assert!(Batch::read(&mut &bytes[..bytes.len() - 1]).is_err());
     }
 }

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use super::run::Processes;
 use super::wire::{Answer, Batch};
 
 /// How often it is looked at whether a sandbox has ended, and how many times before it is killed.
@@ -36,9 +37,9 @@ impl Workers {
     }
 
     /// Runs programs one after the other; one that takes longer than `patience` is ended. One answer for each.
-    pub fn run(&mut self, programs: Vec<Vec<u8>>, patience: Duration) -> io::Result<Vec<Answer>> {
+    pub fn run(&mut self, programs: Vec<Vec<u8>>, processes: Processes, patience: Duration) -> io::Result<Vec<Answer>> {
         let (count, patience_ms) = (programs.len(), patience.as_millis() as u32);
-        let bytes = Batch { patience_ms, programs }.to_bytes();
+        let bytes = Batch { patience_ms, processes, programs }.to_bytes();
         let to = self.to.as_mut().ok_or_else(|| io::Error::other("ended"))?;
         to.write_all(&bytes)?;
         let mut answers = Vec::with_capacity(count);

@@ -1,7 +1,7 @@
 //! `cargo xtask diff`: generated programs on the host's kernel and on Orrery.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use programs::{Family, Program};
 use syscall_tests::known;
@@ -32,6 +32,7 @@ fn differ(arguments: &[String]) -> Result<bool, String> {
     let (mut families, mut replayed) = (Family::ALL.to_vec(), None);
     let (family, time) = (Family::All, Duration::MAX);
     let mut search = Search { family, calls: CALLS, seed: 0, programs: 0, time, kinds: 1, looks_again: true };
+    let mut looks_for_leaks = false;
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} wants a value"));
@@ -46,6 +47,7 @@ fn differ(arguments: &[String]) -> Result<bool, String> {
                 let name = value()?;
                 families = vec![name.parse().map_err(|_| format!("there is no family {name}"))?];
             }
+            "--leaks" => looks_for_leaks = true,
             "--replay" => replayed = Some(value()?.clone()),
             _ => return Err(format!("what is {word}?")),
         }
@@ -62,11 +64,27 @@ fn differ(arguments: &[String]) -> Result<bool, String> {
     let mut is_same = true;
     for family in families {
         search.family = family;
+        if looks_for_leaks {
+            is_same &= leaks(&mut oracle, &search)?;
+            continue;
+        }
         let outcome = oracle.search(&search).map_err(|problem| problem.to_string())?;
         is_same &= outcome.found.is_empty();
         tell(&oracle, &search, &outcome);
     }
     Ok(is_same)
+}
+
+/// Runs programs in a process each and in one for many, and tells what differs.
+fn leaks(oracle: &mut Oracle, search: &Search) -> Result<bool, String> {
+    let begun = Instant::now();
+    let found = oracle.leaks(search).map_err(|problem| problem.to_string())?;
+    for (program, difference) in &found {
+        println!("{}", story::story(program, difference, &story::replay(program)));
+    }
+    let (family, programs, seconds) = (search.family, search.programs, begun.elapsed().as_secs_f64());
+    println!("{family}: {programs} programs in {seconds:.0} s; {} differ by what others left", found.len());
+    Ok(found.is_empty())
 }
 
 /// Runs one program, given as hexadecimal digits or as a file of them.

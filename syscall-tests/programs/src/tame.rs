@@ -1,0 +1,220 @@
+//! Tame programs: those after which whoever ran them can put their process back as it was.
+//!
+//! What a tame program changes is descriptors, files below its directory, the working directory, the mask of permissions,
+//! and its own memory. It waits for its children at once, asks for no signals but those that files send as long as they
+//! are open, and has nothing happen later: no timer, no wait that time ends. It may be killed by what it does, and it may
+//! wait for ever.
+
+use kernel_abi::Call;
+
+use crate::choice::PATHS;
+use crate::model::{Join, Place, Program, Step, Value, makes};
+
+/// The rows of tame programs. Of `chroot` and `sync` there is no way back, or it is everybody's.
+const ROWS: &[Call] = {
+    use Call::{
+        access, chdir, chmod, chown, close, close_range, copy_file_range, creat, dup, dup2, dup3, eventfd, eventfd2,
+        faccessat, faccessat2, fadvise64, fallocate, fchdir, fchmod, fchmodat, fchmodat2, fchown, fchownat, fcntl,
+        fdatasync, fgetxattr, flistxattr, flock, fremovexattr, fsetxattr, fstat, fstatfs, fsync, ftruncate, futimesat,
+        getcwd, getdents, getdents64, getegid, geteuid, getgid, getuid, getxattr, ioctl, lchown, lgetxattr, link,
+        linkat, listxattr, llistxattr, lremovexattr, lseek, lsetxattr, lstat, memfd_create, mkdir, mkdirat, mknod,
+        mknodat, newfstatat, open, openat, openat2, pipe, pipe2, pread64, preadv, preadv2, pwrite64, pwritev, pwritev2,
+        read, readlink, readlinkat, readv, removexattr, rename, renameat, renameat2, rmdir, sendfile, setxattr, stat,
+        statfs, statx, symlink, symlinkat, sync_file_range, truncate, umask, uname, unlink, unlinkat, utime, utimensat,
+        utimes, write, writev,
+    };
+    &[
+        access,
+        chdir,
+        chmod,
+        chown,
+        close,
+        close_range,
+        copy_file_range,
+        creat,
+        dup,
+        dup2,
+        dup3,
+        eventfd,
+        eventfd2,
+        faccessat,
+        faccessat2,
+        fadvise64,
+        fallocate,
+        fchdir,
+        fchmod,
+        fchmodat,
+        fchmodat2,
+        fchown,
+        fchownat,
+        fcntl,
+        fdatasync,
+        fgetxattr,
+        flistxattr,
+        flock,
+        fremovexattr,
+        fsetxattr,
+        fstat,
+        fstatfs,
+        fsync,
+        ftruncate,
+        futimesat,
+        getcwd,
+        getdents,
+        getdents64,
+        getegid,
+        geteuid,
+        getgid,
+        getuid,
+        getxattr,
+        ioctl,
+        lchown,
+        lgetxattr,
+        link,
+        linkat,
+        listxattr,
+        llistxattr,
+        lremovexattr,
+        lseek,
+        lsetxattr,
+        lstat,
+        memfd_create,
+        mkdir,
+        mkdirat,
+        mknod,
+        mknodat,
+        newfstatat,
+        open,
+        openat,
+        openat2,
+        pipe,
+        pipe2,
+        pread64,
+        preadv,
+        preadv2,
+        pwrite64,
+        pwritev,
+        pwritev2,
+        read,
+        readlink,
+        readlinkat,
+        readv,
+        removexattr,
+        rename,
+        renameat,
+        renameat2,
+        rmdir,
+        sendfile,
+        setxattr,
+        stat,
+        statfs,
+        statx,
+        symlink,
+        symlinkat,
+        sync_file_range,
+        truncate,
+        umask,
+        uname,
+        unlink,
+        unlinkat,
+        utime,
+        utimensat,
+        utimes,
+        write,
+        writev,
+    ]
+};
+
+static IS_TAME: [bool; Call::ALL.len()] = {
+    let mut is_tame = [false; Call::ALL.len()];
+    let mut at = 0;
+    while at < ROWS.len() {
+        is_tame[ROWS[at] as usize] = true;
+        at += 1;
+    }
+    is_tame
+};
+
+impl Program {
+    /// Whether its process is as it was when its descriptors are closed, its memory is filled anew, and it is back in its
+    /// directory.
+    pub fn is_tame(&self) -> bool {
+        fn tame(steps: &[Step]) -> bool {
+            steps.iter().all(|step| match step {
+                Step::Call { call, .. } => IS_TAME[*call as usize],
+                Step::Spawn { join, steps, .. } => *join == Join::AtOnce && tame(steps),
+            })
+        }
+        tame(&self.steps)
+    }
+
+    /// Whether a path of it may lead above its directory.
+    pub(crate) fn looks_up(&self) -> bool {
+        fn up(steps: &[Step]) -> bool {
+            steps.iter().any(|step| match step {
+                Step::Call { args, .. } => args.iter().any(|arg| text(arg).windows(2).any(|two| two == b"..")),
+                Step::Spawn { steps, .. } => up(steps),
+            })
+        }
+        up(&self.steps)
+    }
+
+    /// Whether permissions of a directory that is there may change.
+    pub(crate) fn changes_modes(&self) -> bool {
+        use Call::{chmod, fchmod, fchmodat, fchmodat2, fsetxattr, lsetxattr, setxattr};
+        // An access control list says it, too.
+        makes(&self.steps, &[chmod, fchmod, fchmodat, fchmodat2, setxattr, lsetxattr, fsetxattr])
+    }
+
+    /// Whether it may use the memory that calls on memory work on.
+    pub(crate) fn uses_ground(&self) -> bool {
+        fn ground(steps: &[Step]) -> bool {
+            steps.iter().any(|step| match step {
+                Step::Call { args, .. } => args
+                    .iter()
+                    .any(|arg| matches!(arg, Value::Memory { place: Place::Page(_) | Place::Mapping(_), .. })),
+                Step::Spawn { steps, .. } => ground(steps),
+            })
+        }
+        ground(&self.steps)
+    }
+}
+
+/// What an argument says, if it is text: as a name it may be another one, which leads nowhere.
+fn text(value: &Value) -> &'static [u8] {
+    match value {
+        Value::Text(index) => PATHS[usize::from(*index) % PATHS.len()],
+        _ => b"",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use kernel_abi::Call;
+
+    use crate::family::Family;
+    use crate::model::{Join, Program, Step};
+
+    #[test]
+    fn programs_on_files_and_paths_are_tame_and_those_with_timers_are_not() {
+        for seed in 0..200 {
+            assert!(Program::random(Family::File, 10, seed).sequential().is_tame(), "{seed}");
+            let program = Program::random(Family::Path, 10, seed).sequential();
+            let changes_root = program.steps.iter().any(|step| format!("{step:?}").contains("chroot"));
+            assert_eq!(program.is_tame(), !changes_root, "{seed}");
+            let program = Program::random(Family::Time, 10, seed);
+            assert!(!program.is_tame() || !program.arms_timers(), "{seed}");
+        }
+    }
+
+    #[test]
+    fn a_child_that_goes_on_by_itself_is_not_tame() {
+        let close = Step::Call { call: Call::close, args: alloc::vec![crate::Value::Plain(3)] };
+        let child = |join| Step::Spawn { how: crate::How::Process, join, steps: alloc::vec![close.clone()] };
+        let program = |join| Program { family: Family::File, steps: alloc::vec![child(join)] };
+        assert!(program(Join::AtOnce).is_tame());
+        assert!(!program(Join::Never).is_tame());
+    }
+}
