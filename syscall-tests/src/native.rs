@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use kernel_abi::structs::CloneArgs;
 use kernel_abi::sys::{ChildFn, Handler, HandlerFn, PAGE_LEN};
-use kernel_abi::{Arch, Call, Errno, Result, Sys, errno};
+use kernel_abi::{Arch, Call, Calls as _, Errno, Result, Sys, errno};
 use ostd::hosted::native;
 
 /// This process and the kernel under it.
@@ -75,6 +75,12 @@ impl Sys for Native {
         let number = call.number(self.arch()).ok_or(Errno::ENOSYS)?;
         let mut regs = [0; 6];
         regs[..args.len()].copy_from_slice(args);
-        errno::from_return(native::fork(number, regs, move || run(&Self::subject(), arg)))
+        let child = move || {
+            let status = run(&Self::subject(), arg);
+            // By itself the child's function ends its thread alone, and there may be others.
+            let _ = Self::subject().exit_group(status);
+            status
+        };
+        errno::from_return(native::fork(number, regs, child))
     }
 }

@@ -10,6 +10,7 @@ use kernel_abi::{Call, Errno, Pid, Signal, errno};
 use crate::memory::{Answers, LOOK_MAX, Laying, Made, Sharing};
 use crate::model::{How, Join, Program, Step, children};
 use crate::shared;
+use crate::stage::fork;
 use crate::transcript::{Entry, SPAWN};
 
 /// Answers of a kind that are kept.
@@ -57,7 +58,7 @@ impl<'a> Body<'a> {
         // Its own comes last: the first that a tame argument means.
         answers.pids.push(pid);
         sys.store(shared::header(shared, index), &[pid, tid]);
-        Self::new(sys, index, answers, shared::log(shared, index))
+        Self::new(sys, index, answers, shared::log(sys, shared, index))
     }
 
     /// The first body of a program, of this number, in a process that has run others; its notes are kept at `log`.
@@ -171,7 +172,7 @@ impl<'a> Body<'a> {
                 let (flags, exit_signal) = (CloneFlags::CLONE_VM.bits(), Signal::SIGCHLD.number() as u64);
                 sys.clone_with(&CloneArgs { flags, exit_signal, ..CloneArgs::default() }, child, child_index)
             }
-            How::Process => sys.fork_with(child, child_index),
+            How::Process => fork(sys, child, child_index),
             How::Thread => sys.thread_with(header + shared::TID_WORD, child, child_index),
         };
         let Ok(id) = answer else { return errno::to_return(answer) };

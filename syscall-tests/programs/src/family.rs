@@ -41,6 +41,7 @@ const NEVER: &[Call] = &[
 macro_rules! rows {
     ($($name:ident)*) => { &[$(Call::$name),*] };
 }
+pub(crate) use rows;
 
 const FILE: &[Call] = rows![
     open openat creat read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 sendfile

@@ -16,7 +16,7 @@ use crate::body::Body;
 use crate::memory::{self, Sharing};
 use crate::model::{BODIES_MAX, Program};
 use crate::shared;
-use crate::stage::{Conditions, Stage, UMASK, Watched};
+use crate::stage::{Conditions, Stage, UMASK, Watched, fork};
 use crate::transcript::{self, BodyRecord, Transcript};
 use crate::tree::{Ground, Node};
 
@@ -83,7 +83,7 @@ impl Stage {
         while series.told < series.programs.len() {
             let before = series.told;
             series.rewind(sys);
-            let runner = sys.fork_with(runner, series.memory)? as i32;
+            let runner = fork(sys, runner, series.memory)? as i32;
             let mut progress = || {
                 series.tell(sys, tell);
                 (series.told as u64) << 32 | shared::steps(sys, self.shared)

@@ -31,17 +31,19 @@ pub(crate) const CUT: usize = SHARING + 4;
 pub(crate) const STREAMS: usize = 528;
 /// The directory of a program that is to be made a process.
 pub(crate) const DIRECTORY: usize = 784;
-/// The program: its length, then its bytes. A small one is on one page with all that is above.
+/// The program: its length, then its bytes; what its first body notes follows. With a small one, all of it and all that
+/// is above are on one page, which its process has to be given once.
 pub(crate) const PROGRAM: usize = 1040;
-const PROGRAM_END: usize = 4 * 4096;
+const PROGRAM_LEN: usize = 3 * 4096;
+const FIRST_LOG_END: usize = (PROGRAM + 8 + PROGRAM_LEN + BODY).next_multiple_of(4096);
 /// Bytes of a path that whoever runs programs was given.
 const PATH_MAX: usize = 256;
 /// Where whoever runs programs has its own arguments.
-pub(crate) const OWN: usize = PROGRAM_END;
+pub(crate) const OWN: usize = FIRST_LOG_END;
 /// What children are told of answers.
 const ANSWERS: usize = OWN + 2 * 4096;
 const ANSWERS_LEN: usize = 512;
-/// What bodies note.
+/// What other bodies note.
 const LOGS: usize = ANSWERS + 4096;
 /// Bytes that a body may note.
 pub(crate) const LOG: usize = 15 * 1024;
@@ -58,13 +60,18 @@ pub(crate) const fn header(shared: usize, body: usize) -> usize {
     shared + body * HEADER
 }
 
-pub(crate) const fn log(shared: usize, body: usize) -> usize {
-    shared + LOGS + body * BODY
+/// Where a body's notes are.
+pub(crate) fn log(sys: &dyn Sys, shared: usize, body: usize) -> usize {
+    if body > 0 {
+        return shared + LOGS + body * BODY;
+    }
+    let len: usize = sys.load(shared + PROGRAM);
+    shared + (PROGRAM + 8 + len.min(PROGRAM_LEN)).next_multiple_of(8)
 }
 
 pub(crate) fn program(sys: &dyn Sys, shared: usize) -> Vec<u8> {
     let len: usize = sys.load(shared + PROGRAM);
-    sys.bytes(shared + PROGRAM + 8, len.min(PROGRAM_END - PROGRAM - 8))
+    sys.bytes(shared + PROGRAM + 8, len.min(PROGRAM_LEN))
 }
 
 /// How many steps of a program have been made.
@@ -81,7 +88,7 @@ pub(crate) fn on_signal(sys: &dyn Sys, signal: usize, info: usize, _context: usi
     if count < SIGNALS_MAX {
         let step: u32 = sys.load(at + STEP);
         let code: u32 = if info == 0 { 0 } else { sys.load(info + 8) };
-        sys.store(log(shared, body) + LOG + count as usize * 12, &[signal as u32, code, step]);
+        sys.store(log(sys, shared, body) + LOG + count as usize * 12, &[signal as u32, code, step]);
     }
     sys.store(at + SIGNALS_COUNT, &(count + 1));
 }
@@ -114,9 +121,9 @@ pub(crate) fn sharing(sys: &dyn Sys, shared: usize) -> Sharing {
     if sys.load::<u32>(shared + SHARING) == 0 { Sharing::Copy } else { Sharing::Same }
 }
 
-/// What was noted of a program, of its first body at `log`.
+/// What was noted of a program, of its first body at `first_log`.
 pub(crate) fn records(sys: &dyn Sys, shared: usize, program: &Program, first_log: usize) -> Vec<BodyRecord> {
-    let log = |body| if body == 0 { first_log } else { log(shared, body) };
+    let log = |body| if body == 0 { first_log } else { log(sys, shared, body) };
     (0..program.bodies()).map(|body| record(sys, header(shared, body), log(body))).collect()
 }
 
