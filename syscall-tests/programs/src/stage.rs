@@ -170,6 +170,11 @@ impl Stage {
                 (in_time, silent_ns, interrupted) = (true, 0, Some(now));
             } else if !in_time {
                 kill(sys, processes);
+                if is_asleep.is_some() {
+                    // A thread that has been looked at takes its traces out of /proc as its process can be waited for
+                    // already; who did so at once would turn in circles until that thread has a processor again.
+                    let _ = sys.nanosleep(own + 8, 0);
+                }
             }
         }
     }
