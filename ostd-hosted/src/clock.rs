@@ -30,6 +30,15 @@ impl Clock {
         }
     }
 
+    /// Whether a time lies ahead, as far as that is known without asking the host.
+    #[inline]
+    pub(crate) fn is_certainly_before(&self, deadline_ns: u64) -> bool {
+        match self {
+            Self::Real(_) => deadline_ns == u64::MAX,
+            Self::Virtual(now) => now.load(Ordering::Relaxed) < deadline_ns,
+        }
+    }
+
     pub(crate) fn is_virtual(&self) -> bool {
         matches!(self, Self::Virtual(_))
     }

@@ -198,12 +198,14 @@ impl Cpu {
     }
 
     /// Before a spin lock is taken: keeps interrupts away.
+    #[inline]
     pub(crate) fn begin_spin(&self, place: &'static Location<'static>) {
         self.interrupts_off(place);
         self.spins.set(self.spins.get() + 1);
     }
 
     /// After it was given back.
+    #[inline]
     pub(crate) fn end_spin(&self) {
         self.spins.set(self.spins.get() - 1);
         self.interrupts_on();
@@ -219,6 +221,7 @@ impl Cpu {
         self.pins.set(self.pins.get() - 1);
     }
 
+    #[inline]
     fn interrupts_on(&self) {
         let depth = self.off_depth.get();
         debug_assert!(depth > 0, "interrupts were let in more often than kept away");
@@ -231,12 +234,23 @@ impl Cpu {
     }
 
     /// Handles whatever is pending, on machines whose interrupts come at safe points.
+    #[inline]
     pub(crate) fn take_interrupts(&self) {
-        if self.in_interrupt.get() || self.core().over() {
+        let core = self.core();
+        if self.in_interrupt.get() || core.over() {
             return;
         }
-        while let Some(interrupt) = self.core().backend.poll_interrupt(self.id) {
-            self.interrupted(self.core(), interrupt);
+        if let Some(interrupt) = core.backend.poll_interrupt(self.id) {
+            self.take_all_from(core, interrupt);
+        }
+    }
+
+    /// Handles an interrupt, and those behind it.
+    #[cold]
+    fn take_all_from(&self, core: &Core, first: Interrupt) {
+        self.interrupted(core, first);
+        while let Some(interrupt) = core.backend.poll_interrupt(self.id) {
+            self.interrupted(core, interrupt);
         }
     }
 
@@ -274,7 +288,15 @@ impl Cpu {
     }
 
     /// Whether sleeping is allowed here; the reason why not.
+    #[inline]
     pub(crate) fn atomic_context(&self) -> Option<Atomic> {
+        // Under a spin lock interrupts are off.
+        let is_atomic = self.off_depth.get() > 0 || self.in_interrupt.get() || self.pins.get() > 0;
+        if is_atomic { self.why_atomic() } else { None }
+    }
+
+    #[cold]
+    fn why_atomic(&self) -> Option<Atomic> {
         let since = self.off_since.get().filter(|_| self.off_depth.get() > 0);
         let why = if self.in_interrupt.get() {
             "in an interrupt handler"
@@ -402,16 +424,17 @@ pub(crate) fn make_runnable(task: Arc<Task>, why: Enqueue) {
     if machine.0.over() {
         return;
     }
-    if let Some(scheduler) = machine.0.scheduler() {
-        let here = CurrentCpu::with(|cpu| (cpu.id, cpu.core.load(Ordering::Relaxed).cast_const()));
-        let off = crate::irq::InterruptsOff::new();
-        let target = scheduler.enqueue(task, why);
-        match here {
-            Some((id, core)) if ptr::eq(core, Arc::as_ptr(&machine.0)) => kick(&machine.0, id, target),
-            _ => target.into_iter().for_each(|cpu| machine.0.backend.ipi(cpu)),
+    let here = CurrentCpu::on(&machine);
+    let off = crate::irq::InterruptsOff::new();
+    match here {
+        // Its own way to the scheduler takes no lock.
+        Some(id) => machine.0.cpus[id.0].enqueue(&machine.0, task, why),
+        None => {
+            let target = machine.0.scheduler().and_then(|scheduler| scheduler.enqueue(task, why));
+            target.into_iter().for_each(|cpu| machine.0.backend.ipi(cpu));
         }
-        drop(off);
     }
+    drop(off);
 }
 
 fn kick(core: &Core, here: CpuId, target: Option<CpuId>) {

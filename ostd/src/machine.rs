@@ -86,7 +86,7 @@ pub(crate) struct Core {
     next_task: AtomicU64,
     stopping: AtomicBool,
     poisoned: AtomicBool,
-    /// No task will run again.
+    /// No task will run again: it was poisoned, or its tasks were ended.
     over: AtomicBool,
     running: AtomicBool,
     panic: SpinLock<Option<Box<dyn Any + Send>>>,
@@ -334,13 +334,9 @@ impl Core {
         self.scheduler.lock().clone()
     }
 
-    pub(crate) fn poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Relaxed)
-    }
-
     /// Whether no kernel code runs any more: after a panic, or because the tasks were ended.
     pub(crate) fn over(&self) -> bool {
-        self.poisoned() || self.over.load(Ordering::Relaxed)
+        self.over.load(Ordering::Relaxed)
     }
 
     /// Whether a checker should speak up now.
@@ -364,6 +360,7 @@ impl Core {
 
     pub(crate) fn poison(&self, payload: Box<dyn Any + Send>) {
         self.poisoned.store(true, Ordering::Release);
+        self.over.store(true, Ordering::Release);
         self.panic.lock().get_or_insert(payload);
         self.stopping.store(true, Ordering::Release);
     }

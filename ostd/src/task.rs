@@ -72,7 +72,7 @@ impl Task {
     ) -> Result<Arc<Self>, Error> {
         let entry = move || {
             entry();
-            lock_order::expect_none("a task ended");
+            CurrentCpu::with(|cpu| lock_order::expect_none(cpu, "a task ended"));
         };
         let spawned_at = Location::caller();
         machine.0.faults.allocation(spawned_at)?;

@@ -41,24 +41,21 @@ impl UserContext {
     /// Panics in atomic context.
     #[track_caller]
     pub fn execute(&mut self, space: &VmSpace) -> Trap {
-        let about_to_enter = |cpu: &Cpu| {
-            let atomic = cpu.atomic_context();
-            cpu.take_interrupts();
-            atomic
-        };
-        if let Some(why) = CurrentCpu::with(about_to_enter).flatten() {
-            panic!("a program was entered {why}, at {}, {Culprit}", Location::caller());
-        }
-        if self.machine.0.checks {
-            lock_order::expect_none("a program was entered");
-        }
+        let place = Location::caller();
         let backend = &self.machine.0.backend;
-        let look = |cpu: &Cpu| (cpu.id, cpu.resched_is_due());
-        // A turn may be over before it has led to user mode: where the machine itself has to wait for its processor.
-        let cpu = loop {
+        let about_to_enter = |cpu: &Cpu| {
+            if let Some(why) = cpu.atomic_context() {
+                panic!("a program was entered {why}, at {place}, {Culprit}");
+            }
+            cpu.take_interrupts();
+            lock_order::expect_none(cpu, "a program was entered");
             // From here to user mode: an interrupt behind the look would find the program entered with its time up.
             backend.interrupts_disable();
-            let (cpu, due) = CurrentCpu::with(look).expect("programs run in tasks");
+            (cpu.id, cpu.resched_is_due())
+        };
+        // A turn may be over before it has led to user mode: where the machine itself has to wait for its processor.
+        let cpu = loop {
+            let (cpu, due) = CurrentCpu::with(about_to_enter).expect("programs run in tasks");
             if !due {
                 break cpu;
             }

@@ -19,6 +19,16 @@ const POLLS_PER_CLOCK: u32 = 8;
 impl Runner {
     #[inline]
     pub(crate) fn poll_interrupt(&self, cpu: CpuId, clock: &Clock) -> Option<Interrupt> {
+        let state = &self.cpus[cpu.0];
+        // Asked at the end of every lock, and mostly there is nothing.
+        let is_quiet = !state.ipi.load(Ordering::Relaxed)
+            && !self.lines_pending.load(Ordering::Relaxed)
+            && clock.is_certainly_before(state.deadline.0.load(Ordering::Relaxed));
+        if is_quiet { None } else { self.take_interrupt(cpu, clock) }
+    }
+
+    #[inline(never)]
+    fn take_interrupt(&self, cpu: CpuId, clock: &Clock) -> Option<Interrupt> {
         let interrupt = self.next_interrupt(cpu, clock);
         if let (Some(interrupt), Some(trace)) = (interrupt, &self.trace) {
             trace.interrupt(clock.now_ns(), cpu, interrupt);
@@ -26,7 +36,6 @@ impl Runner {
         interrupt
     }
 
-    #[inline]
     fn next_interrupt(&self, cpu: CpuId, clock: &Clock) -> Option<Interrupt> {
         let state = &self.cpus[cpu.0];
         if state.ipi.load(Ordering::Relaxed) && !self.is_late(state) && state.ipi.swap(false, Ordering::AcqRel) {

@@ -14,7 +14,7 @@ use core::fmt;
 use core::panic::Location;
 
 use crate::check::Culprit;
-use crate::cpu::{Cpu, CurrentCpu};
+use crate::cpu::Cpu;
 
 /// How many ranked locks a task may hold at once; one more is a violation of its own.
 pub(crate) const HELD_MAX: usize = 16;
@@ -124,13 +124,12 @@ impl HeldLocks {
     pub(crate) fn acquire(&mut self, rank: Rank, place: &'static Location<'static>) -> Result<(), Violation> {
         let wanted = Taken { rank, place };
         // All are looked at: a lock that was only tried may stand after a higher one.
-        let highest = self.held().max_by_key(|held| held.rank.place_in_order());
-        match highest {
-            Some(&held) if held.rank.place_in_order() >= rank.place_in_order() => {
-                Err(Violation::OutOfOrder { wanted, held })
-            }
-            _ => self.push(wanted),
+        if self.held().all(|held| held.rank.place_in_order() < rank.place_in_order()) {
+            return self.push(wanted);
         }
+        let highest = self.held().max_by_key(|held| held.rank.place_in_order());
+        let held = *highest.expect("one of them is in the way");
+        Err(Violation::OutOfOrder { wanted, held })
     }
 
     /// After a lock was tried and found free. Any order will do, since the task did not wait; but it counts as held.
@@ -150,8 +149,11 @@ impl HeldLocks {
         let Some(index) = self.taken[..self.count].iter().rposition(same) else {
             panic!("{rank} was given back by a task that does not hold it");
         };
-        self.taken.copy_within(index + 1..self.count, index);
         self.count -= 1;
+        // Mostly it was the last.
+        if index < self.count {
+            self.taken.copy_within(index + 1..=self.count, index);
+        }
         self.taken[self.count] = None;
     }
 
@@ -182,45 +184,63 @@ impl HeldLocks {
 /// Before a lock is waited for on `cpu`.
 #[inline]
 pub(crate) fn about_to_wait(cpu: &Cpu, rank: Option<&Rank>, place: &'static Location<'static>) {
-    if let Some(&rank) = rank {
-        note(cpu, |held| held.acquire(rank, place));
+    if let Some(rank) = rank
+        && cpu.core().checks
+    {
+        note(cpu, rank, Step::Acquire(place));
     }
 }
 
 /// After a lock was tried on `cpu` and found free.
 #[inline]
 pub(crate) fn found_free(cpu: &Cpu, rank: Option<&Rank>, place: &'static Location<'static>) {
-    if let Some(&rank) = rank {
-        note(cpu, |held| held.acquired_by_trying(rank, place));
+    if let Some(rank) = rank
+        && cpu.core().checks
+    {
+        note(cpu, rank, Step::AcquiredByTrying(place));
     }
 }
 
 /// When a lock is given back on `cpu`.
 #[inline]
 pub(crate) fn given_back(cpu: &Cpu, rank: Option<&Rank>) {
-    if let Some(&rank) = rank {
-        note(cpu, |held| {
-            held.release(rank);
-            Ok(())
-        });
+    if let Some(rank) = rank
+        && cpu.core().checks
+    {
+        note(cpu, rank, Step::Release);
     }
+}
+
+/// What a task does with a ranked lock, and where.
+enum Step {
+    Acquire(&'static Location<'static>),
+    AcquiredByTrying(&'static Location<'static>),
+    Release,
 }
 
 /// Panics if the task holds a ranked lock where it must not, saying `what` it was doing.
 #[inline]
-pub(crate) fn expect_none(what: &str) {
-    CurrentCpu::with(|cpu| {
-        cpu.with_held(|held| {
-            if let Some(taken) = held.last() {
-                panic!("{what} while holding {taken}, {Culprit}");
-            }
-        });
+pub(crate) fn expect_none(cpu: &Cpu, what: &str) {
+    cpu.with_held(|held| {
+        if let Some(taken) = held.last() {
+            panic!("{what} while holding {taken}, {Culprit}");
+        }
     });
 }
 
-fn note(cpu: &Cpu, change: impl FnOnce(&mut HeldLocks) -> Result<(), Violation>) {
+/// Out of line: taking a lock is a few instructions where nobody looks on.
+#[inline(never)]
+fn note(cpu: &Cpu, rank: &Rank, step: Step) {
     cpu.with_held(|held| {
-        if let Err(violation) = change(held) {
+        let noted = match step {
+            Step::Acquire(place) => held.acquire(*rank, place),
+            Step::AcquiredByTrying(place) => held.acquired_by_trying(*rank, place),
+            Step::Release => {
+                held.release(*rank);
+                Ok(())
+            }
+        };
+        if let Err(violation) = noted {
             panic!("{violation}, {Culprit}");
         }
     });

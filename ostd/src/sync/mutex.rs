@@ -52,8 +52,15 @@ impl<T: ?Sized> Mutex<T> {
         CurrentCpu::after_safe_point(SafePoint::LockAcquire, |cpu| {
             lock_order::about_to_wait(cpu, self.rank.as_ref(), place);
         });
-        self.raw.lock(|should_sleep| self.waiters.sleep_while(place, should_sleep));
+        if !self.raw.try_lock() {
+            self.sleep(place);
+        }
         MutexGuard { lock: self, _not_send: core::marker::PhantomData }
+    }
+
+    #[cold]
+    fn sleep(&self, place: &'static Location<'static>) {
+        self.raw.lock(|should_sleep| self.waiters.sleep_while(place, should_sleep));
     }
 
     /// Takes the lock if it is free.
@@ -111,10 +118,12 @@ impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
 
 impl<T: ?Sized> Drop for MutexGuard<'_, T> {
     fn drop(&mut self) {
-        CurrentCpu::with(|cpu| lock_order::given_back(cpu, self.lock.rank.as_ref()));
         self.lock.raw.unlock(|| {
             self.lock.waiters.wake_one();
         });
-        CurrentCpu::safe_point(SafePoint::LockRelease);
+        CurrentCpu::with(|cpu| {
+            lock_order::given_back(cpu, self.lock.rank.as_ref());
+            cpu.safe_point(SafePoint::LockRelease)
+        });
     }
 }

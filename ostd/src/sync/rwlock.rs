@@ -119,9 +119,11 @@ impl<T: ?Sized> Deref for RwLockReadGuard<'_, T> {
 
 impl<T: ?Sized> Drop for RwLockReadGuard<'_, T> {
     fn drop(&mut self) {
-        CurrentCpu::with(|cpu| lock_order::given_back(cpu, self.lock.rank.as_ref()));
         self.lock.raw.unlock_read(|whom| self.lock.wake(whom));
-        CurrentCpu::safe_point(SafePoint::LockRelease);
+        CurrentCpu::with(|cpu| {
+            lock_order::given_back(cpu, self.lock.rank.as_ref());
+            cpu.safe_point(SafePoint::LockRelease)
+        });
     }
 }
 
@@ -149,8 +151,10 @@ impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
 
 impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
     fn drop(&mut self) {
-        CurrentCpu::with(|cpu| lock_order::given_back(cpu, self.lock.rank.as_ref()));
         self.lock.raw.unlock_write(|whom| self.lock.wake(whom));
-        CurrentCpu::safe_point(SafePoint::LockRelease);
+        CurrentCpu::with(|cpu| {
+            lock_order::given_back(cpu, self.lock.rank.as_ref());
+            cpu.safe_point(SafePoint::LockRelease)
+        });
     }
 }

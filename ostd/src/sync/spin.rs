@@ -53,8 +53,15 @@ impl<T: ?Sized> SpinLock<T> {
             lock_order::about_to_wait(cpu, self.rank.as_ref(), place);
             cpu.begin_spin(place);
         });
-        self.raw.lock(relax);
+        if !self.raw.try_lock() {
+            self.spin();
+        }
         SpinLockGuard { lock: self, _not_send: PhantomData }
+    }
+
+    #[cold]
+    fn spin(&self) {
+        self.raw.lock(<crate::Backend as Hal>::relax);
     }
 
     /// Takes the lock if it is free.
@@ -74,10 +81,6 @@ impl<T: ?Sized> SpinLock<T> {
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
-}
-
-fn relax() {
-    <crate::Backend as Hal>::relax();
 }
 
 impl<T: Default> Default for SpinLock<T> {
