@@ -145,8 +145,9 @@ impl Scripted {
         OutsideUse { processes: 0, programs: self.programs.load(Ordering::Relaxed) }
     }
 
-    pub(crate) fn with_tlb<R>(&self, cpu: CpuId, f: impl FnOnce(&Tlb) -> R) -> R {
-        f(&self.tlbs[cpu.0].0.lock().unwrap_or_else(PoisonError::into_inner))
+    #[inline]
+    pub(crate) fn with_tlb<R>(&self, cpu: CpuId, f: impl FnOnce(&mut Tlb) -> R) -> R {
+        f(&mut self.tlbs[cpu.0].0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn flush(&self, cpu: CpuId, root: Paddr, range: Range<Vaddr>) {

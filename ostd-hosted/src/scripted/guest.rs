@@ -7,10 +7,11 @@ use std::ptr;
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use ostd_hal::user::{Access, PageFault};
-use ostd_hal::walk::translate;
+use ostd_hal::walk::{Translation, translate};
 use ostd_hal::{CpuId, Hal as _, PAGE_SIZE, Paddr, PageFlags, Vaddr};
 
 use super::engine::Function;
+use super::tlb::Tlb;
 use crate::context::{give_stack, take_stack};
 use crate::copy::copy_bytes;
 use crate::hosted::{Entry, Hosted};
@@ -324,22 +325,27 @@ impl Guest {
         loop {
             // SAFETY: as in `machine`; the three are copied out before anything can suspend.
             let (machine, cpu, root) = unsafe { (&*(*self.place).machine, (*self.place).cpu, (*self.place).root) };
-            let found = machine.scripted().with_tlb(cpu, |tlb| {
-                tlb.lookup(root, at).filter(|found| found.flags.contains(needed)).or_else(|| {
-                    let found = translate::<Entry>(|word| machine.word_load(word), root, at)?;
-                    tlb.fill(root, at, found);
-                    Some(found)
-                })
+            // In one go: what is filled in behind a flush must have been read behind it.
+            let found = machine.scripted().with_tlb(cpu, |tlb| match tlb.lookup(root, at) {
+                Some(found) if found.flags.contains(needed) => Some(found),
+                _ => walk(machine, tlb, root, at),
             });
-            match found {
-                Some(found) if found.flags.contains(needed) && at < super::USER_END => {
-                    return machine.phys_to_virt(found.page + at.page_offset());
-                }
-                _ => {
-                    let ip = self.ip + RESUME_OFFSET;
-                    self.stop(Stop::Fault(PageFault { addr: at, access }), ip);
-                }
+            if let Some(found) = found
+                && found.flags.contains(needed)
+                && at < super::USER_END
+            {
+                return machine.phys_to_virt(found.page + at.page_offset());
             }
+            let ip = self.ip + RESUME_OFFSET;
+            self.stop(Stop::Fault(PageFault { addr: at, access }), ip);
         }
     }
+}
+
+/// Walks the page tables, and has the TLB remember what was found.
+#[inline(never)]
+fn walk(machine: &Hosted, tlb: &mut Tlb, root: Paddr, at: Vaddr) -> Option<Translation> {
+    let found = translate::<Entry>(|word| machine.word_load(word), root, at)?;
+    tlb.fill(root, at, found);
+    Some(found)
 }
