@@ -89,26 +89,55 @@ impl Hosted {
 /// 1. Both ranges of `len` bytes are valid; if they overlap they are equal.
 #[cfg(target_arch = "x86_64")]
 pub(crate) unsafe fn copy_bytes(from: *const u8, to: *mut u8, len: usize) {
-    if (8..=16).contains(&len) {
-        // Its first and its last eight bytes, which may share some: a string instruction takes longer to begin.
+    // A string instruction takes long to begin. What is short is loaded whole, from both ends, which may share some bytes.
+    match len {
         // SAFETY: the caller's promise.
-        unsafe {
+        8..=16 => unsafe {
             std::arch::asm!(
                 "mov {first}, qword ptr [{from}]", "mov {last}, qword ptr [{from} + {len} - 8]",
                 "mov qword ptr [{to}], {first}", "mov qword ptr [{to} + {len} - 8], {last}",
                 first = out(reg) _, last = out(reg) _, from = in(reg) from, to = in(reg) to, len = in(reg) len,
                 options(nostack, preserves_flags),
             );
-        }
-        return;
-    }
-    // SAFETY: the caller's promise; the direction flag is clear by the ABI.
-    unsafe {
-        std::arch::asm!(
-            "rep movsb",
-            inout("rcx") len => _, inout("rsi") from => _, inout("rdi") to => _,
-            options(nostack, preserves_flags),
-        );
+        },
+        // SAFETY: as above.
+        4..=7 => unsafe {
+            std::arch::asm!(
+                "mov {first:e}, dword ptr [{from}]", "mov {last:e}, dword ptr [{from} + {len} - 4]",
+                "mov dword ptr [{to}], {first:e}", "mov dword ptr [{to} + {len} - 4], {last:e}",
+                first = out(reg) _, last = out(reg) _, from = in(reg) from, to = in(reg) to, len = in(reg) len,
+                options(nostack, preserves_flags),
+            );
+        },
+        // SAFETY: as above.
+        17..=32 => unsafe {
+            std::arch::asm!(
+                "movups {first}, xmmword ptr [{from}]", "movups {last}, xmmword ptr [{from} + {len} - 16]",
+                "movups xmmword ptr [{to}], {first}", "movups xmmword ptr [{to} + {len} - 16], {last}",
+                first = out(xmm_reg) _, last = out(xmm_reg) _, from = in(reg) from, to = in(reg) to, len = in(reg) len,
+                options(nostack, preserves_flags),
+            );
+        },
+        // SAFETY: as above.
+        33..=64 => unsafe {
+            std::arch::asm!(
+                "movups {first}, xmmword ptr [{from}]", "movups {second}, xmmword ptr [{from} + 16]",
+                "movups {third}, xmmword ptr [{from} + {len} - 32]", "movups {last}, xmmword ptr [{from} + {len} - 16]",
+                "movups xmmword ptr [{to}], {first}", "movups xmmword ptr [{to} + 16], {second}",
+                "movups xmmword ptr [{to} + {len} - 32], {third}", "movups xmmword ptr [{to} + {len} - 16], {last}",
+                first = out(xmm_reg) _, second = out(xmm_reg) _, third = out(xmm_reg) _, last = out(xmm_reg) _,
+                from = in(reg) from, to = in(reg) to, len = in(reg) len,
+                options(nostack, preserves_flags),
+            );
+        },
+        // SAFETY: as above; the direction flag is clear by the ABI.
+        _ => unsafe {
+            std::arch::asm!(
+                "rep movsb",
+                inout("rcx") len => _, inout("rsi") from => _, inout("rdi") to => _,
+                options(nostack, preserves_flags),
+            );
+        },
     }
 }
 
