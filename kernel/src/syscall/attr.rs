@@ -114,7 +114,7 @@ pub(super) fn fstatfs(cx: &mut Context<'_>, file: Fd, into: UserMut<Statfs>) -> 
 fn set_mode(cx: &Context<'_>, place: &Path, mode: Mode) -> Result {
     place.mount.permit_write()?;
     let (who, before) = (cx.thread.identity(), place.inode.attributes()?);
-    if !who.owns(&before) {
+    if !who.owns(before.uid) {
         return Err(Errno::EPERM);
     }
     if before.kind == FileKind::Symlink {
@@ -239,7 +239,7 @@ fn set_times(cx: &Context<'_>, dir: Fd, path: UserPath, times: Option<[Timespec;
     let Some(place) = place else { return Ok(0) };
     place.mount.permit_write()?;
     let who = cx.thread.identity();
-    if !who.owns(&before) {
+    if !who.owns(before.uid) {
         if wanted.iter().any(|time| time.tv_nsec != i64::from(UTIME_NOW)) {
             return Err(Errno::EPERM);
         }

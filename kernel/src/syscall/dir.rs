@@ -78,8 +78,8 @@ pub(super) fn getcwd(cx: &mut Context<'_>, into: UserOut) -> Result {
 /// Bytes of a listing that are gathered at a time.
 const LISTING_MAX: usize = 64 * 1024;
 
-/// Fills a program's buffer with lines of a directory, each as `record` writes it; EINVAL if not even one fits.
-fn list(cx: &Context<'_>, dir: Fd, into: UserOutInt, record: impl Fn(&Entry) -> Vec<u8>) -> Result {
+/// Fills a program's buffer with lines of a directory, each as `record` appends it; EINVAL if not even one fits.
+fn list(cx: &Context<'_>, dir: Fd, into: UserOutInt, record: impl Fn(&Entry, &mut Vec<u8>)) -> Result {
     let file = cx.files().get(dir.0)?;
     if file.attributes()?.kind != FileKind::Directory {
         return Err(Errno::ENOTDIR);
@@ -91,12 +91,13 @@ fn list(cx: &Context<'_>, dir: Fd, into: UserOutInt, record: impl Fn(&Entry) -> 
     let mut is_small = false;
     let before = file.seek(0, Whence::SEEK_CUR).unwrap_or(0);
     file.entries(&mut |entry| {
-        let line = record(entry);
-        if bytes.len() + line.len() > room {
-            is_small = bytes.is_empty();
+        let start = bytes.len();
+        record(entry, &mut bytes);
+        if bytes.len() > room {
+            is_small = start == 0;
+            bytes.truncate(start);
             return false;
         }
-        bytes.extend_from_slice(&line);
         lines.push((bytes.len(), entry.next));
         true
     })?;
@@ -115,25 +116,27 @@ fn list(cx: &Context<'_>, dir: Fd, into: UserOutInt, record: impl Fn(&Entry) -> 
 }
 
 pub(super) fn getdents64(cx: &mut Context<'_>, dir: Fd, into: UserOutInt) -> Result {
-    list(cx, dir, into, |entry| {
-        let len = Dirent64::record_len(entry.name.len());
+    list(cx, dir, into, |entry, lines| {
+        let (len, end) = (Dirent64::record_len(entry.name.len()), lines.len());
         let (d_ino, d_off) = (entry.ino, entry.next.cast_signed());
         let head = Dirent64 { d_ino, d_off, d_reclen: len as u16, d_type: entry.kind };
-        let mut line = [head.as_bytes(), &entry.name].concat();
-        line.resize(len, 0);
-        line
+        lines.extend_from_slice(head.as_bytes());
+        lines.extend_from_slice(&entry.name);
+        lines.resize(end + len, 0);
     })
 }
 
 /// The old form: the kind is the last byte of a line.
 pub(super) fn getdents(cx: &mut Context<'_>, dir: Fd, into: UserOutInt) -> Result {
-    list(cx, dir, into, |entry| {
+    list(cx, dir, into, |entry, lines| {
         // Number, offset, length, name, its NUL, kind.
         let len = (8 + 8 + 2 + entry.name.len() + 2).next_multiple_of(8);
-        let mut line = [&entry.ino.to_ne_bytes()[..], &entry.next.to_ne_bytes(), &(len as u16).to_ne_bytes()].concat();
-        line.extend_from_slice(&entry.name);
-        line.resize(len - 1, 0);
-        line.push(entry.kind);
-        line
+        let end = lines.len();
+        lines.extend_from_slice(&entry.ino.to_ne_bytes());
+        lines.extend_from_slice(&entry.next.to_ne_bytes());
+        lines.extend_from_slice(&(len as u16).to_ne_bytes());
+        lines.extend_from_slice(&entry.name);
+        lines.resize(end + len - 1, 0);
+        lines.push(entry.kind);
     })
 }

@@ -520,7 +520,7 @@ pub(super) fn fcntl(cx: &mut Context<'_>, fd: Fd, command: FcntlCommand, argumen
         FcntlCommand::F_SETFL
             if argument.0 as u32 & OpenFlags::O_NOATIME.bits() != 0
                 && !file.flags().contains(OpenFlags::O_NOATIME)
-                && !cx.thread.identity().owns(&file.attributes()?) =>
+                && !cx.thread.identity().owns(file.attributes()?.uid) =>
         {
             Err(Errno::EPERM)
         }

@@ -153,7 +153,7 @@ pub(super) fn faccessat2(
     if wanted.contains(Access::WRITE) && matches!(found.inode.kind(), FileKind::Regular | FileKind::Directory) {
         found.mount.permit_write()?;
     }
-    found.inode.attributes()?.permit(&who, wanted).map(|()| 0)
+    found.inode.permissions()?.permit(&who, wanted).map(|()| 0)
 }
 
 pub(super) fn readlink(cx: &mut Context<'_>, path: UserPath, into: UserOutInt) -> Result {

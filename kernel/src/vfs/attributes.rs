@@ -166,6 +166,31 @@ impl Attributes {
         }
     }
 
+    /// What of them says who may do what.
+    pub fn permissions(&self) -> Permissions {
+        Permissions { kind: self.kind, mode: self.mode, uid: self.uid, gid: self.gid }
+    }
+
+    /// EACCES unless `who` may do all of `access`.
+    pub fn permit(&self, who: &Identity, access: Access) -> Result<()> {
+        self.permissions().permit(who, access)
+    }
+}
+
+/// Who may do what with a file: what every step of a look-up asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permissions {
+    /// What kind of file.
+    pub kind: FileKind,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+impl Permissions {
     /// EACCES unless `who` may do all of `access`.
     pub fn permit(&self, who: &Identity, access: Access) -> Result<()> {
         if who.may_override {
@@ -224,9 +249,9 @@ impl Identity {
         self.gid == gid || self.groups.contains(&gid)
     }
 
-    /// Whether they own the file or may act as if they did.
-    pub fn owns(&self, file: &Attributes) -> bool {
-        self.may_override || self.uid == file.uid
+    /// Whether a file that is `owner`'s is theirs, or they may act as if it were.
+    pub fn owns(&self, owner: u32) -> bool {
+        self.may_override || self.uid == owner
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a process is in the tree of files, and what it does to names there.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -7,10 +8,10 @@ use alloc::vec::Vec;
 use kernel_abi::flags::{OpenFlags, RenameFlags, ResolveFlags, S_ISVTX};
 use ostd::sync::Mutex;
 
-use super::attributes::{Access, FileKind, Identity};
+use super::attributes::{Access, FileKind, Identity, Permissions};
 use super::busy::Occupied;
 use super::file::{Block, File};
-use super::inode::{Make, Names, New};
+use super::inode::{Inode, Make, Names, New};
 use super::mount::MountTable;
 use super::open_file::OpenFile;
 use super::path::{Path, Reach};
@@ -113,7 +114,7 @@ impl FsContext {
     }
 
     /// The directory a path ends in, and how.
-    pub fn parent_of(&self, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<(Path, Last)> {
+    pub fn parent_of<'p>(&self, at: Option<&Path>, path: &'p [u8], who: &Identity) -> Result<(Path, Last<'p>)> {
         let start = self.start(at);
         self.walk(who, &start, ResolveFlags::empty()).walk_to_parent(&start, path)
     }
@@ -123,7 +124,7 @@ impl FsContext {
         if place.inode.kind() != FileKind::Directory {
             return Err(Errno::ENOTDIR);
         }
-        place.inode.attributes()?.permit(who, Access::EXECUTE)
+        place.inode.permissions()?.permit(who, Access::EXECUTE)
     }
 
     /// open(2).
@@ -202,7 +203,7 @@ impl FsContext {
             found.mount.permit_write()?;
         }
         attributes.permit(who, access)?;
-        if flags.contains(OpenFlags::O_NOATIME) && !who.owns(&attributes) {
+        if flags.contains(OpenFlags::O_NOATIME) && !who.owns(attributes.uid) {
             return Err(Errno::EPERM);
         }
         let occupied = Occupied::writing(&found.mount, &found.inode, flags)?;
@@ -236,7 +237,7 @@ impl FsContext {
         who: &Identity,
     ) -> Result<Arc<OpenFile>> {
         let flags = request.flags;
-        let (mut start, mut path) = (self.start(at), path.to_vec());
+        let (mut start, mut path) = (self.start(at), Cow::Borrowed(path));
         let mut walk = self.walk(who, &start, request.resolve);
         loop {
             let (dir, last) = walk.walk_to_parent(&start, &path)?;
@@ -278,8 +279,8 @@ impl FsContext {
                     if let Some(target) = walk.count_link(&found)? {
                         return self.open_found(share, &target, flags, who);
                     }
-                    path = link_text(&found)?;
-                    start = dir;
+                    path = Cow::Owned(link_text(&found)?);
+                    start = Cow::Owned(dir);
                 }
                 _ => return self.open_found(share, &found, flags, who),
             }
@@ -294,13 +295,13 @@ impl FsContext {
     }
 
     /// Where a new name would be that may be made.
-    fn free_name(
+    fn free_name<'p>(
         &self,
         at: Option<&Path>,
-        path: &[u8],
+        path: &'p [u8],
         may_be_slashed: bool,
         who: &Identity,
-    ) -> Result<(Path, Vec<u8>)> {
+    ) -> Result<(Path, Cow<'p, [u8]>)> {
         let (dir, last) = self.parent_of(at, path, who)?;
         let Last::Name(name, is_slashed) = last else { return Err(Errno::EEXIST) };
         match named(&dir, &name) {
@@ -343,16 +344,16 @@ impl FsContext {
         let (dir, last) = self.parent_of(at, path, who)?;
         let Last::Name(name, is_slashed) = last else { return Err(Errno::EISDIR) };
         dir.mount.permit_write()?;
-        let found = dir.child(&name, named(&dir, &name)?);
-        let is_directory = found.inode.kind() == FileKind::Directory;
+        let found = named(&dir, &name)?;
+        let is_directory = found.kind() == FileKind::Directory;
         if is_slashed {
             return Err(if is_directory { Errno::EISDIR } else { Errno::ENOTDIR });
         }
-        permit_removal(&dir, &found, who)?;
+        permit_removal(&dir, &*found, who)?;
         if is_directory {
             return Err(Errno::EISDIR);
         }
-        if self.mounts.is_covered(&found) {
+        if self.mounts.is_covered(&dir.mount, &*found) {
             return Err(Errno::EBUSY);
         }
         dir.inode.unlink(&name)
@@ -368,12 +369,12 @@ impl FsContext {
             Last::Root => return Err(Errno::EBUSY),
         };
         dir.mount.permit_write()?;
-        let found = dir.child(&name, named(&dir, &name)?);
-        permit_removal(&dir, &found, who)?;
-        if found.inode.kind() != FileKind::Directory {
+        let found = named(&dir, &name)?;
+        permit_removal(&dir, &*found, who)?;
+        if found.kind() != FileKind::Directory {
             return Err(Errno::ENOTDIR);
         }
-        if self.mounts.is_covered(&found) {
+        if self.mounts.is_covered(&dir.mount, &*found) {
             return Err(Errno::EBUSY);
         }
         dir.inode.rmdir(&name)
@@ -433,10 +434,10 @@ impl FsContext {
                 return Ok(());
             }
         }
-        permit_removal(&old_dir, &source, who)?;
+        permit_removal(&old_dir, &*source.inode, who)?;
         match &target {
-            Some(target) => permit_removal(&new_dir, target, who)?,
-            None => permit_change(&new_dir, who)?,
+            Some(target) => permit_removal(&new_dir, &*target.inode, who)?,
+            None => permit_change(&new_dir, who).map(|_| ())?,
         }
         if !old_dir.is(&new_dir) {
             permit_move(&source, who)?;
@@ -444,7 +445,8 @@ impl FsContext {
                 permit_move(target, who)?;
             }
         }
-        if self.mounts.is_covered(&source) || target.as_ref().is_some_and(|target| self.mounts.is_covered(target)) {
+        let is_covered = |place: &Path| self.mounts.is_covered(&place.mount, &*place.inode);
+        if is_covered(&source) || target.as_ref().is_some_and(is_covered) {
             return Err(Errno::EBUSY);
         }
         if !how.contains(RenameFlags::RENAME_WHITEOUT) {
@@ -464,13 +466,12 @@ impl FsContext {
         }
     }
 
-    fn start(&self, at: Option<&Path>) -> Path {
-        at.cloned().unwrap_or_else(|| self.cwd())
+    fn start<'a>(&self, at: Option<&'a Path>) -> Cow<'a, Path> {
+        at.map_or_else(|| Cow::Owned(self.cwd()), Cow::Borrowed)
     }
 
     fn walk<'a>(&'a self, who: &'a Identity, start: &Path, rules: ResolveFlags) -> Walk<'a> {
-        let is_scoped = rules.intersects(ResolveFlags::RESOLVE_BENEATH | ResolveFlags::RESOLVE_IN_ROOT);
-        Walk::new(&self.mounts, if is_scoped { start.clone() } else { self.root() }, who, rules)
+        Walk::new(self, start, who, rules)
     }
 }
 
@@ -485,18 +486,18 @@ fn wanted_access(flags: OpenFlags) -> Access {
     access
 }
 
-/// EROFS or EACCES unless names may be added to `dir`.
-fn permit_change(dir: &Path, who: &Identity) -> Result<()> {
+/// EROFS or EACCES unless names may be added to `dir`. The answer is who else may do what there.
+fn permit_change(dir: &Path, who: &Identity) -> Result<Permissions> {
     dir.mount.permit_write()?;
-    dir.inode.attributes()?.permit(who, Access::WRITE | Access::EXECUTE)
+    let permissions = dir.inode.permissions()?;
+    permissions.permit(who, Access::WRITE | Access::EXECUTE).map(|()| permissions)
 }
 
 /// As [`permit_change`], and EPERM where a sticky directory keeps other people's files.
-fn permit_removal(dir: &Path, found: &Path, who: &Identity) -> Result<()> {
-    permit_change(dir, who)?;
-    let above = dir.inode.attributes()?;
+fn permit_removal(dir: &Path, found: &dyn Inode, who: &Identity) -> Result<()> {
+    let above = permit_change(dir, who)?;
     let is_sticky = above.mode & u32::from(S_ISVTX) != 0;
-    if is_sticky && !who.owns(&above) && !who.owns(&found.inode.attributes()?) {
+    if is_sticky && !who.owns(above.uid) && !who.owns(found.permissions()?.uid) {
         return Err(Errno::EPERM);
     }
     Ok(())
@@ -505,7 +506,7 @@ fn permit_removal(dir: &Path, found: &Path, who: &Identity) -> Result<()> {
 /// EACCES unless the `..` of a directory may change.
 fn permit_move(found: &Path, who: &Identity) -> Result<()> {
     if found.inode.kind() == FileKind::Directory {
-        found.inode.attributes()?.permit(who, Access::WRITE)
+        found.inode.permissions()?.permit(who, Access::WRITE)
     } else {
         Ok(())
     }

@@ -7,7 +7,7 @@ use core::any::Any;
 use kernel_abi::flags::{OpenFlags, RenameFlags, XattrFlags};
 use kernel_abi::structs::Timespec;
 
-use super::attributes::{Attributes, FileKind, SystemAttributes};
+use super::attributes::{Attributes, FileKind, Permissions, SystemAttributes};
 use super::busy::Busy;
 use super::file::File;
 use super::path::Path;
@@ -78,6 +78,10 @@ pub enum Location {
 pub trait Inode: Send + Sync {
     /// What stat(2) says.
     fn attributes(&self) -> Result<Attributes>;
+    /// What of that says who may do what.
+    fn permissions(&self) -> Result<Permissions> {
+        self.attributes().map(|found| found.permissions())
+    }
     /// Device and inode number: two inodes are the same exactly if these are.
     fn identity(&self) -> (u64, u64) {
         self.attributes().map_or((0, 0), |found| (found.dev, found.ino))

@@ -19,7 +19,7 @@ mod user_io;
 mod walk;
 mod xattr;
 
-pub use attributes::{Access, Attributes, FileKind, Identity, SystemAttributes};
+pub use attributes::{Access, Attributes, FileKind, Identity, Permissions, SystemAttributes};
 pub use busy::{Busy, Occupied};
 pub use context::{FsContext, OpenRequest};
 pub use fd_table::{CloseOnExec, DESCRIPTORS_MAX, FdTable};

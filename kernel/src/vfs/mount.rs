@@ -296,27 +296,27 @@ impl MountTable {
         Ok(())
     }
 
-    /// Whether something is mounted on this place.
-    pub fn is_covered(&self, place: &Path) -> bool {
-        self.over(place).is_some()
+    /// Whether something is mounted on a file of `mount`.
+    pub(super) fn is_covered(&self, mount: &Mount, inode: &dyn Inode) -> bool {
+        self.over(mount, inode).is_some()
     }
 
     /// What is seen at a place: the top of what is mounted there, or the place.
     pub fn covered(&self, mut place: Path) -> Path {
-        while let Some(mount) = self.over(&place) {
+        while let Some(mount) = self.over(&place.mount, &*place.inode) {
             place = Path::root_of(&mount);
         }
         place
     }
 
-    fn over(&self, place: &Path) -> Option<Arc<Mount>> {
+    fn over(&self, below: &Mount, inode: &dyn Inode) -> Option<Arc<Mount>> {
         let mounts = self.mounts.lock();
         if mounts.len() == 1 {
             return None;
         }
-        let identity = place.inode.identity();
+        let identity = inode.identity();
         let covers = |mount: &&Arc<Mount>| {
-            mount.at.as_ref().is_some_and(|at| at.mount.id == place.mount.id && at.inode.identity() == identity)
+            mount.at.as_ref().is_some_and(|at| at.mount.id == below.id && at.inode.identity() == identity)
         };
         mounts.iter().rev().find(covers).cloned()
     }

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use kernel_abi::flags::{OpenFlags, Whence};
+use ostd::sync::atomic::AtomicU32;
 use ostd::sync::{Mutex, SpinLock};
 
 use super::attributes::Attributes;
@@ -39,7 +40,8 @@ pub struct FileOwner {
 /// A file, how it was opened, and where its next byte is.
 pub struct OpenFile {
     file: Arc<dyn File>,
-    flags: Mutex<OpenFlags>,
+    /// [`OpenFlags`].
+    flags: AtomicU32,
     offset: Mutex<u64>,
     path: Option<Path>,
     owner: SpinLock<FileOwner>,
@@ -94,7 +96,7 @@ impl OpenFile {
         path: Option<Path>,
         _occupied: Option<Occupied>,
     ) -> Arc<Self> {
-        let flags = Mutex::ranked(super::LAST, flags);
+        let flags = AtomicU32::new(flags.bits());
         let (offset, locks) = (Mutex::ranked(super::OFFSET, 0), SpinLock::new(None));
         let owner = SpinLock::new(FileOwner { kind: OwnerKind::Thread, id: 0, signal: 0 });
         Arc::new(Self { file, flags, offset, path, owner, locks, _occupied, _share })
@@ -107,7 +109,7 @@ impl OpenFile {
 
     /// How it was opened, and what F_SETFL made of it.
     pub fn flags(&self) -> OpenFlags {
-        *self.flags.lock()
+        OpenFlags::from_bits_retain(self.flags.load())
     }
 
     /// F_SETFL.
@@ -117,7 +119,7 @@ impl OpenFile {
             flags = flags.difference(OpenFlags::FASYNC);
         }
         self.file.flags_changed(flags)?;
-        *self.flags.lock() = flags;
+        self.flags.store(flags.bits());
         Ok(())
     }
 

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use kernel_abi::flags::{NAME_MAX, PATH_MAX, ResolveFlags};
 
 use super::attributes::{Access, FileKind, Identity};
+use super::context::FsContext;
 use super::inode::Inode;
-use super::mount::MountTable;
 use super::path::Path;
 use crate::error::{Errno, Result};
 
@@ -26,9 +26,9 @@ pub enum Follow {
 
 /// How a path ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Last {
+pub enum Last<'p> {
     /// In a name that may not exist yet, or be too long to ([`named`]); the flag says whether slashes follow.
-    Name(Vec<u8>, bool),
+    Name(Cow<'p, [u8]>, bool),
     /// In `.`.
     Dot,
     /// In `..`.
@@ -39,21 +39,30 @@ pub enum Last {
 
 /// One look-up: its links count together.
 pub(super) struct Walk<'a> {
-    pub(super) mounts: &'a MountTable,
-    pub(super) root: Path,
-    pub(super) who: &'a Identity,
+    context: &'a FsContext,
+    /// Looked up when it is first asked for, and the same until the end.
+    root: Option<Path>,
+    who: &'a Identity,
     rules: ResolveFlags,
     links: u32,
 }
 
 impl<'a> Walk<'a> {
-    /// A walk that openat2(2)'s `rules` hold for. Where they keep it below its start, that is its `root`.
-    pub(super) fn new(mounts: &'a MountTable, root: Path, who: &'a Identity, rules: ResolveFlags) -> Self {
-        Self { mounts, root, who, rules, links: 0 }
+    /// A walk from `start` that openat2(2)'s `rules` hold for. Where they keep it below its start, that is its root.
+    pub(super) fn new(context: &'a FsContext, start: &Path, who: &'a Identity, rules: ResolveFlags) -> Self {
+        let mut walk = Self { context, root: None, who, rules, links: 0 };
+        if walk.is_scoped() {
+            walk.root = Some(start.clone());
+        }
+        walk
+    }
+
+    fn root(&mut self) -> &Path {
+        self.root.get_or_insert_with(|| self.context.root())
     }
 
     /// Everything but the last name.
-    pub(super) fn walk_to_parent(&mut self, start: &Path, path: &[u8]) -> Result<(Path, Last)> {
+    pub(super) fn walk_to_parent<'p>(&mut self, start: &Path, path: &'p [u8]) -> Result<(Path, Last<'p>)> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
         }
@@ -64,8 +73,8 @@ impl<'a> Walk<'a> {
         let mut todo = Cow::Borrowed(path);
         let mut done = 0;
         loop {
+            done += todo[done..].iter().take_while(|byte| **byte == b'/').count();
             let rest = &todo[done..];
-            let rest = &rest[rest.iter().take_while(|byte| **byte == b'/').count()..];
             if rest.is_empty() {
                 return Ok((here, Last::Root));
             }
@@ -76,7 +85,14 @@ impl<'a> Walk<'a> {
                 let last = match name {
                     b"." => Last::Dot,
                     b".." => Last::DotDot,
-                    _ => Last::Name(name.to_vec(), !rest.is_empty()),
+                    _ => {
+                        let (name, is_slashed) = (done..done + name.len(), !rest.is_empty());
+                        let name = match todo {
+                            Cow::Borrowed(path) => Cow::Borrowed(&path[name]),
+                            Cow::Owned(text) => Cow::Owned(text[name].to_vec()),
+                        };
+                        Last::Name(name, is_slashed)
+                    }
                 };
                 return Ok((here, last));
             }
@@ -138,7 +154,7 @@ impl<'a> Walk<'a> {
             return Err(Errno::EAGAIN);
         }
         let inode = named(dir, name)?;
-        self.stepped(dir, self.mounts.covered(dir.child(name, inode)))
+        self.stepped(dir, self.context.mounts().covered(dir.child(name, inode)))
     }
 
     /// Counts a link (ELOOP), and gives the place that one of `/proc`'s leads to.
@@ -159,22 +175,23 @@ impl<'a> Walk<'a> {
     }
 
     /// `..`, which one that is kept below its root may refuse (EXDEV).
-    pub(super) fn above(&self, here: &Path) -> Result<Path> {
-        if here.is(&self.root) {
+    pub(super) fn above(&mut self, here: &Path) -> Result<Path> {
+        if here.is(self.root()) {
             let leaves = self.rules.contains(ResolveFlags::RESOLVE_BENEATH);
             return if leaves { Err(Errno::EXDEV) } else { Ok(here.clone()) };
         }
-        let found = self.stepped(here, self.mounts.covered(here.parent()))?;
+        let found = self.stepped(here, self.context.mounts().covered(here.parent()))?;
         // A directory that is moved meanwhile has its `..` elsewhere.
-        if self.is_scoped() && !found.is_at_or_below(&self.root) { Err(Errno::EXDEV) } else { Ok(found) }
+        if self.is_scoped() && !found.is_at_or_below(self.root()) { Err(Errno::EXDEV) } else { Ok(found) }
     }
 
     /// Where an absolute path begins: the program's own, or that of a link in `here`.
-    fn top(&self, here: &Path) -> Result<Path> {
+    fn top(&mut self, here: &Path) -> Result<Path> {
         if self.rules.contains(ResolveFlags::RESOLVE_BENEATH) {
             return Err(Errno::EXDEV);
         }
-        if self.links == 0 { Ok(self.root.clone()) } else { self.stepped(here, self.root.clone()) }
+        let root = self.root().clone();
+        if self.links == 0 { Ok(root) } else { self.stepped(here, root) }
     }
 
     /// `to`, unless that is in another mount than `from` and must not be.
@@ -210,5 +227,5 @@ fn permit_search(dir: &Path, who: &Identity) -> Result<()> {
     if dir.inode.kind() != FileKind::Directory {
         return Err(Errno::ENOTDIR);
     }
-    dir.inode.attributes()?.permit(who, Access::EXECUTE)
+    dir.inode.permissions()?.permit(who, Access::EXECUTE)
 }

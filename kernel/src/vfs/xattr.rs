@@ -58,7 +58,7 @@ fn permit_to(found: &Attributes, name: &[u8], access: Access, who: &Identity, is
         if !matches!(found.kind, FileKind::Regular | FileKind::Directory) {
             return Err(refusal);
         }
-        if is_sticky && writes && !who.owns(found) {
+        if is_sticky && writes && !who.owns(found.uid) {
             return Err(Errno::EPERM);
         }
         found.permit(who, access)?;

@@ -192,13 +192,16 @@ impl Directory {
 impl Node {
     /// Whether anybody may read the names: EACCES where the folder below does not let us.
     pub(super) fn open_listing(&self) -> Result<()> {
-        let is_listed = self.directory()?.lock().listed.is_some();
-        if is_listed { Ok(()) } else { self.learn_names() }
+        let is_known = self.lower.is_none() || self.directory()?.lock().listed.is_some();
+        if is_known { Ok(()) } else { self.learn_names() }
     }
 
     /// Learns the names below. A node whose name went there stays while it differs from what was below.
     fn learn_names(&self) -> Result<()> {
         let directory = self.directory()?;
+        if self.lower.is_none() {
+            return Ok(());
+        }
         let left = directory.lock().list(self)?;
         // One node's lock at a time.
         for (name, node) in left.iter().filter(|(_, node)| node.is_as_below()) {

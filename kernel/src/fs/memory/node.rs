@@ -19,7 +19,7 @@ use super::pages::{Pages, full, time};
 use super::through::version;
 use super::xattr::Kept;
 use crate::error::{Errno, Result};
-use crate::vfs::{Attributes, Busy, Change, File, FileKind, Inode, Location, Make, Names, Share};
+use crate::vfs::{Attributes, Busy, Change, File, FileKind, Inode, Location, Make, Names, Permissions, Share};
 
 /// A file in the tree.
 pub(super) struct Node {
@@ -302,6 +302,14 @@ impl Inode for Node {
             ctime: meta.ctime,
             btime: meta.btime,
         })
+    }
+
+    fn permissions(&self) -> Result<Permissions> {
+        if let Body::Regular { .. } = &self.body {
+            self.revalidate();
+        }
+        let meta = self.meta.lock();
+        Ok(Permissions { kind: self.kind, mode: meta.mode, uid: meta.uid, gid: meta.gid })
     }
 
     fn identity(&self) -> (u64, u64) {

@@ -83,7 +83,7 @@ fn open(
     if place.inode.kind() != FileKind::Regular || !place.mount.has_programs() {
         return Err(Errno::EACCES);
     }
-    place.inode.attributes()?.permit(who, Access::EXECUTE)?;
+    place.inode.permissions()?.permit(who, Access::EXECUTE)?;
     let file = fs.open_place(&place, request.flags, &reader)?;
     Ok((file, Occupied::running(&place.inode)?))
 }
