@@ -32,6 +32,11 @@ pub trait Backing: Send + Sync {
     /// A shared mapping is about to make page `index` writable.
     fn note_write(&self, index: u64);
 
+    /// Whether nobody wants to be told by [`note_write`](Self::note_write): shared mappings are writable at once.
+    fn is_plain(&self) -> bool {
+        false
+    }
+
     /// Brings what was stored in shared mappings to where it is kept, if that is not its pages themselves: msync(2).
     fn sync(&self) -> Result<()> {
         Ok(())
@@ -85,11 +90,19 @@ impl Backing for SharedMemory {
         Ok(frame)
     }
 
+    fn page_at_hand(&self, index: u64) -> Option<Frame> {
+        self.frames.try_lock()?.get(&index).cloned()
+    }
+
     fn len(&self) -> u64 {
         self.len
     }
 
     fn note_write(&self, _index: u64) {}
+
+    fn is_plain(&self) -> bool {
+        true
+    }
 
     fn punch(&self, offset: u64, len: u64) -> Result<()> {
         let (first, last) = (offset / PAGE_SIZE as u64, offset.saturating_add(len).div_ceil(PAGE_SIZE as u64));

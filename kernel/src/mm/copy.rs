@@ -70,14 +70,9 @@ impl AddressSpace {
 
     /// Reads a value.
     #[track_caller]
-    pub fn read_value<T: FromBytes>(&self, at: usize) -> Result<T> {
+    pub fn read_value<T: FromBytes + IntoBytes>(&self, at: usize) -> Result<T> {
         let mut value = T::new_zeroed();
-        let len = size_of::<T>();
-        let mut bytes = alloc::vec![0; len];
-        self.read(at, &mut bytes)?;
-        if let Ok(read) = T::read_from_bytes(&bytes) {
-            value = read;
-        }
+        self.read(at, value.as_mut_bytes())?;
         Ok(value)
     }
 
@@ -112,10 +107,12 @@ impl AddressSpace {
         let mut chunk = [0; 256];
         while string.len() < max {
             let from = at.checked_add(string.len()).ok_or(Errno::EFAULT)?;
-            // Not over the end of a page: the string may end there, and the next may be missing.
-            let len = chunk.len().min(max - string.len()).min(PAGE_SIZE - from % PAGE_SIZE);
+            // Not over the end of a page: the string may end there, and the next may be missing. Most are short.
+            let piece = if string.is_empty() { SHORT } else { chunk.len() };
+            let len = piece.min(max - string.len()).min(PAGE_SIZE - from % PAGE_SIZE);
             self.read(from, &mut chunk[..len])?;
             match chunk[..len].iter().position(|byte| *byte == 0) {
+                Some(end) if string.is_empty() => return Ok(chunk[..end].to_vec()),
                 Some(end) => {
                     string.extend_from_slice(&chunk[..end]);
                     return Ok(string);
@@ -198,6 +195,9 @@ impl AddressSpace {
         done
     }
 }
+
+/// What is read of a string at first.
+const SHORT: usize = 64;
 
 /// How much one step copies: a bounded piece, so that a long copy is not one long stretch of work.
 fn room(len: usize, done: usize) -> usize {

@@ -133,20 +133,23 @@ impl AddressSpace {
         let frame = if write && area.is_private() { self.copy_of(&frame)? } else { frame };
         if write && !area.is_private() {
             backing.note_write(index);
+        }
+        let writable = write || is_writable_at_once(area, backing);
+        if writable && !area.is_private() {
             frame.share();
         }
         let state = self.state.lock();
         if state.generation != generation || self.vm.cursor(page..page + PAGE_SIZE).query().is_some() {
             return Ok(false);
         }
-        self.put(page, frame, area.prot, write)?;
+        self.put(page, frame, area.prot, writable)?;
         if !write {
             self.map_around(&state, area, page, backing);
         }
         Ok(true)
     }
 
-    /// Maps absent neighbours of `page` that the file has at hand, read-only.
+    /// Maps absent neighbours of `page` that the file has at hand, read-only if stores are to be noted.
     fn map_around(&self, state: &State, area: &Area, page: Vaddr, backing: &Arc<dyn Backing>) {
         let window = AROUND * PAGE_SIZE;
         let first = page.as_usize() / window * window;
@@ -158,7 +161,12 @@ impl AddressSpace {
             .filter(|(at, index)| *index < pages && !state.parked.contains_key(at));
         // The cursor spins, so the file is asked before.
         let at_hand: Vec<_> = wanted.filter_map(|(at, index)| Some((at, backing.page_at_hand(index)?))).collect();
-        let flags = area.prot.page_flags() - PageFlags::WRITE;
+        let mut flags = area.prot.page_flags();
+        if is_writable_at_once(area, backing) {
+            at_hand.iter().for_each(|(_, frame)| frame.share());
+        } else {
+            flags -= PageFlags::WRITE;
+        }
         let mut cursor = self.vm.cursor(Vaddr::new(start)..Vaddr::new(end));
         for (at, frame) in at_hand {
             cursor.jump(Vaddr::new(at));
@@ -203,4 +211,9 @@ impl AddressSpace {
         state.generation += 1;
         state.areas.find(page).cloned().ok_or(Refusal::NotMapped)
     }
+}
+
+/// Whether pages of an area can be stored to without a second fault.
+fn is_writable_at_once(area: &Area, backing: &Arc<dyn Backing>) -> bool {
+    !area.is_private() && backing.is_plain()
 }

@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use ostd::Vaddr;
 use ostd::vm::PageFlags;
+use ostd::{PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, OrErrno, Result};
 use crate::mm::{AddressSpace, Area};
@@ -38,15 +38,15 @@ impl AddressSpace {
         let mut cursor = self.vm.cursor(all.clone());
         let mut flush = cursor.protect(0, |flags| flags);
         for area in areas {
-            let (start, end, before) = (Vaddr::new(area.start), Vaddr::new(area.end), pages.len());
-            cursor.jump(start);
-            while let Some(page) = cursor.next_mapped_before(end) {
-                pages.push(page);
-                cursor.advance();
-            }
-            if pages.len() > before {
-                cursor.jump(start);
-                flush.merge(cursor.protect(area.len(), |flags| flags - PageFlags::WRITE));
+            cursor.jump(Vaddr::new(area.start));
+            while let Some((at, mapped)) = cursor.next_mapped_before(Vaddr::new(area.end)) {
+                // Most are as the last fork left them.
+                if mapped.flags.contains(PageFlags::WRITE) {
+                    flush.merge(cursor.protect(PAGE_SIZE, |flags| flags - PageFlags::WRITE));
+                } else {
+                    cursor.advance();
+                }
+                pages.push((at, mapped));
             }
         }
         drop(cursor);
