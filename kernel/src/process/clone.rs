@@ -2,14 +2,18 @@
 
 use alloc::sync::Arc;
 
+use ostd::sync::atomic::AtomicUsize;
 use ostd::sync::{Sleep, SpinLock};
 use ostd::user::{Registers as _, UserContext};
 
+use super::thread::Signals;
 use super::{Process, Thread};
 use crate::abi::Signal;
 use crate::abi::flags::{CloneFlags, Resource};
 use crate::abi::structs::status_signaled;
+use crate::credentials::Credentials;
 use crate::error::{Errno, Result};
+use crate::signal::frame::AltStack;
 
 /// What clone(2) is asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,30 +91,30 @@ impl Thread {
         let space = if shares(CloneFlags::CLONE_VM) { self.space() } else { self.space().fork()? };
         let files = if shares(CloneFlags::CLONE_FILES) { self.files() } else { self.files().fork() };
         let fs = if shares(CloneFlags::CLONE_FS) { self.fs() } else { self.fs().fork() };
-        let process = if shares(CloneFlags::CLONE_THREAD) { Arc::clone(&self.process) } else { self.child(tid, flags) };
         let is_process = !shares(CloneFlags::CLONE_THREAD);
-        let child = Thread::new(tid, Arc::clone(&process), space, files, fs, Arc::clone(&credentials));
-        *child.name.lock() = self.name();
-        *child.scheduling.lock() = self.scheduling().of_child();
-        let slack = self.slack_ns();
-        *child.slack_ns.lock() = (slack, slack);
-        {
+        let process =
+            if is_process { self.child(tid, flags, Arc::clone(&credentials)) } else { Arc::clone(&self.process) };
+        if is_process && !shares(CloneFlags::CLONE_VM) {
+            space.set_limits(process.memory_limits());
+        }
+        // Threads do not share an alternate stack; a vfork child borrows its parent's memory, and that too.
+        let has_stack = !shares(CloneFlags::CLONE_VM) || shares(CloneFlags::CLONE_VFORK);
+        let signals = {
             let from = self.signals.lock();
             let (mask, stack) = (from.saved.unwrap_or(from.mask), from.stack);
-            drop(from);
-            let mut to = child.signals.lock();
-            to.mask = mask;
-            // Threads do not share an alternate stack; a vfork child borrows its parent's memory, and that too.
-            if !shares(CloneFlags::CLONE_VM) || shares(CloneFlags::CLONE_VFORK) {
-                to.stack = stack;
-            }
-        }
-        if shares(CloneFlags::CLONE_CHILD_SETTID) {
-            child.set_child_tid.store(request.child_tid);
-        }
-        if shares(CloneFlags::CLONE_CHILD_CLEARTID) {
-            child.clear_child_tid.store(request.child_tid);
-        }
+            Signals { mask, stack: if has_stack { stack } else { AltStack::default() }, ..Signals::default() }
+        };
+        let slack = self.slack_ns();
+        let told = |flag, at| AtomicUsize::new(if shares(flag) { at } else { 0 });
+        let child = Arc::new(Thread {
+            name: SpinLock::new(self.name()),
+            scheduling: SpinLock::new(self.scheduling().of_child()),
+            slack_ns: SpinLock::new((slack, slack)),
+            signals: SpinLock::new(signals),
+            set_child_tid: told(CloneFlags::CLONE_CHILD_SETTID, request.child_tid),
+            clear_child_tid: told(CloneFlags::CLONE_CHILD_CLEARTID, request.child_tid),
+            ..Thread::new(tid, Arc::clone(&process), space, files, fs, credentials)
+        });
         let mut registers = user.fork();
         {
             let regs = registers.regs_mut();
@@ -127,10 +131,6 @@ impl Thread {
         }
         let pidfd = if shares(CloneFlags::CLONE_PIDFD) { Some(announce(&process)?) } else { None };
         if is_process {
-            *process.credentials.lock() = credentials;
-            if !shares(CloneFlags::CLONE_VM) {
-                child.space().set_limits(process.memory_limits());
-            }
             let mut parent = self.process.pid();
             let mut exit_signal = request.exit_signal;
             let mut tree = processes.tree.lock();
@@ -166,7 +166,7 @@ impl Thread {
         Ok(tid as usize)
     }
 
-    fn child(&self, pid: i32, flags: CloneFlags) -> Arc<Process> {
+    fn child(&self, pid: i32, flags: CloneFlags, credentials: Arc<Credentials>) -> Arc<Process> {
         let parent = &self.process;
         let actions = parent.actions();
         let actions = if flags.contains(CloneFlags::CLONE_SIGHAND) {
@@ -179,7 +179,7 @@ impl Thread {
             Arc::new(SpinLock::new(copy))
         };
         let now = self.space().machine().monotonic_ns();
-        Process::child_of(parent, pid, actions, now)
+        Process::child_of(parent, pid, actions, credentials, now)
     }
 
     /// vfork(2): only the end of this process ends the wait, no other signal.

@@ -85,16 +85,23 @@ pub struct Process {
 }
 
 impl Process {
-    pub(super) fn new(pid: i32, processes: Weak<Processes>, session: Arc<Session>, now_ns: u64) -> Arc<Self> {
-        Arc::new(Self {
+    fn new(
+        pid: i32,
+        processes: Weak<Processes>,
+        session: Arc<Session>,
+        actions: Arc<SpinLock<Actions>>,
+        credentials: Arc<Credentials>,
+        now_ns: u64,
+    ) -> Self {
+        Self {
             pid,
             processes,
             threads: SpinLock::default(),
-            actions: SpinLock::default(),
+            actions: SpinLock::new(actions),
             pending: SpinLock::default(),
             limits: SpinLock::default(),
             session: SpinLock::new(session),
-            credentials: SpinLock::new(Arc::new(Credentials::root())),
+            credentials: SpinLock::new(credentials),
             info: SpinLock::default(),
             ending: SpinLock::new(None),
             first_status: SpinLock::new(None),
@@ -120,27 +127,40 @@ impl Process {
             is_gone: AtomicBool::new(false),
             gone: WaitQueue::new(),
             watchers: SpinLock::default(),
-        })
+        }
     }
 
-    /// A child that begins with what `parent` has.
-    pub(super) fn child_of(parent: &Self, pid: i32, actions: Arc<SpinLock<Actions>>, now_ns: u64) -> Arc<Self> {
-        let child = Self::new(pid, parent.processes.clone(), parent.session(), now_ns);
-        *child.actions.lock() = actions;
-        *child.limits.lock() = parent.limits();
-        *child.info.lock() = parent.info();
-        child.nice.store(parent.nice.load());
-        if child.limit(Resource::RLIMIT_CPU) != RLIM_INFINITY {
+    /// One that has nothing of a parent's.
+    pub(super) fn first(pid: i32, processes: Weak<Processes>, credentials: Arc<Credentials>, now_ns: u64) -> Self {
+        Self::new(pid, processes, Session::new(pid), Arc::default(), credentials, now_ns)
+    }
+
+    /// A child that begins with what `parent` has, and acts for `credentials`.
+    pub(super) fn child_of(
+        parent: &Self,
+        pid: i32,
+        actions: Arc<SpinLock<Actions>>,
+        credentials: Arc<Credentials>,
+        now_ns: u64,
+    ) -> Arc<Self> {
+        let mut child = Self {
+            limits: SpinLock::new(parent.limits()),
+            info: SpinLock::new(parent.info()),
+            nice: AtomicU32::new(parent.nice.load()),
+            is_secret: AtomicBool::new(parent.is_secret.load()),
+            persona: AtomicU32::new(parent.persona.load()),
+            has_small_pages: AtomicBool::new(parent.has_small_pages.load()),
+            has_left_terminal: AtomicBool::new(parent.has_left_terminal.load()),
+            ..Self::new(pid, parent.processes.clone(), parent.session(), actions, credentials, now_ns)
+        };
+        let no_exec_gain = parent.no_exec_gain.load();
+        if no_exec_gain & PR_MDWE_NO_INHERIT == 0 {
+            child.no_exec_gain = AtomicU32::new(no_exec_gain);
+        }
+        if child.limits.get_mut().soft(Resource::RLIMIT_CPU) != RLIM_INFINITY {
             child.watch_cpu_limit();
         }
-        child.is_secret.store(parent.is_secret.load());
-        child.persona.store(parent.persona.load());
-        child.has_small_pages.store(parent.has_small_pages.load());
-        if parent.no_exec_gain.load() & PR_MDWE_NO_INHERIT == 0 {
-            child.no_exec_gain.store(parent.no_exec_gain.load());
-        }
-        child.has_left_terminal.store(parent.has_left_terminal.load());
-        child
+        Arc::new(child)
     }
 
     /// Its number.

@@ -86,7 +86,7 @@ impl Processes {
         let pid = first.kernel_pid();
         let now = machine.monotonic_ns();
         Arc::new_cyclic(|processes| {
-            let kernel = Process::new(pid, Weak::clone(processes), Session::new(pid), now);
+            let kernel = Arc::new(Process::first(pid, Weak::clone(processes), Arc::new(Credentials::root()), now));
             Self {
                 machine: machine.clone(),
                 first,
@@ -126,13 +126,14 @@ impl Processes {
     pub fn start_program(self: &Arc<Self>, program: Program) -> Result<Arc<Process>> {
         let Program { path, argv, envp, files, fs, credentials, ignored, terminal } = program;
         let limits = MemoryLimits::default();
+        let credentials = Arc::new(credentials);
         let words = Words::new(argv, envp, &path, limits.stack)?;
         let executable = Executable::open(&fs, &credentials, None, &path, Follow::Yes)?;
         let image = super::exec::load(self, &fs, &credentials, executable, words, limits).map_err(Failure::errno)?;
         let open_regs = image.regs();
         let pid = self.program_pid();
         let now = self.machine.monotonic_ns();
-        let process = Process::new(pid, Arc::downgrade(self), Session::new(pid), now);
+        let process = Arc::new(Process::first(pid, Arc::downgrade(self), Arc::clone(&credentials), now));
         *process.info.lock() = image.info.clone();
         process.set_reaper(self.first == First::Init);
         process.is_unkillable.store(self.first == First::Init);
@@ -141,8 +142,7 @@ impl Processes {
             let action = Sigaction { handler: SIG_IGN, ..Sigaction::default() };
             process.actions().lock().set(signal, action);
         }
-        let thread = Thread::new(pid, Arc::clone(&process), image.space, files, fs, Arc::new(credentials));
-        *process.credentials.lock() = thread.credentials();
+        let thread = Arc::new(Thread::new(pid, Arc::clone(&process), image.space, files, fs, credentials));
         thread.set_name(&image.name);
         {
             let mut tree = self.tree.lock();

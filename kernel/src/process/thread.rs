@@ -62,11 +62,11 @@ pub struct Thread {
     pub(super) set_child_tid: AtomicUsize,
     pub(super) leaving: AtomicBool,
     /// Whether it became a user with too many processes, and has executed nothing since.
-    became_too_many: AtomicBool,
+    pub(super) became_too_many: AtomicBool,
     /// Whether any call but a few ends it.
-    strict: AtomicBool,
+    pub(super) strict: AtomicBool,
     /// Whether it has handed on its locks, at its end.
-    owns_no_more: AtomicBool,
+    pub(super) owns_no_more: AtomicBool,
     /// How often in a row there was no memory for it.
     pub(super) hungry: AtomicU32,
     pub(super) status: SpinLock<i32>,
@@ -87,8 +87,8 @@ impl Thread {
         files: Arc<FdTable>,
         fs: Arc<FsContext>,
         credentials: Arc<Credentials>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    ) -> Self {
+        Self {
             tid: AtomicU32::new(tid.unsigned_abs()),
             process,
             task: SpinLock::new(Weak::new()),
@@ -114,7 +114,7 @@ impl Thread {
             slack_ns: SpinLock::new((SLACK_NS, SLACK_NS)),
             released: AtomicBool::new(false),
             release: WaitQueue::new(),
-        })
+        }
     }
 
     /// The thread on whose behalf this code runs; `None` in tasks of the kernel's own.
@@ -342,6 +342,6 @@ pub fn identity_of(credentials: &Credentials) -> Identity {
 impl Thread {
     /// On whose behalf it uses files.
     pub fn identity(&self) -> Identity {
-        identity_of(&self.credentials())
+        identity_of(&self.credentials.lock())
     }
 }
