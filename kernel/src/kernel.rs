@@ -141,9 +141,9 @@ impl Answers {
 }
 
 impl Calls for Answers {
-    fn call(&self, thread: &Arc<Thread>, user: &mut UserContext) -> Result {
+    fn call(&self, thread: &Arc<Thread>, space: &Arc<AddressSpace>, user: &mut UserContext) -> Result {
         let kernel = self.kernel().ok_or(syscall::MISSING)?;
-        syscall::answer(&kernel, thread, user)
+        syscall::answer(&kernel, thread, space, user)
     }
 
     fn thread_ends(&self, thread: &Thread, cleared: Option<usize>) {

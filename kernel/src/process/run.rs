@@ -16,13 +16,13 @@ use crate::abi::flags::{
     BUS_ADRALN, BUS_ADRERR, FPE_FLTINV, FPE_INTDIV, ILL_ILLOPN, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, TRAP_TRACE,
 };
 use crate::error::{OrErrno as _, Result};
-use crate::mm::Refusal;
+use crate::mm::{AddressSpace, Refusal};
 
 /// What answers system calls, to the right of this room.
 pub trait Calls: Send + Sync {
     /// Answers the call whose number and arguments are in `user.frame()`. What it returns goes into the register that
-    /// results are in; the `ERESTART` errnos have the call repeated.
-    fn call(&self, thread: &Arc<Thread>, user: &mut UserContext) -> Result;
+    /// results are in; the `ERESTART` errnos have the call repeated. `space` is the memory that it was made in.
+    fn call(&self, thread: &Arc<Thread>, space: &Arc<AddressSpace>, user: &mut UserContext) -> Result;
 
     /// `thread` ends, or executes another program, and its memory is still there: robust futexes are marked, and who
     /// waits at `cleared` (where zero has just been written) is woken.
@@ -58,7 +58,7 @@ fn run(processes: &Processes, thread: &Arc<Thread>, mut user: UserContext) {
         match trap {
             Trap::Syscall => {
                 let (number, first) = (user.frame().number, user.frame().args[0]);
-                let result = processes.calls.call(thread, &mut user);
+                let result = processes.calls.call(thread, &space, &mut user);
                 if thread.has_new_space.load() {
                     thread.has_new_space.store(false);
                     space = thread.space();

@@ -176,7 +176,7 @@ pub(super) fn copy_file_range(
 ) -> Result {
     let (from, to) = (cx.files().get(from.0)?, cx.files().get(to.0)?);
     let space = cx.space();
-    let (from_at, to_at) = (offset_at(&space, from_offset)?, offset_at(&space, to_offset)?);
+    let (from_at, to_at) = (offset_at(space, from_offset)?, offset_at(space, to_offset)?);
     if flags != 0 {
         return Err(Errno::EINVAL);
     }

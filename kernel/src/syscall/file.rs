@@ -144,16 +144,16 @@ pub(super) fn read(cx: &mut Context<'_>, file: Fd, into: UserOut) -> Result {
     let file = cx.files().get(file.0)?;
     let space = cx.space();
     permit_read(&file)?;
-    check(&space, into.addr, into.len)?;
-    file.read(&mut UserSink::new(&*space, into.addr, into.len))
+    check(space, into.addr, into.len)?;
+    file.read(&mut UserSink::new(space, into.addr, into.len))
 }
 
 pub(super) fn write(cx: &mut Context<'_>, file: Fd, from: UserIn) -> Result {
     let file = cx.files().get(file.0)?;
     let space = cx.space();
     permit_write(&file)?;
-    check(&space, from.addr, from.len)?;
-    let mut from = UserSource::new(&*space, from.addr, from.len);
+    check(space, from.addr, from.len)?;
+    let mut from = UserSource::new(space, from.addr, from.len);
     told(cx, fitting(cx, &file, &mut from, None, file.flags()).and_then(|mut from| file.write(&mut from)))
 }
 
@@ -161,7 +161,7 @@ pub(super) fn readv(cx: &mut Context<'_>, file: Fd, into: UserIovecsOut) -> Resu
     let file = cx.files().get(file.0)?;
     permit_read(&file)?;
     let space = cx.space();
-    let mut into = UserSink::vectored(&*space, buffers(&space, into.addr, into.count)?);
+    let mut into = UserSink::vectored(space, buffers(space, into.addr, into.count)?);
     if into.remaining() == 0 { Ok(0) } else { file.read(&mut into) }
 }
 
@@ -169,7 +169,7 @@ pub(super) fn writev(cx: &mut Context<'_>, file: Fd, from: UserIovecsIn) -> Resu
     let file = cx.files().get(file.0)?;
     permit_write(&file)?;
     let space = cx.space();
-    let mut from = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
+    let mut from = UserSource::vectored(space, buffers(space, from.addr, from.count)?);
     if from.remaining() == 0 {
         return Ok(0);
     }
@@ -183,8 +183,8 @@ pub(super) fn pread64(cx: &mut Context<'_>, file: Fd, into: UserOut, offset: i64
     let file = at_places(cx, file)?;
     let space = cx.space();
     permit_read(&file)?;
-    check(&space, into.addr, into.len)?;
-    file.pread(&mut UserSink::new(&*space, into.addr, into.len), offset)
+    check(space, into.addr, into.len)?;
+    file.pread(&mut UserSink::new(space, into.addr, into.len), offset)
 }
 
 pub(super) fn pwrite64(cx: &mut Context<'_>, file: Fd, from: UserIn, offset: i64) -> Result {
@@ -194,8 +194,8 @@ pub(super) fn pwrite64(cx: &mut Context<'_>, file: Fd, from: UserIn, offset: i64
     let file = at_places(cx, file)?;
     let space = cx.space();
     permit_write(&file)?;
-    check(&space, from.addr, from.len)?;
-    let mut from = UserSource::new(&*space, from.addr, from.len);
+    check(space, from.addr, from.len)?;
+    let mut from = UserSource::new(space, from.addr, from.len);
     told(
         cx,
         fitting(cx, &file, &mut from, Some(offset), file.flags()).and_then(|mut from| file.pwrite(&mut from, offset)),
@@ -257,7 +257,7 @@ fn at_places(cx: &Context<'_>, file: Fd) -> Result<Arc<OpenFile>> {
 fn read_buffers(cx: &Context<'_>, file: &OpenFile, into: UserIovecsOut, at: Option<i64>, flags: RwFlags) -> Result {
     permit_read(file)?;
     let space = cx.space();
-    let mut sink = UserSink::vectored(&*space, buffers(&space, into.addr, into.count)?);
+    let mut sink = UserSink::vectored(space, buffers(space, into.addr, into.count)?);
     if sink.remaining() == 0 {
         return Ok(0);
     }
@@ -271,7 +271,7 @@ fn read_buffers(cx: &Context<'_>, file: &OpenFile, into: UserIovecsOut, at: Opti
 fn write_buffers(cx: &Context<'_>, file: &OpenFile, from: UserIovecsIn, at: Option<i64>, flags: RwFlags) -> Result {
     permit_write(file)?;
     let space = cx.space();
-    let mut source = UserSource::vectored(&*space, buffers(&space, from.addr, from.count)?);
+    let mut source = UserSource::vectored(space, buffers(space, from.addr, from.count)?);
     if source.remaining() == 0 {
         return Ok(0);
     }

@@ -49,7 +49,7 @@ pub(super) fn futex(
     let table = cx.kernel.futexes();
     let clocks = cx.kernel.clock();
     let lives = |tid| cx.kernel.processes().find_thread(tid).is_some_and(|thread| thread.may_own());
-    let locker = Locker { space: &space, tid: cx.thread.tid(), may_own: &lives };
+    let locker = Locker { space, tid: cx.thread.tid(), may_own: &lives };
     let deadline_by = |clock| time.map(|at| clocks.monotonic_deadline(clock, at));
     // What is a timeout for waiters is a second count for the others.
     let count_second = timeout.addr as u32;
@@ -63,21 +63,21 @@ pub(super) fn futex(
             let deadline = deadline_by(clock);
             wait(table, cx.thread, Wait { at: addr.addr, scope, value, bits: value3, deadline })
         }
-        FutexOp::FUTEX_WAKE => table.wake(&space, addr.addr, scope, at_least_one(value), ANY),
-        FutexOp::FUTEX_WAKE_BITSET => table.wake(&space, addr.addr, scope, at_least_one(value), value3),
+        FutexOp::FUTEX_WAKE => table.wake(space, addr.addr, scope, at_least_one(value), ANY),
+        FutexOp::FUTEX_WAKE_BITSET => table.wake(space, addr.addr, scope, at_least_one(value), value3),
         FutexOp::FUTEX_REQUEUE | FutexOp::FUTEX_CMP_REQUEUE => {
             let counts = (no_less_than_none(value)?, no_less_than_none(count_second)?);
             let expected = (command == FutexOp::FUTEX_CMP_REQUEUE).then_some(value3);
-            table.requeue(&space, (addr.addr, addr2.addr), scope, counts, expected)
+            table.requeue(space, (addr.addr, addr2.addr), scope, counts, expected)
         }
         FutexOp::FUTEX_WAKE_OP => {
             let counts = (at_least_one(value), at_least_one(count_second));
-            table.wake_op(&space, (addr.addr, addr2.addr), scope, counts, Operation(value3))
+            table.wake_op(space, (addr.addr, addr2.addr), scope, counts, Operation(value3))
         }
         FutexOp::FUTEX_LOCK_PI => again(table.lock(locker, addr.addr, scope, deadline_by(ClockId::CLOCK_REALTIME))),
         FutexOp::FUTEX_LOCK_PI2 => again(table.lock(locker, addr.addr, scope, deadline_by(clock))),
         FutexOp::FUTEX_TRYLOCK_PI => table.try_lock(locker, addr.addr, scope).map(|()| 0),
-        FutexOp::FUTEX_UNLOCK_PI => table.unlock(&space, locker.tid, addr.addr, scope).map(|()| 0),
+        FutexOp::FUTEX_UNLOCK_PI => table.unlock(space, locker.tid, addr.addr, scope).map(|()| 0),
         FutexOp::FUTEX_WAIT_REQUEUE_PI => {
             again(table.wait_for_lock(locker, (addr.addr, addr2.addr), scope, value, deadline_by(clock)))
         }

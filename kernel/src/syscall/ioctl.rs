@@ -51,6 +51,6 @@ pub(super) fn ioctl(cx: &mut Context<'_>, fd: Fd, command: IoctlCommand, argumen
             let left = file.file().len()?.saturating_sub(file.seek(0, Whence::SEEK_CUR)?);
             space.write_value(argument.0, &i32::try_from(left).unwrap_or(i32::MAX)).map(|()| 0)
         }
-        _ => file.file().ioctl(&IoctlContext { space: &*space, caller: cx.thread }, command.0, argument.0),
+        _ => file.file().ioctl(&IoctlContext { space, caller: cx.thread }, command.0, argument.0),
     }
 }

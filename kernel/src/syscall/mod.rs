@@ -46,17 +46,19 @@ use crate::mm::AddressSpace;
 use crate::process::{Process, Thread};
 use crate::vfs::{FdTable, FsContext};
 
-/// What a handler works with: the kernel, the calling thread, and its registers.
+/// What a handler works with: the kernel, the calling thread, its memory, and its registers.
 pub(crate) struct Context<'a> {
     pub(crate) kernel: &'a Kernel,
     pub(crate) thread: &'a Arc<Thread>,
+    space: &'a AddressSpace,
     pub(crate) user: &'a mut UserContext,
 }
 
 #[allow(dead_code, reason = "handlers of all families use them, in their own time")]
-impl Context<'_> {
-    pub(crate) fn space(&self) -> Arc<AddressSpace> {
-        self.thread.space()
+impl<'a> Context<'a> {
+    /// The memory that the call was made in: only execve(2) gives the thread another, and does not come back to this one.
+    pub(crate) fn space(&self) -> &'a AddressSpace {
+        self.space
     }
 
     pub(crate) fn files(&self) -> Arc<FdTable> {
@@ -118,7 +120,12 @@ mod table {
 }
 
 /// Answers the system call that `thread` has just made: the result is in its registers afterwards.
-pub(crate) fn answer(kernel: &Kernel, thread: &Arc<Thread>, user: &mut UserContext) -> Result {
+pub(crate) fn answer(
+    kernel: &Kernel,
+    thread: &Arc<Thread>,
+    space: &Arc<AddressSpace>,
+    user: &mut UserContext,
+) -> Result {
     let frame = *user.frame();
     let Some(call) = Call::lookup(ARCH, frame.number) else {
         let name = kernel_abi::names::name_of(ARCH, frame.number);
@@ -134,19 +141,18 @@ pub(crate) fn answer(kernel: &Kernel, thread: &Arc<Thread>, user: &mut UserConte
         return Ok(0);
     }
     if !kernel.traces(Some(call.row().name)) {
-        return table::call(call, &mut Context { kernel, thread, user }, frame.args);
+        return table::call(call, &mut Context { kernel, thread, space, user }, frame.args);
     }
     // What the call will overwrite is printed before; its own view of memory may be gone afterwards (execve).
     let mut line = String::new();
-    let space = thread.space();
     let mut read = |at: usize, into: &mut [u8]| space.read_some(at, into).unwrap_or(0);
     strace::format_call(call.row(), frame.args, &mut read, &mut line);
-    let result = table::call(call, &mut Context { kernel, thread, user }, frame.args);
+    let result = table::call(call, &mut Context { kernel, thread, space, user }, frame.args);
     let ret = kernel_abi::errno::to_return(result);
     let mut ending = String::new();
     if thread.is_ending() {
         ending.push_str(" = ?");
-    } else if Arc::ptr_eq(&space, &thread.space()) {
+    } else if Arc::ptr_eq(space, &thread.space()) {
         line.clear();
         strace::format_ended(call.row(), frame.args, ret, &mut read, &mut line);
     } else {
