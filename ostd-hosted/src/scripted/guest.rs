@@ -1,7 +1,7 @@
 //! A program: its fiber, and what its functions may do.
 #![expect(unsafe_code, reason = "a program's fiber reaches its machine by pointer while it runs")]
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use corosensei::stack::DefaultStack;
@@ -298,11 +298,8 @@ impl Guest {
 
     fn call(&mut self, call: &Call) {
         (self.ip, self.sp, self.entry_rax) = (call.ip, call.sp, call.rax);
-        let function = call.function.clone();
-        // Nothing is caught for good: the payload goes on to the engine, or is the fiber's own unwinding.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| function(self, call.args))) {
-            resume_unwind(payload);
-        }
+        // A panic goes on to the engine, and so does the fiber's own unwinding.
+        (call.function)(self, call.args);
         if call.is_handler()
             && let Some((number, args)) = self.last.take()
         {
