@@ -309,8 +309,6 @@ impl Drop for Task {
     fn drop(&mut self) {
         if self.context.get_mut().is_some() {
             self.unwind();
-        } else {
-            self.machine.0.strike(self.id);
         }
     }
 }
