@@ -6,14 +6,12 @@ use ostd::sync::atomic::AtomicUsize;
 use ostd::sync::{Sleep, SpinLock};
 use ostd::user::{Registers as _, UserContext};
 
-use super::thread::Signals;
 use super::{Process, Thread};
 use crate::abi::Signal;
 use crate::abi::flags::{CloneFlags, Resource};
 use crate::abi::structs::status_signaled;
 use crate::credentials::Credentials;
 use crate::error::{Errno, Result};
-use crate::signal::frame::AltStack;
 
 /// What clone(2) is asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -97,24 +95,29 @@ impl Thread {
         if is_process && !shares(CloneFlags::CLONE_VM) {
             space.set_limits(process.memory_limits());
         }
-        // Threads do not share an alternate stack; a vfork child borrows its parent's memory, and that too.
-        let has_stack = !shares(CloneFlags::CLONE_VM) || shares(CloneFlags::CLONE_VFORK);
-        let signals = {
+        let mut child = Arc::new(Thread::new(tid, Arc::clone(&process), space, files, fs, credentials));
+        {
+            let own = Arc::get_mut(&mut child).expect("nobody else has it yet");
             let from = self.signals.lock();
             let (mask, stack) = (from.saved.unwrap_or(from.mask), from.stack);
-            Signals { mask, stack: if has_stack { stack } else { AltStack::default() }, ..Signals::default() }
-        };
-        let slack = self.slack_ns();
-        let told = |flag, at| AtomicUsize::new(if shares(flag) { at } else { 0 });
-        let child = Arc::new(Thread {
-            name: SpinLock::new(self.name()),
-            scheduling: SpinLock::new(self.scheduling().of_child()),
-            slack_ns: SpinLock::new((slack, slack)),
-            signals: SpinLock::new(signals),
-            set_child_tid: told(CloneFlags::CLONE_CHILD_SETTID, request.child_tid),
-            clear_child_tid: told(CloneFlags::CLONE_CHILD_CLEARTID, request.child_tid),
-            ..Thread::new(tid, Arc::clone(&process), space, files, fs, credentials)
-        });
+            drop(from);
+            let signals = own.signals.get_mut();
+            signals.mask = mask;
+            // Threads do not share an alternate stack; a vfork child borrows its parent's memory, and that too.
+            if !shares(CloneFlags::CLONE_VM) || shares(CloneFlags::CLONE_VFORK) {
+                signals.stack = stack;
+            }
+            *own.name.get_mut() = self.name();
+            *own.scheduling.get_mut() = self.scheduling().of_child();
+            let slack = self.slack_ns();
+            *own.slack_ns.get_mut() = (slack, slack);
+            if shares(CloneFlags::CLONE_CHILD_SETTID) {
+                own.set_child_tid = AtomicUsize::new(request.child_tid);
+            }
+            if shares(CloneFlags::CLONE_CHILD_CLEARTID) {
+                own.clear_child_tid = AtomicUsize::new(request.child_tid);
+            }
+        }
         let mut registers = user.fork();
         {
             let regs = registers.regs_mut();

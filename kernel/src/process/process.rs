@@ -135,7 +135,9 @@ impl Process {
         Self::new(pid, processes, Session::new(pid), Arc::default(), credentials, now_ns)
     }
 
-    /// A child that begins with what `parent` has, and acts for `credentials`.
+    /// A child that begins with what `parent` has, and acts for `credentials`. Out of line: a process is large, and the
+    /// forker's stack goes deeper yet.
+    #[inline(never)]
     pub(super) fn child_of(
         parent: &Self,
         pid: i32,
@@ -143,24 +145,25 @@ impl Process {
         credentials: Arc<Credentials>,
         now_ns: u64,
     ) -> Arc<Self> {
-        let mut child = Self {
-            limits: SpinLock::new(parent.limits()),
-            info: SpinLock::new(parent.info()),
-            nice: AtomicU32::new(parent.nice.load()),
-            is_secret: AtomicBool::new(parent.is_secret.load()),
-            persona: AtomicU32::new(parent.persona.load()),
-            has_small_pages: AtomicBool::new(parent.has_small_pages.load()),
-            has_left_terminal: AtomicBool::new(parent.has_left_terminal.load()),
-            ..Self::new(pid, parent.processes.clone(), parent.session(), actions, credentials, now_ns)
-        };
+        let child = Self::new(pid, parent.processes.clone(), parent.session(), actions, credentials, now_ns);
+        let mut child = Arc::new(child);
+        // In its place: it would be on the stack twice otherwise.
+        let own = Arc::get_mut(&mut child).expect("nobody else has it yet");
+        *own.limits.get_mut() = parent.limits();
+        *own.info.get_mut() = parent.info();
+        own.nice = AtomicU32::new(parent.nice.load());
+        if own.limits.get_mut().soft(Resource::RLIMIT_CPU) != RLIM_INFINITY {
+            own.watch_cpu_limit();
+        }
+        own.is_secret = AtomicBool::new(parent.is_secret.load());
+        own.persona = AtomicU32::new(parent.persona.load());
+        own.has_small_pages = AtomicBool::new(parent.has_small_pages.load());
         let no_exec_gain = parent.no_exec_gain.load();
         if no_exec_gain & PR_MDWE_NO_INHERIT == 0 {
-            child.no_exec_gain = AtomicU32::new(no_exec_gain);
+            own.no_exec_gain = AtomicU32::new(no_exec_gain);
         }
-        if child.limits.get_mut().soft(Resource::RLIMIT_CPU) != RLIM_INFINITY {
-            child.watch_cpu_limit();
-        }
-        Arc::new(child)
+        own.has_left_terminal = AtomicBool::new(parent.has_left_terminal.load());
+        child
     }
 
     /// Its number.

@@ -62,11 +62,11 @@ pub struct Thread {
     pub(super) set_child_tid: AtomicUsize,
     pub(super) leaving: AtomicBool,
     /// Whether it became a user with too many processes, and has executed nothing since.
-    pub(super) became_too_many: AtomicBool,
+    became_too_many: AtomicBool,
     /// Whether any call but a few ends it.
-    pub(super) strict: AtomicBool,
+    strict: AtomicBool,
     /// Whether it has handed on its locks, at its end.
-    pub(super) owns_no_more: AtomicBool,
+    owns_no_more: AtomicBool,
     /// How often in a row there was no memory for it.
     pub(super) hungry: AtomicU32,
     pub(super) status: SpinLock<i32>,
