@@ -285,7 +285,7 @@ pub(super) fn mincore(cx: &mut Context<'_>, addr: UserAddr, len: usize, into: Us
     let space = cx.space();
     addr.0.checked_add(len).filter(|end| *end <= space.end()).ok_or(Errno::ENOMEM)?;
     let wanted = len.div_ceil(PAGE_SIZE);
-    check(&space, into.addr, wanted)?;
+    check(space, into.addr, wanted)?;
     // What comes before a hole is told.
     let pages = space.mincore(addr.0, len);
     space.write(into.addr, &pages)?;

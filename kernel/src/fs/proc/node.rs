@@ -351,6 +351,15 @@ impl File for Opened {
         Ok(0)
     }
 
+    fn sends(&self) -> bool {
+        // On Linux too what is told of a process has to be read.
+        match self.node.what {
+            What::System(name) => name != "swaps",
+            What::Of(_, name) => matches!(name, "mounts" | "mountinfo"),
+            _ => false,
+        }
+    }
+
     fn entries(&self, from: u64, each: &mut dyn FnMut(Entry) -> bool) -> Result<()> {
         let own = |name: &str| (String::from(name), self.node.what.clone());
         let all = [own("."), own("..")].into_iter().chain(self.node.children()?);

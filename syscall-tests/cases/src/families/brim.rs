@@ -21,7 +21,7 @@ cases! { "brim":
     a_writer_gone_is_told_to_a_waiting_reader, a_child_holds_an_end_open, a_read_of_nothing_waits_for_nothing,
     a_write_of_nothing_is_nothing, bytes_that_wait_are_counted, a_pipe_sends_no_signal_to_whom_ignores_it,
     a_fifo_is_empty_when_everybody_left, a_fifo_for_both_directions_waits_for_nobody,
-    a_fifo_without_writers_is_at_its_end, a_vector_into_a_full_pipe, a_file_is_sent_until_the_pipe_is_full,
+    a_fifo_without_writers_is_at_its_end, a_vector_into_a_full_pipe, a_file_is_sent_until_the_pipe_is_full, a_file_without_a_size_is_sent,
     a_nonblocking_reader_tells_empty_from_ended,
 }
 
@@ -381,6 +381,18 @@ fn a_file_is_sent_until_the_pipe_is_full(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.lseek(file, 0, Whence::SEEK_CUR)?, 4096);
     assert_eq!(sys.sendfile(writer, file, 0, 20000), Err(Errno::EAGAIN));
     assert_eq!(sys.lseek(file, 0, Whence::SEEK_CUR)?, 4096);
+    Ok(())
+}
+
+fn a_file_without_a_size_is_sent(sys: &dyn Sys) -> Outcome {
+    let (file, to) = (open(sys, "/proc/version", OpenFlags::O_RDONLY)?, create(sys, "file")?);
+    let count = sys.sendfile(to, file, 0, 1000)?;
+    assert_eq!((sys.sendfile(to, file, 0, 1000)?, sys.lseek(to, 0, Whence::SEEK_SET)?), (0, 0));
+    sys.lseek(file, 0, Whence::SEEK_SET)?;
+    assert_eq!(read(sys, to, count)?, read(sys, file, 1000)?);
+    // But for what is told of a process.
+    let file = open(sys, "/proc/self/comm", OpenFlags::O_RDONLY)?;
+    assert_eq!(sys.sendfile(to, file, 0, 1000), Err(Errno::EINVAL));
     Ok(())
 }
 
