@@ -367,9 +367,14 @@ fn private_waiters_are_moved(sys: &dyn Sys) -> Outcome {
     let (from, to) = (sys.page() + WORD, sys.page() + WORD + 8);
     for moves in [FutexOp::FUTEX_REQUEUE_PRIVATE, FutexOp::FUTEX_CMP_REQUEUE_PRIVATE] {
         waiter(sys, 0, from, FutexOp::FUTEX_WAIT_PRIVATE, 0)?;
-        until(sys, 1, || sys.futex(from, moves, 0, 1, to, 0))?;
+        // Linux may wake a waiter for no reason, which waits where it began, then: seen once, on a busy host.
+        until(sys, 1, || {
+            let moved = sys.futex(from, moves, 0, 1, to, 0)?;
+            let woken = sys.futex(to, FutexOp::FUTEX_WAKE_PRIVATE, 1, 0, 0, 0)?;
+            assert!(woken <= moved, "{moves:?}");
+            Ok(woken)
+        })?;
         assert_eq!(sys.futex(from, FutexOp::FUTEX_WAKE_PRIVATE, 1, 0, 0, 0)?, 0);
-        assert_eq!(sys.futex(to, FutexOp::FUTEX_WAKE_PRIVATE, 1, 0, 0, 0)?, 1);
         assert_eq!(answer(sys, 0), 0, "{moves:?}");
     }
     Ok(())
