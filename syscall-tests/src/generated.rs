@@ -11,7 +11,7 @@ use kernel::kernel::Root;
 use ostd::MachineConfig;
 use ostd::faults::FaultPlan;
 use ostd::hosted::HostedConfig;
-use programs::stage::Conditions;
+use programs::stage::{Conditions, Sharing};
 use programs::{Program, Stage, Transcript};
 
 use crate::machine::{self, Seat};
@@ -110,7 +110,8 @@ fn in_one_kernel(
             let stage = Stage::new(sys)?;
             for (index, program) in programs.iter().enumerate() {
                 let directory = format!("p{index}");
-                let conditions = Conditions { directory: directory.as_bytes(), ..Conditions::default() };
+                let conditions =
+                    Conditions { directory: directory.as_bytes(), memory: Sharing::Lent, ..Conditions::default() };
                 let transcript = stage.run(sys, program, conditions)?;
                 told.lock().unwrap_or_else(PoisonError::into_inner).push(transcript);
                 done.store(index + 1, Ordering::Relaxed);

@@ -272,17 +272,15 @@ impl Sys for Scripted<'_> {
     }
 
     fn clone_with(&self, args: &CloneArgs, run: ChildFn, arg: usize) -> Result {
-        if args.stack != 0 || args.stack_size != 0 {
-            return Err(Errno::EINVAL);
-        }
         let mut args = *args;
-        let is_thread = args.flags & CloneFlags::CLONE_VM.bits() != 0;
-        if is_thread {
+        let flags = CloneFlags::from_bits_retain(args.flags);
+        if flags.contains(CloneFlags::CLONE_VM) && args.stack == 0 {
             let (rw, flags) =
                 (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS);
             args.stack = self.mmap(0, STACK_BYTES, rw, flags, Fd(-1), 0)? as u64;
             args.stack_size = STACK_BYTES as u64;
         }
+        let is_thread = flags.contains(CloneFlags::CLONE_THREAD);
         let token = self.child(if is_thread { Role::Thread } else { Role::Process }, run, arg);
         let mut guest = self.guest.borrow_mut();
         let at = guest.stack_pointer().wrapping_sub(SCRATCH_BELOW) & !15;

@@ -73,7 +73,8 @@ pub trait Sys {
     fn handler(&self, run: HandlerFn) -> Handler;
 
     /// clone3(2) where the child runs `run(arg)` and then exits with its answer: a thread by exit(2), a process by
-    /// exit_group(2). With `CLONE_VM` the subject provides a stack; the caller leaves `stack` and `stack_size` zero.
+    /// exit_group(2). With `CLONE_VM` the subject provides a stack; the caller leaves `stack` and `stack_size` zero, unless
+    /// it knows that the subject's functions have no frames there.
     fn clone_with(&self, args: &CloneArgs, run: ChildFn, arg: usize) -> Result;
 
     /// fork(2): the child runs `run(arg)`. Gives the child's pid.
@@ -91,18 +92,22 @@ pub trait Sys {
     /// A thread of this process that runs `run(arg)`. Gives its tid. The word at `tid_addr` is the tid until the
     /// thread ends; then it is zero, and a futex waiter there is woken.
     fn thread_with(&self, tid_addr: usize, run: ChildFn, arg: usize) -> Result {
-        let flags = CloneFlags::CLONE_VM
-            | CloneFlags::CLONE_FS
-            | CloneFlags::CLONE_FILES
-            | CloneFlags::CLONE_SIGHAND
-            | CloneFlags::CLONE_THREAD
-            | CloneFlags::CLONE_SYSVSEM
-            | CloneFlags::CLONE_PARENT_SETTID
-            | CloneFlags::CLONE_CHILD_CLEARTID;
-        let tid = tid_addr as u64;
-        let args = CloneArgs { flags: flags.bits(), parent_tid: tid, child_tid: tid, ..CloneArgs::default() };
-        self.clone_with(&args, run, arg)
+        self.clone_with(&thread_args(tid_addr), run, arg)
     }
+}
+
+/// What [`Sys::thread_with`] asks for.
+pub fn thread_args(tid_addr: usize) -> CloneArgs {
+    let flags = CloneFlags::CLONE_VM
+        | CloneFlags::CLONE_FS
+        | CloneFlags::CLONE_FILES
+        | CloneFlags::CLONE_SIGHAND
+        | CloneFlags::CLONE_THREAD
+        | CloneFlags::CLONE_SYSVSEM
+        | CloneFlags::CLONE_PARENT_SETTID
+        | CloneFlags::CLONE_CHILD_CLEARTID;
+    let tid = tid_addr as u64;
+    CloneArgs { flags: flags.bits(), parent_tid: tid, child_tid: tid, ..CloneArgs::default() }
 }
 
 /// One function per row. A buffer takes two parameters, its address and its length.

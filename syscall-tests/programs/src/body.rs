@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use kernel_abi::flags::CloneFlags;
 use kernel_abi::structs::CloneArgs;
-use kernel_abi::sys::{Calls, Sys};
+use kernel_abi::sys::{Calls, Sys, thread_args};
 use kernel_abi::{Call, Errno, Pid, Signal, errno};
 
 use crate::memory::{Answers, LOOK_MAX, Laying, Made, Sharing};
@@ -19,6 +19,21 @@ const ANSWERS_MAX: usize = 8;
 const INTERRUPTIONS_MAX: usize = 100;
 /// Bytes that most notes take.
 const NOTE_LEN: usize = 512;
+
+/// A process of its own with its caller's memory.
+pub(crate) const SHARING_PROCESS: CloneArgs = CloneArgs {
+    flags: CloneFlags::CLONE_VM.bits(),
+    exit_signal: Signal::SIGCHLD.number() as u64,
+    pidfd: 0,
+    child_tid: 0,
+    parent_tid: 0,
+    stack: 0,
+    stack_size: 0,
+    tls: 0,
+    set_tid: 0,
+    set_tid_size: 0,
+    cgroup: 0,
+};
 
 /// A running body.
 pub(crate) struct Body<'a> {
@@ -167,13 +182,17 @@ impl<'a> Body<'a> {
         let sys = self.sys;
         shared::leave_answers(sys, self.shared, child_index, &self.answers);
         let header = shared::header(self.shared, child_index);
-        let answer = match how {
-            How::Process if shared::sharing(sys, self.shared) == Sharing::Same => {
-                let (flags, exit_signal) = (CloneFlags::CLONE_VM.bits(), Signal::SIGCHLD.number() as u64);
-                sys.clone_with(&CloneArgs { flags, exit_signal, ..CloneArgs::default() }, child, child_index)
+        let tid_addr = header + shared::TID_WORD;
+        let answer = match (how, shared::sharing(sys, self.shared)) {
+            (How::Process, Sharing::Same) => sys.clone_with(&SHARING_PROCESS, child, child_index),
+            (How::Process, Sharing::Lent) => {
+                sys.clone_with(&shared::on_stack(self.shared, child_index, SHARING_PROCESS), child, child_index)
             }
-            How::Process => fork(sys, child, child_index),
-            How::Thread => sys.thread_with(header + shared::TID_WORD, child, child_index),
+            (How::Process, Sharing::Copy) => fork(sys, child, child_index),
+            (How::Thread, Sharing::Lent) => {
+                sys.clone_with(&shared::on_stack(self.shared, child_index, thread_args(tid_addr)), child, child_index)
+            }
+            (How::Thread, _) => sys.thread_with(tid_addr, child, child_index),
         };
         let Ok(id) = answer else { return errno::to_return(answer) };
         if how == How::Process {

@@ -56,18 +56,30 @@ pub fn map(sys: &dyn Sys) -> Result {
 
 /// Whose memory a child's process has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sharing {
+pub enum Sharing {
     /// A copy of its parent's.
     Copy,
     /// Its parent's: where no body uses another one's memory, and all are waited for, nobody can tell, and a process that
     /// has no memory of its own is soon made and gone.
     Same,
+    /// Its parent's, too, and nobody has to be waited for: on subjects whose functions have no stack there.
+    Lent,
 }
 
 impl Sharing {
     /// What a tame program allows.
     pub(crate) fn of(program: &Program) -> Self {
         if program.uses_ground() { Self::Copy } else { Self::Same }
+    }
+
+    /// As a number.
+    pub(crate) fn code(self) -> u32 {
+        self as u32
+    }
+
+    /// Of which this is the number.
+    pub(crate) fn decode(code: u32) -> Self {
+        [Self::Same, Self::Lent].into_iter().find(|it| it.code() == code).unwrap_or(Self::Copy)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use kernel_abi::structs::CloneArgs;
 use kernel_abi::sys::{Calls, Sys};
 
 use crate::memory::{Answers, Sharing};
@@ -23,7 +24,7 @@ const SIGNALS_COUNT: usize = 28;
 pub(crate) const HEADERS: usize = BODIES_MAX * HEADER;
 /// Eight zeros.
 pub(crate) const NO_SIGNALS: usize = 512;
-/// Whether its children's processes have no memory of their own.
+/// Whose memory its children's processes have.
 const SHARING: usize = 520;
 /// Behind it: which program of a series is not waited for any longer, counted from one.
 pub(crate) const CUT: usize = SHARING + 4;
@@ -49,8 +50,11 @@ const LOGS: usize = ANSWERS + 4096;
 pub(crate) const LOG: usize = 15 * 1024;
 const SIGNALS_MAX: u32 = 64;
 const BODY: usize = 16 * 1024;
+/// Stacks of bodies that have no memory of their own, for subjects whose functions have no frames there.
+const STACKS: usize = LOGS + BODIES_MAX * BODY;
+const STACK: usize = 2048;
 /// All of it.
-pub(crate) const LEN: usize = LOGS + BODIES_MAX * BODY;
+pub(crate) const LEN: usize = STACKS + BODIES_MAX * STACK;
 
 pub(crate) fn of(sys: &dyn Sys) -> usize {
     sys.load(sys.page())
@@ -58,6 +62,11 @@ pub(crate) fn of(sys: &dyn Sys) -> usize {
 
 pub(crate) const fn header(shared: usize, body: usize) -> usize {
     shared + body * HEADER
+}
+
+/// These arguments, with a body's stack.
+pub(crate) fn on_stack(shared: usize, body: usize, args: CloneArgs) -> CloneArgs {
+    CloneArgs { stack: (shared + STACKS + body * STACK) as u64, stack_size: STACK as u64, ..args }
 }
 
 /// Where a body's notes are.
@@ -95,7 +104,7 @@ pub(crate) fn on_signal(sys: &dyn Sys, signal: usize, info: usize, _context: usi
 
 /// Leaves a program where its processes find it; nothing is noted of it yet.
 pub(crate) fn begin(sys: &dyn Sys, shared: usize, program: &Program, bytes: &[u8], sharing: Sharing) {
-    sys.store(shared + SHARING, &[u32::from(sharing == Sharing::Same), 0]);
+    sys.store(shared + SHARING, &[sharing.code(), 0]);
     sys.poke(shared, &[0; HEADERS][..program.bodies() * HEADER]);
     sys.store(shared + PROGRAM, &bytes.len());
     sys.poke(shared + PROGRAM + 8, bytes);
@@ -118,7 +127,7 @@ pub(crate) fn string(sys: &dyn Sys, addr: usize) -> Vec<u8> {
 }
 
 pub(crate) fn sharing(sys: &dyn Sys, shared: usize) -> Sharing {
-    if sys.load::<u32>(shared + SHARING) == 0 { Sharing::Copy } else { Sharing::Same }
+    Sharing::decode(sys.load(shared + SHARING))
 }
 
 /// What was noted of a program, of its first body at `first_log`.

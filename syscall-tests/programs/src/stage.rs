@@ -7,8 +7,9 @@ use kernel_abi::structs::Timespec;
 use kernel_abi::sys::{Calls, ChildFn, Sys};
 use kernel_abi::{Call, Errno, Fd, Mode, Pid, Result, SigSet, Signal};
 
-use crate::body::Body;
-use crate::memory::{self, Sharing};
+use crate::body::{Body, SHARING_PROCESS};
+use crate::memory;
+pub use crate::memory::Sharing;
 use crate::model::{BODIES_MAX, Program};
 use crate::series;
 use crate::shared;
@@ -48,11 +49,13 @@ pub struct Conditions<'a> {
     pub is_asleep: Option<Look<'a>>,
     /// The file that a program's first three descriptors are, opened anew; if it has no name, those of whoever runs it.
     pub streams: &'a [u8],
+    /// Whose memory its processes may have: [`Sharing::Copy`], or [`Sharing::Lent`] where that can be.
+    pub memory: Sharing,
 }
 
 impl Default for Conditions<'_> {
     fn default() -> Self {
-        Self { directory: b"p", patience_ns: PATIENCE_NS, is_asleep: None, streams: b"" }
+        Self { directory: b"p", patience_ns: PATIENCE_NS, is_asleep: None, streams: b"", memory: Sharing::Copy }
     }
 }
 
@@ -78,11 +81,15 @@ impl Stage {
     /// Runs a program to its end, or to that of patience, and ends whoever is left of it.
     pub fn run(&self, sys: &dyn Sys, program: &Program, conditions: Conditions<'_>) -> Result<Transcript> {
         let Self { shared } = *self;
-        shared::begin(sys, shared, program, &program.encode(), Sharing::Copy);
+        let sharing = if program.can_be_lent() { conditions.memory } else { Sharing::Copy };
+        shared::begin(sys, shared, program, &program.encode(), sharing);
         shared::text(sys, shared + shared::STREAMS, conditions.streams);
         let ground = tree::Ground::of(program, conditions.directory);
         shared::text(sys, shared + shared::DIRECTORY, &ground.make(sys, shared + shared::OWN)?);
-        let pid = fork(sys, first, 0)? as i32;
+        let pid = match sharing {
+            Sharing::Lent => sys.clone_with(&shared::on_stack(shared, 0, SHARING_PROCESS), first, 0)?,
+            _ => fork(sys, first, 0)?,
+        } as i32;
         sys.store(shared::header(shared, 0), &pid);
         let is_asleep = conditions.is_asleep.filter(|_| !program.waits_for_time());
         let conditions = Conditions { is_asleep, ..conditions };
@@ -98,6 +105,11 @@ impl Stage {
         if let Some(first) = bodies.first_mut() {
             first.pid = pid;
             first.status = status;
+        }
+        if sharing == Sharing::Lent {
+            let [_, arena]: [usize; 2] = sys.load(sys.page());
+            memory::refill(sys, arena, program.bodies(), program.uses_ground());
+            sys.store(sys.page() + shared::PAGE_BODY, &0_u64);
         }
         let tree = ground.take(sys, shared + shared::OWN)?;
         Ok(self.transcript(sys, bodies, in_time, tree))

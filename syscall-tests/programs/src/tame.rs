@@ -10,7 +10,7 @@ use kernel_abi::flags::FcntlCommand;
 
 use crate::choice::PATHS;
 use crate::family::rows;
-use crate::model::{Join, Place, Program, Step, Value, makes};
+use crate::model::{How, Join, Place, Program, Step, Value, makes};
 
 /// The rows of tame programs. `sync` is everybody's; `chroot` is refused to those who may not do it, and there is no way
 /// back for the others, whose process then ends.
@@ -48,11 +48,34 @@ impl Program {
         tame(&self.steps)
     }
 
+    /// Whether whoever runs it can lend its memory to all its processes, and put back afterwards what they changed there:
+    /// they change no mappings, have no handlers, and use no memory of another process.
+    pub(crate) fn can_be_lent(&self) -> bool {
+        fn lent(steps: &[Step]) -> bool {
+            steps.iter().all(|step| match step {
+                Step::Call { call, .. } => IS_TAME[*call as usize],
+                Step::Spawn { steps, .. } => lent(steps),
+            })
+        }
+        lent(&self.steps) && (!self.has_processes() || !self.uses_ground())
+    }
+
+    /// Whether a child of it is a process.
+    fn has_processes(&self) -> bool {
+        fn processes(steps: &[Step]) -> bool {
+            steps.iter().any(|step| match step {
+                Step::Call { .. } => false,
+                Step::Spawn { how, steps, .. } => *how == How::Process || processes(steps),
+            })
+        }
+        processes(&self.steps)
+    }
+
     /// Whether a path of it may lead above its directory.
     pub(crate) fn looks_up(&self) -> bool {
         fn up(steps: &[Step]) -> bool {
             steps.iter().any(|step| match step {
-                Step::Call { args, .. } => args.iter().any(|arg| text(arg).windows(2).any(|two| two == b"..")),
+                Step::Call { args, .. } => args.iter().any(leads_up),
                 Step::Spawn { steps, .. } => up(steps),
             })
         }
@@ -86,12 +109,24 @@ fn names_process(call: Call, args: &[Value]) -> bool {
     call == Call::fcntl && args.get(1).is_some_and(|command| commands.contains(command))
 }
 
-/// What an argument says, if it is text: as a name it may be another one, which leads nowhere.
-fn text(value: &Value) -> &'static [u8] {
-    match value {
-        Value::Text(index) => PATHS[usize::from(*index) % PATHS.len()],
-        _ => b"",
+/// Which paths lead up.
+static LEADS_UP: [bool; PATHS.len()] = {
+    let mut leads_up = [false; PATHS.len()];
+    let mut index = 0;
+    while index < PATHS.len() {
+        let (path, mut at) = (PATHS[index], 1);
+        while at < path.len() {
+            leads_up[index] |= path[at - 1] == b'.' && path[at] == b'.';
+            at += 1;
+        }
+        index += 1;
     }
+    leads_up
+};
+
+/// Whether an argument says so, if it is text: as a name it may be another one, which leads nowhere.
+fn leads_up(value: &Value) -> bool {
+    matches!(value, Value::Text(index) if LEADS_UP[usize::from(*index) % PATHS.len()])
 }
 
 #[cfg(test)]

@@ -35,7 +35,8 @@ pub fn all(
     ground::prepare(sys).map_err(|errno| format!("no ground: {errno:?}"))?;
     begin()?;
     let stage = Stage::new(sys).map_err(|errno| format!("no stage: {errno:?}"))?;
-    let conditions = Conditions { directory: DIRECTORY, patience_ns, is_asleep, streams: STREAMS };
+    let conditions =
+        Conditions { directory: DIRECTORY, patience_ns, is_asleep, streams: STREAMS, ..Conditions::default() };
     let mut tame: Vec<&[u8]> = Vec::new();
     for bytes in programs {
         let program = Program::decode(bytes);
