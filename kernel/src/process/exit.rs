@@ -55,7 +55,7 @@ impl Thread {
         let own = *self.status.lock();
         let spent = self.spent();
         let last = processes.strike(self);
-        *process.spent_by_dead.lock() += spent;
+        *process.timers.spent_by_dead.lock() += spent;
         if self.tid() == process.pid() || last {
             process.leader_status(own);
         }

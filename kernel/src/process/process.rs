@@ -1,5 +1,6 @@
 //! A process: what its threads share.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
@@ -8,7 +9,7 @@ use ostd::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use ostd::sync::{SpinLock, WaitQueue};
 
 use super::timers::Timers;
-use super::{Limits, Processes, Session, Spent, Thread};
+use super::{Limits, Processes, Session, Thread};
 use crate::abi::Signal;
 use crate::abi::flags::{CAP_IPC_LOCK, PR_MDWE_NO_INHERIT, PR_MDWE_REFUSE_EXEC_GAIN, RLIM_INFINITY, Resource};
 use crate::credentials::Credentials;
@@ -38,11 +39,12 @@ pub struct Process {
     pub(super) threads: SpinLock<BTreeMap<i32, Weak<Thread>>>,
     pub(super) actions: SpinLock<Arc<SpinLock<Actions>>>,
     pub(super) pending: SpinLock<Pending>,
-    pub(super) limits: SpinLock<Limits>,
+    /// A child's are its parent's until one of them changes something.
+    pub(super) limits: SpinLock<Arc<Limits>>,
     pub(super) session: SpinLock<Arc<Session>>,
     /// The first thread's credentials, for who asks about the process.
     pub(super) credentials: SpinLock<Arc<Credentials>>,
-    pub(super) info: SpinLock<ExecInfo>,
+    pub(super) info: SpinLock<Arc<ExecInfo>>,
     /// The status word it will end with, once that is decided.
     pub(super) ending: SpinLock<Option<i32>>,
     /// The status word of the first thread, or of the last.
@@ -60,9 +62,8 @@ pub struct Process {
     /// -20 to 19, plus 20.
     pub(super) nice: AtomicU32,
     pub(super) started_ns: AtomicU64,
-    pub(super) spent_by_dead: SpinLock<Spent>,
-    pub(super) spent_by_children: SpinLock<Spent>,
-    pub(super) timers: Timers,
+    /// Apart: allocators have pieces of a kilobyte at hand, and no longer ones.
+    pub(super) timers: Box<Timers>,
     /// The signal it wants when its parent ends; 0 is none.
     pub(super) death_signal: AtomicU32,
     /// Whether orphans among its descendants become its children.
@@ -114,9 +115,7 @@ impl Process {
             has_left_terminal: AtomicBool::new(false),
             nice: AtomicU32::new(20),
             started_ns: AtomicU64::new(now_ns),
-            spent_by_dead: SpinLock::default(),
-            spent_by_children: SpinLock::default(),
-            timers: Timers::default(),
+            timers: Box::default(),
             death_signal: AtomicU32::new(0),
             is_reaper: AtomicBool::new(false),
             is_unkillable: AtomicBool::new(false),
@@ -254,7 +253,7 @@ impl Process {
     }
 
     /// All limits.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> Arc<Limits> {
         self.limits.lock().clone()
     }
 
@@ -279,7 +278,7 @@ impl Process {
 
     /// Changes the limits.
     pub fn with_limits<R>(&self, change: impl FnOnce(&mut Limits) -> R) -> R {
-        change(&mut self.limits.lock())
+        change(Arc::make_mut(&mut self.limits.lock()))
     }
 
     /// Its session.
@@ -293,7 +292,7 @@ impl Process {
     }
 
     /// What it executes.
-    pub fn info(&self) -> ExecInfo {
+    pub fn info(&self) -> Arc<ExecInfo> {
         self.info.lock().clone()
     }
 
@@ -358,3 +357,6 @@ impl Process {
         self.pending.lock().set()
     }
 }
+
+// An `Arc` of it is a piece that allocators keep at hand, as they do up to a kilobyte.
+const _: () = assert!(size_of::<Process>() + 2 * size_of::<usize>() <= 1024);

@@ -134,7 +134,7 @@ impl Processes {
         let pid = self.program_pid();
         let now = self.machine.monotonic_ns();
         let process = Arc::new(Process::first(pid, Arc::downgrade(self), Arc::clone(&credentials), now));
-        *process.info.lock() = image.info.clone();
+        *process.info.lock() = Arc::new(image.info.clone());
         process.set_reaper(self.first == First::Init);
         process.is_unkillable.store(self.first == First::Init);
         process.session().set_terminal(terminal);

@@ -68,18 +68,18 @@ impl Thread {
 impl Process {
     /// What its threads have used, those that have ended too.
     pub fn spent(&self) -> Spent {
-        let before = *self.spent_by_dead.lock();
+        let before = *self.timers.spent_by_dead.lock();
         self.threads().iter().fold(before, |sum, thread| sum + thread.spent())
     }
 
     /// What children used that it has waited for, and theirs.
     pub fn spent_by_children(&self) -> Spent {
-        *self.spent_by_children.lock()
+        *self.timers.spent_by_children.lock()
     }
 
     /// Takes over from a child that has been waited for.
     pub(super) fn inherit_spent(&self, child: &Self) {
         let spent = child.spent() + child.spent_by_children();
-        *self.spent_by_children.lock() += spent;
+        *self.timers.spent_by_children.lock() += spent;
     }
 }

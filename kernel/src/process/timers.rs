@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use ostd::sync::atomic::AtomicBool;
 use ostd::sync::{Sleep, SpinLock, WaitError, WaitQueue};
 
-use super::{Process, Thread};
+use super::{Process, Spent, Thread};
 use crate::abi::Signal;
 use crate::abi::flags::{ClockId, Resource, SI_TIMER};
 use crate::abi::structs::{Siginfo, status_signaled};
@@ -112,7 +112,7 @@ pub enum CpuTimer {
     Both,
 }
 
-/// The timers of a process.
+/// The timers of a process, and the CPU time that is not its threads'.
 #[derive(Default)]
 pub(super) struct Timers {
     real: SpinLock<Option<Arc<Alarm>>>,
@@ -122,6 +122,9 @@ pub(super) struct Timers {
     cpu: SpinLock<CpuTimers>,
     /// Who sleeps until the process has used so much CPU time.
     cpu_sleepers: WaitQueue,
+    /// What threads used that are gone, and what children did.
+    pub(super) spent_by_dead: SpinLock<Spent>,
+    pub(super) spent_by_children: SpinLock<Spent>,
 }
 
 #[derive(Default)]

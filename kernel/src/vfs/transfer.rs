@@ -105,6 +105,15 @@ impl Sink for SliceSink<'_> {
         self.filled += count;
         Ok(count)
     }
+
+    fn put_zeros(&mut self, len: usize) -> Result<usize> {
+        let count = len.min(self.left.len());
+        let (now, later) = core::mem::take(&mut self.left).split_at_mut(count);
+        now.fill(0);
+        self.left = later;
+        self.filled += count;
+        Ok(count)
+    }
 }
 
 /// A source that is memory of the kernel.

@@ -24,34 +24,46 @@ pub(crate) const HELD_MAX: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub struct Rank {
     name: &'static str,
-    level: u16,
-    number: u64,
+    /// The level, and below it the number: every lock has a rank in it.
+    order: u64,
 }
+
+/// Bits of a lock's number.
+const NUMBER_BITS: u32 = 48;
 
 impl Rank {
     /// The rank of all locks that are called `name`. No two of them can be held together, and none of another name
     /// with the same `level`.
     pub const fn new(name: &'static str, level: u16) -> Self {
-        Self { name, level, number: 0 }
+        Self { name, order: (level as u64) << NUMBER_BITS }
     }
 
     /// The same rank for one lock among many that may be held together: they are taken by rising `number` (of an
-    /// inode, a process: something that does not change, and is not an address).
+    /// inode, a process: something that does not change, and is not an address). Panics if it has more than 48 bits.
     #[must_use]
     pub const fn numbered(self, number: u64) -> Self {
-        Self { number, ..self }
+        assert!(number >> NUMBER_BITS == 0, "a lock's number has 48 bits");
+        Self { order: self.level() << NUMBER_BITS | number, ..self }
     }
 
-    const fn place_in_order(self) -> (u16, u64) {
-        (self.level, self.number)
+    const fn level(self) -> u64 {
+        self.order >> NUMBER_BITS
+    }
+
+    const fn number(self) -> u64 {
+        self.order & ((1 << NUMBER_BITS) - 1)
+    }
+
+    const fn place_in_order(self) -> u64 {
+        self.order
     }
 }
 
 impl fmt::Display for Rank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.number {
-            0 => write!(f, "`{}` (rank {})", self.name, self.level),
-            number => write!(f, "`{}` {number} (rank {})", self.name, self.level),
+        match self.number() {
+            0 => write!(f, "`{}` (rank {})", self.name, self.level()),
+            number => write!(f, "`{}` {number} (rank {})", self.name, self.level()),
         }
     }
 }

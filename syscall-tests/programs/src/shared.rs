@@ -149,7 +149,7 @@ fn record(sys: &dyn Sys, header: usize, log: usize) -> BodyRecord {
         steps,
         has_ended: ended != 0,
         status: Some(status as i32),
-        entries: read_log(&noted),
+        entries: read_log(&noted, steps),
         signals: deliveries.collect(),
     }
 }

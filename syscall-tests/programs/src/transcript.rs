@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use kernel_abi::{Arch, Call};
 
+use crate::model::STEPS_MAX;
 use crate::tree::Node;
 
 /// Stands for a call's number where a child was started.
@@ -145,10 +146,10 @@ impl Entry {
     }
 }
 
-/// The entries of a log, up to where it makes no sense.
-pub(crate) fn read_log(bytes: &[u8]) -> Vec<Entry> {
+/// The entries of a log, of about so many steps, up to where it makes no sense.
+pub(crate) fn read_log(bytes: &[u8], steps: u32) -> Vec<Entry> {
     let mut reader = Reader(bytes);
-    let mut entries = Vec::new();
+    let mut entries = Vec::with_capacity((steps as usize).min(STEPS_MAX));
     while !reader.0.is_empty() {
         let Some(entry) = Entry::read(&mut reader) else { break };
         entries.push(entry);
@@ -259,7 +260,7 @@ impl Transcript {
             let (pid, tid, steps) = (from.number(4)? as i32, from.number(4)? as i32, from.number(4)? as u32);
             let (has_ended, status) =
                 (from.number(4)? != 0, Some(from.number(4)? as i32).filter(|status| *status != -1));
-            let entries = read_log(&from.bytes()?);
+            let entries = read_log(&from.bytes()?, steps);
             let signals = from.bytes()?;
             let words = signals.chunks_exact(12).map(|it| {
                 let word = |at: usize| u32::from_le_bytes([it[at], it[at + 1], it[at + 2], it[at + 3]]);

@@ -243,7 +243,7 @@ impl Inode for Node {
             What::Of(whose, name) => {
                 let thread = self.thread(*whose)?;
                 let place = match *name {
-                    "exe" => thread.process().info().file.ok_or(Errno::ENOENT)?,
+                    "exe" => thread.process().info().file.clone().ok_or(Errno::ENOENT)?,
                     "cwd" => thread.fs().cwd(),
                     "root" => thread.fs().root(),
                     _ => return Err(Errno::EINVAL),
@@ -263,7 +263,7 @@ impl Inode for Node {
                     None => self.nameless(file)?,
                 }))
             }
-            What::Of(whose, "exe") => Ok(self.thread(*whose)?.process().info().file),
+            What::Of(whose, "exe") => Ok(self.thread(*whose)?.process().info().file.clone()),
             What::Of(whose, "cwd") => Ok(Some(self.thread(*whose)?.fs().cwd())),
             What::Of(whose, "root") => Ok(Some(self.thread(*whose)?.fs().root())),
             _ => Ok(None),

@@ -56,7 +56,7 @@ impl Thread {
         process.set_dumpable(credentials.acts_for_itself());
         self.set_credentials(image.credentials);
         self.set_name(&image.name);
-        let old = core::mem::replace(&mut *process.info.lock(), image.info);
+        let old = core::mem::replace(&mut *process.info.lock(), Arc::new(image.info));
         drop(old);
         Ok(0)
     }
