@@ -4,6 +4,7 @@ use alloc::vec;
 
 use ostd::PAGE_SIZE;
 use ostd::sync::{Sleep, WaitQueue};
+use ostd::task::Task;
 use ostd::user::{ARCH, Arch, Registers as _, RegistersMut, UserContext};
 
 use super::Thread;
@@ -43,11 +44,9 @@ const RESTART: usize = match ARCH {
 
 impl Thread {
     /// Stops, ends, calls handlers: until nothing is left to be looked at.
-    pub(super) fn deliver(&self, user: &mut UserContext, mut interrupted: Option<Interrupted>) -> Next {
+    pub(super) fn deliver(&self, task: &Task, user: &mut UserContext, mut interrupted: Option<Interrupted>) -> Next {
         loop {
-            if let Some(task) = self.task() {
-                task.clear_interrupt();
-            }
+            task.clear_interrupt();
             if self.is_ending() {
                 return Next::Leave;
             }

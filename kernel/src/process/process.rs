@@ -32,6 +32,9 @@ pub struct ExecInfo {
     pub stack: usize,
 }
 
+/// That it is decided how a process ends.
+const ENDS: u64 = 1 << 32;
+
 /// A thread group.
 pub struct Process {
     pid: i32,
@@ -45,8 +48,8 @@ pub struct Process {
     /// The first thread's credentials, for who asks about the process.
     pub(super) credentials: SpinLock<Arc<Credentials>>,
     pub(super) info: SpinLock<Arc<ExecInfo>>,
-    /// The status word it will end with, once that is decided.
-    pub(super) ending: SpinLock<Option<i32>>,
+    /// The status word it will end with, and [`ENDS`], once that is decided; zero before.
+    ending: AtomicU64,
     /// The status word of the first thread, or of the last.
     pub(super) first_status: SpinLock<Option<i32>>,
     /// The thread that executes a new program, and so outlives the others.
@@ -104,7 +107,7 @@ impl Process {
             session: SpinLock::new(session),
             credentials: SpinLock::new(credentials),
             info: SpinLock::default(),
-            ending: SpinLock::new(None),
+            ending: AtomicU64::new(0),
             first_status: SpinLock::new(None),
             survivor: SpinLock::new(None),
             stopped: AtomicU32::new(0),
@@ -303,7 +306,13 @@ impl Process {
 
     /// The status word it is ending with.
     pub fn ending(&self) -> Option<i32> {
-        *self.ending.lock()
+        let word = self.ending.load();
+        (word != 0).then_some(word as i32)
+    }
+
+    /// Decides it, unless that has been done.
+    pub(super) fn decide_ending(&self, status: i32) {
+        let _ = self.ending.compare_exchange(0, ENDS | u64::from(status.cast_unsigned()));
     }
 
     /// How much it gives way to others, -20 to 19.

@@ -48,7 +48,7 @@ fn run(processes: &Processes, thread: &Arc<Thread>, mut user: UserContext) {
         let _ = thread.space().write_value(child_tid, &thread.tid());
     }
     // What was sent before there was a task to interrupt.
-    let mut next = thread.deliver(&mut user, None);
+    let mut next = thread.deliver(&task, &mut user, None);
     let mut space = thread.space();
     while next == Next::GoOn {
         let began_ns = task.cpu_ns();
@@ -82,7 +82,7 @@ fn run(processes: &Processes, thread: &Arc<Thread>, mut user: UserContext) {
         }
         thread.process.look_at_cpu_time();
         if interrupted.is_some() || task.is_interrupted() {
-            next = thread.deliver(&mut user, interrupted);
+            next = thread.deliver(&task, &mut user, interrupted);
         }
     }
     // The engine lets go of the program before its memory goes.

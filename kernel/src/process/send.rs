@@ -131,7 +131,7 @@ impl Process {
     /// Decides that the process ends, with this status word unless one was decided before. Its threads end when they
     /// next look.
     pub fn begin_exit(&self, status: i32) {
-        self.ending.lock().get_or_insert(status);
+        self.decide_ending(status);
         self.stopped.store(0);
         self.resumed.wake_all();
         self.threads_changed.wake_all();
