@@ -45,6 +45,10 @@ pub(super) fn start() {
     unsafe { wrmsr(SFMASK, CLEARED_ON_ENTRY) };
 }
 
+/// In a page fault's error code: the page is there; the access was made with the program's own rights.
+const PRESENT: u64 = 1;
+const BY_PROGRAM: u64 = 1 << 2;
+
 /// Runs the program until it traps. Called with interrupts kept away; returns so.
 ///
 /// # Safety
@@ -69,6 +73,9 @@ pub(crate) unsafe fn user_run(state: &mut UserState<Regs>) -> Trap {
     let vector = unsafe { enter(regs, u64::from(short)) };
     let trap = match vector {
         SYSTEM_CALL => Trap::Syscall,
+        // What the processor did with the kernel's rights in the program's name, and was not allowed to with a page that is
+        // there, no page table will ever allow. QEMU 7 reads the stack so for a program's `iretq`, against SMAP.
+        PAGE_FAULT if user_error() & (PRESENT | BY_PROGRAM) == PRESENT => Trap::Exception(Exception::GeneralProtection),
         PAGE_FAULT => {
             let error = user_error();
             let access = match error {
