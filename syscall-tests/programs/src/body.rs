@@ -2,11 +2,13 @@
 
 use alloc::vec::Vec;
 
-use kernel_abi::flags::CloneFlags;
+use kernel_abi::arg::Direction;
+use kernel_abi::flags::{CloneFlags, FcntlCommand};
 use kernel_abi::structs::CloneArgs;
 use kernel_abi::sys::{Calls, Sys, thread_args};
-use kernel_abi::{Call, Errno, Pid, Signal, errno};
+use kernel_abi::{Call, Errno, Kind, Pid, Signal, errno};
 
+use crate::layout::layout;
 use crate::memory::{Answers, LOOK_MAX, Laying, Made, Sharing};
 use crate::model::{How, Join, Program, Step, children};
 use crate::shared;
@@ -34,6 +36,33 @@ pub(crate) const SHARING_PROCESS: CloneArgs = CloneArgs {
     set_tid_size: 0,
     cgroup: 0,
 };
+/// Rows without buffers that have filled every structure that they were given when they worked, with what differs from
+/// machine to machine.
+const TELLING: &[Call] = {
+    use Call::{
+        clock_gettime, fstat, fstatfs, getrusage, gettimeofday, lstat, newfstatat, stat, statfs, statx, sysinfo, times,
+        uname,
+    };
+    &[
+        clock_gettime,
+        fstat,
+        fstatfs,
+        getrusage,
+        gettimeofday,
+        lstat,
+        newfstatat,
+        stat,
+        statfs,
+        statx,
+        sysinfo,
+        times,
+        uname,
+    ]
+};
+/// Bytes of the longest structure that they fill.
+const STRUCTURE_MAX: usize = 512;
+/// Where the process is in a `struct flock`.
+const HOLDER_AT: usize = 24;
 
 /// A running body.
 pub(crate) struct Body<'a> {
@@ -112,6 +141,7 @@ impl<'a> Body<'a> {
                     }
                     self.learn(*call, &made, answer);
                     self.note(call.number(kernel_abi::Arch::X86_64).unwrap_or(0) as u16, &made, answer);
+                    self.forget(*call, &made, answer);
                 }
                 Step::Spawn { how, join, steps } => {
                     let answer = self.spawn(*how, *join, next_child);
@@ -176,6 +206,25 @@ impl<'a> Body<'a> {
             self.log_len += noted.len();
         }
         sys.store(shared::header(self.shared, self.index) + shared::STEP, &[self.step, self.log_len as u32]);
+    }
+
+    /// Clears what a call told of the machine and of numbers that are its own: what is masked in what was noted would be
+    /// seen where it is written to a file, or as the next call's argument.
+    fn forget(&self, call: Call, made: &Made, answer: usize) {
+        // What a lock names is whoever holds it.
+        let holder = call == Call::fcntl && FcntlCommand(made.regs[1] as u32) == FcntlCommand::F_GETLK;
+        if errno::from_return(answer).is_err() || !(TELLING.contains(&call) || holder) {
+            return;
+        }
+        if holder {
+            self.sys.store(made.regs[2] + HOLDER_AT, &0_i32);
+            return;
+        }
+        let structures = call.row().args.iter().zip(made.regs).filter_map(|(&(_, kind), addr)| match kind {
+            Kind::Struct(name, Direction::Out) if addr != 0 => Some((addr, layout(name, self.sys.arch()).size)),
+            _ => None,
+        });
+        structures.for_each(|(addr, len)| self.sys.poke(addr, &[0; STRUCTURE_MAX][..len]));
     }
 
     fn spawn(&mut self, how: How, join: Join, child_index: usize) -> usize {

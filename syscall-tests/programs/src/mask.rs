@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use kernel_abi::{Kind, errno};
+use kernel_abi::{Errno, Kind, errno};
 
 use crate::body::{AnswerKind, answer_kind};
 use crate::layout::{What, layout};
@@ -96,9 +96,15 @@ impl Names {
                 AnswerKind::Fd | AnswerKind::Number => {}
             }
         }
+        // A set is refused that has none of the processors that there are.
+        if call == kernel_abi::Call::sched_setaffinity
+            && matches!(errno::from_return(entry.answer as usize), Ok(_) | Err(Errno::EINVAL))
+        {
+            entry.answer = MACHINE;
+        }
         for filled in &mut entry.filled {
-            // Which processor it is, and what is random.
-            if matches!(call, kernel_abi::Call::getcpu | kernel_abi::Call::getrandom) && has_worked {
+            // Which processor it is, also when there is no room for the other thing that was asked; and what is random.
+            if call == kernel_abi::Call::getcpu || call == kernel_abi::Call::getrandom && has_worked {
                 filled.bytes.fill(MACHINE as u8);
                 filled.sum = sum(&filled.bytes);
                 continue;

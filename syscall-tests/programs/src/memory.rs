@@ -172,17 +172,13 @@ impl Laying<'_> {
                     room = usize::MAX;
                 }
                 (Kind::Pointer, Value::Memory { place, .. }) => {
-                    if let Place::Mapping(nth) = place
-                        && let Some((_, len)) = back(&self.answers.maps, nth)
-                    {
-                        room = len;
-                    }
+                    room = self.room(place);
                     put(self.address(place, arg, 0));
                 }
                 (Kind::In | Kind::Out, Value::Memory { place, len, seed }) => {
                     let (addr, look) = self.buffer(arg, kind == Kind::Out, place, len, seed);
                     put(addr);
-                    put(length(len) as usize);
+                    put((length(len) as usize).min(self.room(place)));
                     made.looks.extend(look);
                 }
                 (Kind::Iovecs(direction), Value::Memory { place, len, seed }) => {
@@ -193,6 +189,12 @@ impl Laying<'_> {
             }
         }
         made
+    }
+
+    /// Bytes of a mapping: what is behind it is not the program's.
+    fn room(&self, place: Place) -> usize {
+        let Place::Mapping(nth) = place else { return usize::MAX };
+        back(&self.answers.maps, nth).map_or(usize::MAX, |(_, len)| len)
     }
 
     /// An argument of one register.

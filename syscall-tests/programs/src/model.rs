@@ -162,6 +162,17 @@ impl Program {
         makes(&self.steps, &[Call::setsid, Call::getsid, Call::setpgid])
     }
 
+    /// Whether a process of it has several threads.
+    pub fn has_threads(&self) -> bool {
+        fn threads(steps: &[Step]) -> bool {
+            steps.iter().any(|step| match step {
+                Step::Call { .. } => false,
+                Step::Spawn { how, steps, .. } => *how == How::Thread || threads(steps),
+            })
+        }
+        threads(&self.steps)
+    }
+
     /// Whether nothing in it runs at the same time.
     pub fn is_sequential(&self) -> bool {
         fn sequential(steps: &[Step]) -> bool {

@@ -122,10 +122,13 @@ impl Stage {
         in_time: bool,
         tree: Vec<Node>,
     ) -> Transcript {
-        if !in_time {
-            // Whether somebody was told of a child's end, when all were killed at once, is nobody's doing.
-            let killed = |body: &&mut BodyRecord| !body.has_ended && body.status == Some(Signal::SIGKILL.number());
-            bodies.iter_mut().skip(1).filter(killed).for_each(|body| body.status = Some(0));
+        // Whether somebody was told of a child's end, when the same signal ended both, is nobody's doing. So it is with all
+        // who are killed because nobody waits any longer.
+        if let Some((first, children)) = bodies.split_first_mut()
+            && first.status.is_some_and(|status| status & 0x7f != 0)
+        {
+            let told = |body: &&mut BodyRecord| body.status == first.status;
+            children.iter_mut().filter(told).for_each(|body| body.status = Some(0));
         }
         let [_, arena, _]: [usize; 3] = sys.load(sys.page());
         Transcript { arch: sys.arch(), bodies, in_time, arena: arena as u64, tree }
