@@ -6,6 +6,7 @@
 use std::arch::{asm, global_asm};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Handlers that a program can have.
 pub const HANDLERS_MAX: usize = 8;
@@ -21,6 +22,12 @@ const CLONE3: usize = 435;
 const MMAP: usize = 9;
 const CLONE_VM: u64 = 0x100;
 const STACK_BYTES: usize = 256 << 10;
+/// Where stacks are, one after the other, if nothing else is there: none is in a hole that its program made.
+const STACKS_AT: usize = 0x20_0000_0000;
+const STACKS_MAX: usize = 1 << 20;
+static STACKS: AtomicUsize = AtomicUsize::new(0);
+/// What a call returns for an errno is above the negative of this.
+const ERRNO_MAX: usize = 4096;
 
 /// Makes a system call and returns what the register held afterwards.
 pub fn syscall(number: usize, args: [usize; 6]) -> usize {
@@ -99,8 +106,12 @@ pub fn clone3(mut args: [u64; 11], child: impl FnOnce() -> i32 + 'static) -> usi
         }
         return result;
     }
+    let hint = STACKS_AT + STACKS.fetch_add(1, Ordering::Relaxed) % STACKS_MAX * STACK_BYTES;
     // Readable and writable, private and anonymous.
-    let stack = syscall(MMAP, [0, STACK_BYTES, 3, 0x22, usize::MAX, 0]);
+    let stack = syscall(MMAP, [hint, STACK_BYTES, 3, 0x22, usize::MAX, 0]);
+    if stack > usize::MAX - ERRNO_MAX {
+        return stack;
+    }
     args[5] = stack as u64;
     args[6] = STACK_BYTES as u64;
     let packet: Box<Child> = Box::new(Box::new(child));

@@ -29,6 +29,10 @@ const DIRECTORY: &str = "/tmp";
 const ARGUMENTS_MAX: usize = 16;
 /// Bytes of a thread's stack; its functions run on the engine's own.
 const STACK_BYTES: usize = 64 << 10;
+/// Where stacks are, one after the other, if nothing else is there: far from where a program's other memory is, so that
+/// none is in a hole that it made and looks at again. The host's own subject does likewise.
+const STACKS_AT: usize = 0x20_0000_0000;
+const STACKS_MAX: usize = 1 << 20;
 /// How far below its stack pointer a program keeps what it gives to `clone3`.
 const SCRATCH_BELOW: usize = 1024;
 
@@ -42,6 +46,8 @@ struct Program {
     /// The execve that was made last: one that works does not return.
     executing: Mutex<Option<(Call, [usize; 6])>>,
     answers: Answers,
+    /// Stacks that threads were given.
+    stacks: AtomicUsize,
     /// What is left of the calls that may be made.
     calls_left: AtomicUsize,
 }
@@ -277,7 +283,8 @@ impl Sys for Scripted<'_> {
         if flags.contains(CloneFlags::CLONE_VM) && args.stack == 0 {
             let (rw, flags) =
                 (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS);
-            args.stack = self.mmap(0, STACK_BYTES, rw, flags, Fd(-1), 0)? as u64;
+            let hint = STACKS_AT + self.program.stacks.fetch_add(1, Ordering::Relaxed) % STACKS_MAX * STACK_BYTES;
+            args.stack = self.mmap(hint, STACK_BYTES, rw, flags, Fd(-1), 0)? as u64;
             args.stack_size = STACK_BYTES as u64;
         }
         let is_thread = flags.contains(CloneFlags::CLONE_THREAD);
