@@ -191,7 +191,7 @@ pub(super) fn pwrite64(cx: &mut Context<'_>, file: Fd, from: UserIn, offset: i64
     if offset < 0 {
         return Err(Errno::EINVAL);
     }
-    let file = at_places(cx, file)?;
+    let file = to_places(cx, file)?;
     let space = cx.space();
     permit_write(&file)?;
     check(space, from.addr, from.len)?;
@@ -214,7 +214,7 @@ pub(super) fn pwritev(cx: &mut Context<'_>, file: Fd, from: UserIovecsIn, offset
     if offset < 0 {
         return Err(Errno::EINVAL);
     }
-    let file = at_places(cx, file)?;
+    let file = to_places(cx, file)?;
     write_buffers(cx, &file, from, Some(offset), RwFlags::empty())
 }
 
@@ -244,7 +244,7 @@ pub(super) fn pwritev2(
     if offset < -1 {
         return Err(Errno::EINVAL);
     }
-    let file = if offset == -1 { cx.files().get(file.0)? } else { at_places(cx, file)? };
+    let file = if offset == -1 { cx.files().get(file.0)? } else { to_places(cx, file)? };
     write_buffers(cx, &file, from, Some(offset).filter(|at| *at >= 0), flags)
 }
 
@@ -252,6 +252,11 @@ pub(super) fn pwritev2(
 fn at_places(cx: &Context<'_>, file: Fd) -> Result<Arc<OpenFile>> {
     let file = cx.files().get(file.0)?;
     if file.file().has_places() { Ok(file) } else { Err(Errno::ESPIPE) }
+}
+
+/// As [`at_places`], where something is to be written.
+fn to_places(cx: &Context<'_>, file: Fd) -> Result<Arc<OpenFile>> {
+    at_places(cx, file).and_then(|file| if file.file().is_written_at() { Ok(file) } else { Err(Errno::ESPIPE) })
 }
 
 fn read_buffers(cx: &Context<'_>, file: &OpenFile, into: UserIovecsOut, at: Option<i64>, flags: RwFlags) -> Result {
@@ -388,7 +393,9 @@ pub(super) fn fallocate(cx: &mut Context<'_>, file: Fd, mode: FallocateMode, off
     }
     // Room that does not count as size counts all the same.
     if mode != punch {
-        permit_len(cx, file.file().len()?, offset + len)?;
+        // Files that are no memory have no room to be given.
+        let before = file.file().len().map_err(|_| Errno::EOPNOTSUPP)?;
+        permit_len(cx, before, offset + len)?;
     }
     disarm(cx, file.path())?;
     if mode == punch {

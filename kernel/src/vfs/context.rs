@@ -17,7 +17,7 @@ use super::open_file::OpenFile;
 use super::path::{Path, Reach};
 use super::quota::Share;
 use super::transfer::{Sink, Source};
-use super::walk::{Follow, Last, Walk, link_text, named};
+use super::walk::{Follow, Last, Walk, link_text, named, named_or_free};
 use crate::error::{Errno, Result};
 
 /// How open(2) was asked to open.
@@ -251,7 +251,7 @@ impl FsContext {
             };
             let found = match walk.child(&dir, &name) {
                 Ok(found) => found,
-                Err(Errno::ENOENT) => {
+                Err(Errno::ENOENT) if dir.inode.takes_names() => {
                     permit_change(&dir, who)?;
                     let mode = request.mode & 0o7777 & !self.umask();
                     let make = Make { new: New::Regular, mode, uid: who.uid, gid: who.gid };
@@ -304,11 +304,10 @@ impl FsContext {
     ) -> Result<(Path, Cow<'p, [u8]>)> {
         let (dir, last) = self.parent_of(at, path, who)?;
         let Last::Name(name, is_slashed) = last else { return Err(Errno::EEXIST) };
-        match named(&dir, &name) {
-            Ok(_) => return Err(Errno::EEXIST),
-            Err(Errno::ENOENT) if is_slashed && !may_be_slashed => return Err(Errno::ENOENT),
-            Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(errno),
+        match named_or_free(&dir, &name)? {
+            Some(_) => return Err(Errno::EEXIST),
+            None if is_slashed && !may_be_slashed => return Err(Errno::ENOENT),
+            None => {}
         }
         permit_change(&dir, who)?;
         Ok((dir, name))
@@ -323,11 +322,10 @@ impl FsContext {
     pub fn link(&self, old: &Path, at: Option<&Path>, path: &[u8], who: &Identity) -> Result<()> {
         let (dir, last) = self.parent_of(at, path, who)?;
         let Last::Name(name, is_slashed) = last else { return Err(Errno::EEXIST) };
-        match named(&dir, &name) {
-            Ok(_) => return Err(Errno::EEXIST),
-            Err(Errno::ENOENT) if is_slashed => return Err(Errno::ENOENT),
-            Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(errno),
+        match named_or_free(&dir, &name)? {
+            Some(_) => return Err(Errno::EEXIST),
+            None if is_slashed => return Err(Errno::ENOENT),
+            None => {}
         }
         if old.mount.id != dir.mount.id {
             return Err(Errno::EXDEV);
@@ -401,16 +399,19 @@ impl FsContext {
         // Two directories that are moved into each other at once would otherwise both be seen as moved to elsewhere.
         let _alone = self.mounts.renames().lock();
         let source = old_dir.child(&old_name, named(&old_dir, &old_name)?);
-        let target = match named(&new_dir, &new_name) {
-            Ok(inode) => Some(new_dir.child(&new_name, inode)),
-            Err(Errno::ENOENT) => None,
-            Err(errno) => return Err(errno),
-        };
-        if target.is_some() && how.contains(RenameFlags::RENAME_NOREPLACE) {
-            return Err(Errno::EEXIST);
+        let target = named_or_free(&new_dir, &new_name)?.map(|inode| new_dir.child(&new_name, inode));
+        let exchanges = how.contains(RenameFlags::RENAME_EXCHANGE);
+        match &target {
+            Some(_) if how.contains(RenameFlags::RENAME_NOREPLACE) => return Err(Errno::EEXIST),
+            None if exchanges => return Err(Errno::ENOENT),
+            // Whoever exchanges gives either name what the other one had.
+            Some(target) if exchanges && new_slashed && target.inode.kind() != FileKind::Directory => {
+                return Err(Errno::ENOTDIR);
+            }
+            _ => {}
         }
         let is_directory = source.inode.kind() == FileKind::Directory;
-        if !is_directory && (old_slashed || new_slashed) {
+        if !is_directory && (old_slashed || (new_slashed && !exchanges)) {
             return Err(Errno::ENOTDIR);
         }
         if is_directory && is_at_or_above(&source, &new_dir) {
@@ -418,14 +419,9 @@ impl FsContext {
         }
         if let Some(target) = &target {
             let is_above = target.inode.kind() == FileKind::Directory && is_at_or_above(target, &old_dir);
-            if is_above && !how.contains(RenameFlags::RENAME_EXCHANGE) {
-                return Err(Errno::ENOTEMPTY);
-            }
             if is_above {
-                return Err(Errno::EINVAL);
+                return Err(if exchanges { Errno::EINVAL } else { Errno::ENOTEMPTY });
             }
-        } else if how.contains(RenameFlags::RENAME_EXCHANGE) {
-            return Err(Errno::ENOENT);
         }
         // Two names of one file: nothing is to be done, and nobody has to be permitted to.
         if let Some(target) = &target {
@@ -441,7 +437,7 @@ impl FsContext {
         }
         if !old_dir.is(&new_dir) {
             permit_move(&source, who)?;
-            if let Some(target) = target.as_ref().filter(|_| how.contains(RenameFlags::RENAME_EXCHANGE)) {
+            if let Some(target) = target.as_ref().filter(|_| exchanges) {
                 permit_move(target, who)?;
             }
         }

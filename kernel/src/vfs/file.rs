@@ -132,6 +132,10 @@ pub trait File: Send + Sync {
     fn has_places(&self) -> bool {
         self.is_seekable()
     }
+    /// Whether it can be asked to write at a place, if it has places.
+    fn is_written_at(&self) -> bool {
+        true
+    }
     /// Whether it has an end that lseek(2) knows, and data and holes before it.
     fn has_end(&self) -> bool {
         true

@@ -94,6 +94,11 @@ pub trait Inode: Send + Sync {
     fn lookup(&self, _name: &[u8]) -> Result<Arc<dyn Inode>> {
         Err(Errno::ENOTDIR)
     }
+    /// Whether this directory may have other names than its file system gives it: else one that is not there cannot be made,
+    /// and is ENOENT however long it is.
+    fn takes_names(&self) -> bool {
+        true
+    }
     /// Makes a file called `name`; EEXIST.
     fn create(&self, _name: &[u8], _make: &Make<'_>) -> Result<Arc<dyn Inode>> {
         Err(Errno::EPERM)

@@ -207,10 +207,18 @@ impl<'a> Walk<'a> {
 
 /// What `name` itself is in `dir`, whatever is mounted there.
 pub(super) fn named(dir: &Path, name: &[u8]) -> Result<Arc<dyn Inode>> {
-    if name.len() > NAME_MAX as usize {
+    if name.len() > NAME_MAX as usize && dir.inode.takes_names() {
         return Err(Errno::ENAMETOOLONG);
     }
     dir.inode.lookup(name)
+}
+
+/// As [`named`], where nothing is there yet: `None`, if somebody could put something there.
+pub(super) fn named_or_free(dir: &Path, name: &[u8]) -> Result<Option<Arc<dyn Inode>>> {
+    match named(dir, name) {
+        Err(Errno::ENOENT) if dir.inode.takes_names() => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 /// Where an ordinary link points; one that points nowhere is ENOENT.

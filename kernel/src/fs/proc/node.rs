@@ -49,6 +49,9 @@ pub(super) struct Node {
     _presence: Presence,
 }
 
+/// What Linux writes of a process by other means than its sequences.
+const BY_HAND: &[&str] = &["auxv", "cmdline", "environ", "loginuid", "oom_score_adj", "sessionid"];
+
 /// Names under `/proc` that are links to the asker's own directory.
 const OWN: &[&str] = &["self", "thread-self"];
 
@@ -158,6 +161,7 @@ fn number_of(name: &str) -> u64 {
 impl Inode for Node {
     fn attributes(&self) -> Result<Attributes> {
         let mode = match self.kind() {
+            FileKind::Directory if matches!(self.what, What::Descriptors(_)) => 0o500,
             FileKind::Directory => 0o555,
             FileKind::Symlink => 0o777,
             _ => 0o444,
@@ -174,6 +178,12 @@ impl Inode for Node {
             What::Tasks(pid) => Some(*pid),
             _ => None,
         };
+        if let What::Descriptors(whose) | What::Facts(whose) = &self.what {
+            attributes.nlink = 2;
+            if matches!(self.what, What::Descriptors(_)) {
+                attributes.size = self.thread(*whose)?.files().list().len() as u64;
+            }
+        }
         if let Some(pid) = owner {
             let credentials = self.world.processes()?.find(pid).ok_or(Errno::ENOENT)?.credentials();
             (attributes.uid, attributes.gid) = (credentials.user.effective, credentials.group.effective);
@@ -210,6 +220,10 @@ impl Inode for Node {
         }
         let found = self.children()?.into_iter().find(|(other, _)| other == name);
         found.map(|(_, what)| self.child(what)).ok_or(Errno::ENOENT)
+    }
+
+    fn takes_names(&self) -> bool {
+        false
     }
 
     fn read_link(&self) -> Result<Vec<u8>> {
@@ -345,6 +359,16 @@ impl File for Opened {
 
     fn is_seekable(&self) -> bool {
         true
+    }
+
+    fn is_written_at(&self) -> bool {
+        // Most of Linux's are sequences, which have places to read at only.
+        match &self.node.what {
+            What::Of(_, name) => BY_HAND.contains(name),
+            What::System(path) => path.starts_with("sys/"),
+            What::Fact(..) => false,
+            _ => true,
+        }
     }
 
     fn len(&self) -> Result<u64> {

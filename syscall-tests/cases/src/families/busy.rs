@@ -14,6 +14,7 @@ cases! { "busy":
     a_name_goes_while_it_is_mapped, a_second_name_keeps_the_file, what_is_unlinked_may_be_made_anew,
     an_unlinked_file_is_found_by_its_descriptor, a_working_directory_may_move, a_working_directory_may_go,
     a_child_keeps_what_its_parent_unlinked, truncation_shows_through_every_descriptor,
+    who_swaps_needs_both_names,
 }
 
 fn path(sys: &dyn Sys, name: &str) -> usize {
@@ -230,5 +231,20 @@ fn truncation_shows_through_every_descriptor(sys: &dyn Sys) -> Outcome {
     sys.lseek(file, 4, Whence::SEEK_SET)?;
     write(sys, file, b"x")?;
     assert_eq!(all(sys, file)?, b"\0\0\0\0x");
+    Ok(())
+}
+
+/// A slash belongs to the name that it is at: what was there is a directory, whatever comes there.
+fn who_swaps_needs_both_names(sys: &dyn Sys) -> Outcome {
+    create(sys, "a")?;
+    sys.mkdirat(Fd::CWD, path(sys, "dir"), Mode(0o755))?;
+    let swap = |old, new| rename(sys, old, new, RenameFlags::RENAME_EXCHANGE);
+    assert_eq!(swap("a/", "none"), Err(Errno::ENOENT));
+    assert_eq!(swap("a", "none/"), Err(Errno::ENOENT));
+    assert_eq!(swap("dir", "dir/none"), Err(Errno::ENOENT));
+    assert_eq!(swap("a/", "dir"), Err(Errno::ENOTDIR));
+    assert_eq!(swap("dir", "a/"), Err(Errno::ENOTDIR));
+    swap("a", "dir/")?;
+    swap("a/", "dir")?;
     Ok(())
 }

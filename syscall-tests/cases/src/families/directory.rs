@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use kernel_abi::flags::{DT_DIR, DT_LNK, DT_REG, OpenFlags, PipeFlags, Whence};
-use kernel_abi::structs::{Dirent64, FromBytes, status_exited};
+use kernel_abi::structs::{Dirent64, FromBytes, Iovec, Stat, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Mode, Result, Sys};
 
 use super::Outcome;
@@ -19,6 +19,7 @@ cases! { "directory":
     every_name_is_listed_once, a_listing_goes_on_where_it_was_left, a_listing_begins_again,
     names_that_go_while_they_are_listed, what_is_not_listed, a_removed_directory_lists_nothing,
     directories_by_descriptor, a_short_buffer_for_a_path, another_root, who_may_have_another_root, proc_is_listed,
+    proc_takes_no_names, descriptors_are_for_their_owner, what_proc_tells_has_no_place_to_write,
 }
 
 /// A line of a listing: name, type, and where the next one is.
@@ -226,5 +227,65 @@ fn proc_is_listed(sys: &dyn Sys) -> Outcome {
     assert!(read(sys, about, 100)?.starts_with(b"pos:\t"));
     let comm = open(sys, &format!("/proc/{me}/comm"), OpenFlags::O_RDONLY)?;
     assert!(read(sys, comm, 100)?.ends_with(b"\n"));
+    Ok(())
+}
+
+/// A name that is not there cannot be made, and may be as long as it likes.
+fn proc_takes_no_names(sys: &dyn Sys) -> Outcome {
+    create(sys, "here")?;
+    let long = "x".repeat(256);
+    for folder in ["/proc", "/proc/self", "/proc/self/fd"] {
+        for name in ["none", long.as_str()] {
+            let name = sys.path(sys.page(), &format!("{folder}/{name}"));
+            let here = sys.path(sys.page() + 0x1000, "here");
+            let making = OpenFlags::O_CREAT | OpenFlags::O_WRONLY;
+            let answers = [
+                sys.openat(Fd::CWD, name, making, Mode(0o644)),
+                sys.mkdirat(Fd::CWD, name, Mode(0o755)),
+                sys.mknodat(Fd::CWD, name, Mode(0o644), 0),
+                sys.symlinkat(here, Fd::CWD, name),
+                sys.linkat(Fd::CWD, here, Fd::CWD, name, 0),
+                sys.unlinkat(Fd::CWD, name, 0),
+                sys.faccessat(Fd::CWD, name, 0),
+                sys.getxattr(name, here, 0, 0),
+            ];
+            assert_eq!(answers, [Err(Errno::ENOENT); 8], "{folder}");
+            assert_eq!(sys.renameat2(Fd::CWD, here, Fd::CWD, name, 0), Err(Errno::EXDEV));
+        }
+    }
+    Ok(())
+}
+
+/// How many there are is how long their directory is.
+fn descriptors_are_for_their_owner(sys: &dyn Sys) -> Outcome {
+    let about = |name: &str| -> Result<Stat> {
+        sys.newfstatat(Fd::CWD, sys.path(sys.page(), name), sys.page() + 0x1000, 0)?;
+        Ok(Stat::decode(sys.arch(), &sys.bytes(sys.page() + 0x1000, Stat::size(sys.arch()))).expect("long enough"))
+    };
+    let (fds, facts) = (about("/proc/self/fd")?, about("/proc/self/fdinfo")?);
+    assert_eq!((fds.mode & 0o7777, fds.nlink, facts.nlink), (0o500, 2, 2));
+    create(sys, "one more")?;
+    // Kernels before 6.2 do not count them.
+    let more = about("/proc/self/fd")?;
+    assert!(more.size == fds.size + 1 || more.size == 0);
+    Ok(())
+}
+
+fn what_proc_tells_has_no_place_to_write(sys: &dyn Sys) -> Outcome {
+    let at = sys.store(sys.page() + 0x1000, &Iovec { iov_base: sys.page(), iov_len: 0 });
+    for (name, refusal) in [
+        ("/proc/self/status", Errno::ESPIPE),
+        ("/proc/self/fdinfo/0", Errno::ESPIPE),
+        ("/proc/uptime", Errno::ESPIPE),
+        ("/proc/self/cmdline", Errno::EBADF),
+        ("/proc/sys/kernel/hostname", Errno::EBADF),
+    ] {
+        let file = open(sys, name, OpenFlags::O_RDONLY)?;
+        assert_eq!(sys.pwrite64(file, sys.page(), 0, 0), Err(refusal), "{name}");
+        assert_eq!(sys.pwritev(file, at, 1, 0, 0), Err(refusal), "{name}");
+        assert_eq!(sys.pwritev2(file, at, 1, 0, 0, 0), Err(refusal), "{name}");
+        assert_eq!(sys.write(file, sys.page(), 0), Err(Errno::EBADF), "{name}");
+        sys.pread64(file, sys.page(), 1, 0)?;
+    }
     Ok(())
 }
