@@ -53,6 +53,11 @@ impl Key {
             return Ok(private(Alone::Yes));
         }
         loop {
+            // What may be executed alone is read by the program, and not for it where there is nothing yet.
+            let is_readable = || space.area_at(at).is_none_or(|area| area.prot.intersects(Prot::READ | Prot::WRITE));
+            if space.vm().query(Vaddr::new(at)).is_none() && !is_readable() {
+                return Err(Errno::EFAULT);
+            }
             space.load32(at)?;
             if let Some(area) = space.area_at(at).filter(|area| area.is_private()) {
                 // A word of one's own that can never change is nothing to wait for.

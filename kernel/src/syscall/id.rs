@@ -156,7 +156,9 @@ pub(super) fn capget(cx: &mut Context<'_>, header: UserInOut<CapHeader>, data: U
         cx.credentials().caps
     } else {
         let processes = cx.process().processes().ok_or(Errno::ESRCH)?;
-        processes.find_thread(head.pid).ok_or(Errno::ESRCH)?.credentials().caps
+        let alive = processes.find_thread(head.pid).map(|thread| thread.credentials());
+        // Who has ended is somebody until waited for.
+        alive.or_else(|| Some(processes.find(head.pid)?.credentials())).ok_or(Errno::ESRCH)?.caps
     };
     let half = |shift: u32| CapData {
         effective: (caps.effective >> shift) as u32,

@@ -48,11 +48,12 @@ pub(super) fn setitimer(
     old: UserMut<Itimerval>,
 ) -> Result {
     let wanted = if new.is_null() { Itimerval::default() } else { cx.space().read_value::<Itimerval>(new.addr)? };
-    let value = wanted.it_value.to_ns().ok_or(Errno::EINVAL)?;
-    let interval_ns = wanted.it_interval.to_ns().ok_or(Errno::EINVAL)?;
+    // Linux counts with a sign.
+    let span = |of: Timeval| of.to_ns().map(|ns| ns.min(i64::MAX as u64)).ok_or(Errno::EINVAL);
+    let (value, interval_ns) = (span(wanted.it_value)?, span(wanted.it_interval)?);
     let cpu = cpu_time(cx, which)?;
     let now = cpu.map_or_else(|| cx.kernel.machine().monotonic_ns(), |(_, now)| now);
-    let next_ns = if value == 0 { 0 } else { now.saturating_add(value) };
+    let next_ns = if value == 0 { 0 } else { now.saturating_add(value).min(i64::MAX as u64) };
     let schedule = Schedule { next_ns, interval_ns };
     let was = match cpu {
         None => cx.process().set_real_timer(schedule),

@@ -9,7 +9,7 @@ use crate::abi::flags::{
 };
 use crate::error::{Errno, Result};
 use crate::mm::{Advice, Leave, Lock, MapRequest, Move, PAGE_SIZE, Place, Prot, Sharing, Source};
-use crate::vfs::OpenFile;
+use crate::vfs::{FileKind, OpenFile};
 
 pub(super) fn brk(cx: &mut Context<'_>, end: UserAddr) -> Result {
     Ok(cx.space().brk(end.0))
@@ -118,7 +118,13 @@ fn what(mut wish: MapRequest, flags: MapFlags, open: Option<&OpenFile>, offset: 
     if !open.is_readable() || (stores && !open.is_writable()) {
         return Err(Errno::EACCES);
     }
-    wish.source = Source::Backed(open.file().backing()?, offset as u64);
+    let pages = open.file().backing();
+    // What has no name is no program.
+    let is_stream = || open.attributes().is_ok_and(|found| found.kind == FileKind::Fifo);
+    if wish.prot.contains(Prot::EXECUTE) && pages.is_err() && open.path().is_none() && !is_stream() {
+        return Err(Errno::EPERM);
+    }
+    wish.source = Source::Backed(pages?, offset as u64);
     // A stack is nobody's but its program's.
     if wish.grows_down {
         return Err(Errno::EINVAL);

@@ -13,6 +13,7 @@ use crate::process::{Process, Thread};
 /// What ioprio(2) counts from one: a process, a group, a user.
 const IO_WHO: [PriorityWhich; 3] = [PriorityWhich::PRIO_PROCESS, PriorityWhich::PRIO_PGRP, PriorityWhich::PRIO_USER];
 const IO_WHO_PROCESS: i32 = 1;
+const IO_WHO_USER: i32 = 3;
 const IO_CLASS_SHIFT: u32 = 13;
 /// What is between this and the class hints at a disk's own rules.
 const IO_LEVEL_MASK: u16 = 7;
@@ -30,9 +31,7 @@ fn targets(cx: &Context<'_>, which: PriorityWhich, who: Pid) -> Result<Vec<Arc<P
         (PriorityWhich::PRIO_PGRP, 0) => processes.group(processes.place(cx.process().pid()).ok_or(Errno::ESRCH)?.1),
         (PriorityWhich::PRIO_PGRP, group) => processes.group(group),
         (PriorityWhich::PRIO_USER, user) => {
-            let user = if user == 0 { cx.credentials().user.real } else { user.cast_unsigned() };
-            let all = processes.all();
-            all.into_iter().filter(|process| process.credentials().user.real == user).collect()
+            return of_user(cx, if user == 0 { cx.credentials().user.real } else { user.cast_unsigned() });
         }
         _ => return Err(Errno::EINVAL),
     };
@@ -64,6 +63,13 @@ pub(super) fn setpriority(cx: &mut Context<'_>, which: PriorityWhich, who: Pid, 
         }
     }
     result
+}
+
+/// Everybody whose process has this real user; ESRCH when that is nobody.
+fn of_user(cx: &Context<'_>, user: u32) -> Result<Vec<Arc<Process>>> {
+    let mut found = cx.kernel.processes().all();
+    found.retain(|process| process.credentials().user.real == user);
+    if found.is_empty() { Err(Errno::ESRCH) } else { Ok(found) }
 }
 
 fn threads(cx: &Context<'_>, which: i32, who: Pid) -> Result<Vec<Arc<Thread>>> {
@@ -109,8 +115,15 @@ pub(super) fn ioprio_set(cx: &mut Context<'_>, which: i32, who: Pid, priority: i
         0..=3 => {}
         _ => return Err(Errno::EINVAL),
     }
-    for thread in threads(cx, which, who)? {
-        if !is_own(cx, thread.process()) {
+    // No user is nobody in particular elsewhere; here it is root.
+    let found = if which == IO_WHO_USER && who.0 == 0 {
+        of_user(cx, 0)?.iter().flat_map(|process| process.threads()).collect()
+    } else {
+        threads(cx, which, who)?
+    };
+    for thread in found {
+        let (ours, theirs) = (cx.credentials(), thread.credentials());
+        if ![ours.user.real, ours.user.effective].contains(&theirs.user.real) && !ours.can(CAP_SYS_NICE) {
             return Err(Errno::EPERM);
         }
         thread.with_scheduling(|scheduling| scheduling.io_priority = priority);

@@ -2,7 +2,7 @@
 
 use kernel_abi::flags::{
     FUTEX_BITSET_MATCH_ANY, FUTEX_OP_ADD, FUTEX_OP_ANDN, FUTEX_OP_CMP_EQ, FUTEX_OP_CMP_GT, FUTEX_OP_OPARG_SHIFT,
-    FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR, FUTEX_OWNER_DIED, FUTEX_WAITERS, FutexOp, MapFlags,
+    FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR, FUTEX_OWNER_DIED, FUTEX_WAITERS, FutexOp, MapFlags, ProtFlags,
 };
 use kernel_abi::structs::{RobustListHead, Timespec, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Result, Sys};
@@ -21,7 +21,7 @@ cases! { "futex":
     private_and_shared_waiters_do_not_meet, one_file_at_two_addresses_is_one_futex, the_dead_let_go_of_their_locks,
     the_dead_let_go_of_what_they_were_taking, a_live_owners_locks_are_left_alone, a_list_has_a_length,
     the_word_may_be_anything_but_what_it_was, what_is_private_works_alike, a_private_wait_has_its_bits_and_times,
-    private_waiters_are_moved,
+    private_waiters_are_moved, a_word_that_is_only_run_is_no_shared_futex,
 }
 
 /// The futex word of a case; its waiters' answers follow.
@@ -377,5 +377,15 @@ fn private_waiters_are_moved(sys: &dyn Sys) -> Outcome {
         assert_eq!(sys.futex(from, FutexOp::FUTEX_WAKE_PRIVATE, 1, 0, 0, 0)?, 0);
         assert_eq!(answer(sys, 0), 0, "{moves:?}");
     }
+    Ok(())
+}
+
+/// The program can read it, where the machine cannot tell; but nobody can for it, before it is there.
+fn a_word_that_is_only_run_is_no_shared_futex(sys: &dyn Sys) -> Outcome {
+    let flags = MapFlags::MAP_SHARED | MapFlags::MAP_ANONYMOUS;
+    let word = sys.mmap(0, PAGE, ProtFlags::PROT_EXEC, flags, Fd(-1), 0)?;
+    assert_eq!(wake(sys, word, 1), Err(Errno::EFAULT));
+    assert_eq!(sys.futex(word, FutexOp::FUTEX_REQUEUE, 0, 0, sys.page(), 0), Err(Errno::EFAULT));
+    assert_eq!(sys.futex(word, FutexOp::FUTEX_WAKE_PRIVATE, 1, 0, 0, 0)?, 0);
     Ok(())
 }

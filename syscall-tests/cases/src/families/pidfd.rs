@@ -1,6 +1,9 @@
 //! Processes by descriptor.
 
-use kernel_abi::flags::{FcntlCommand, OpenFlags, PidfdFlags, PollEvents, SI_TKILL, SigHow, WaitId, WaitOptions};
+use kernel_abi::flags::{
+    FallocateMode, FcntlCommand, MapFlags, OpenFlags, PidfdFlags, PollEvents, ProtFlags, SI_TKILL, SigHow, WaitId,
+    WaitOptions,
+};
 use kernel_abi::structs::{PollFd, Siginfo, Timespec, status_signaled};
 use kernel_abi::{Calls, Errno, Fd, Pid, Result, SigSet, Signal, Sys};
 
@@ -13,7 +16,7 @@ use super::thread::{join, start};
 cases! { "pidfd":
     a_signal_reaches_the_process_behind_it, it_is_ready_when_the_process_has_ended, it_is_waited_for,
     what_opening_refuses, what_sending_refuses, a_thread_has_one_too, a_signal_may_be_for_a_group,
-    a_process_nobody_waits_for_has_hung_up,
+    a_process_nobody_waits_for_has_hung_up, a_descriptor_of_a_process_has_no_memory,
 }
 
 fn open(sys: &dyn Sys, pid: usize) -> Result<Fd> {
@@ -138,5 +141,17 @@ fn a_process_nobody_waits_for_has_hung_up(sys: &dyn Sys) -> Outcome {
     assert_eq!(events(sys, file)?, PollEvents::POLLIN);
     wait(sys, pid)?;
     assert_eq!(events(sys, file)?, PollEvents::POLLIN | PollEvents::POLLHUP);
+    Ok(())
+}
+
+fn a_descriptor_of_a_process_has_no_memory(sys: &dyn Sys) -> Outcome {
+    let file = open(sys, sys.getpid()?)?;
+    let map = |prot| sys.mmap(0, 4096, prot, MapFlags::MAP_PRIVATE, file, 0);
+    assert_eq!(map(ProtFlags::PROT_READ), Err(Errno::ENODEV));
+    // Since Linux 6.16 it is no program, which is told first; before 6.9 it is no file.
+    let answer = map(ProtFlags::PROT_EXEC);
+    assert!(matches!(answer, Err(Errno::EPERM | Errno::ENODEV)), "{answer:?}");
+    let answer = sys.fallocate(file, FallocateMode::empty(), 0, 1);
+    assert!(matches!(answer, Err(Errno::EOPNOTSUPP | Errno::ENODEV)), "{answer:?}");
     Ok(())
 }

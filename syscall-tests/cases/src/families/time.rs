@@ -14,7 +14,7 @@ cases! { "time":
     a_sleep_takes_no_time_of_a_cpu, setting_a_clock_is_refused, a_sleep_to_a_time, a_time_that_has_been_is_no_sleep, what_a_sleep_refuses,
     a_signal_leaves_the_rest_of_a_sleep, a_stop_does_not_shorten_a_sleep, an_alarm_rings_once,
     an_alarm_is_taken_back needs alarm,
-    an_alarm_takes_back_a_timer_without_end needs alarm,
+    an_alarm_takes_back_a_timer_without_end, a_timer_without_end_has_one needs alarm,
     an_interval_rings_again, what_a_timer_refuses, a_timer_that_is_replaced_tells_what_was_left,
     a_child_has_no_timers, the_days_microseconds, ticks_are_counted,
 }
@@ -256,6 +256,19 @@ fn an_alarm_takes_back_a_timer_without_end(sys: &dyn Sys) -> Outcome {
     let seconds = sys.alarm(0)?;
     assert!(seconds > 0 && u32::try_from(seconds).is_ok(), "{seconds}");
     assert_eq!(sys.alarm(0)?, 0);
+    Ok(())
+}
+
+/// What is too long is as long as can be: nearly three hundred years.
+fn a_timer_without_end_has_one(sys: &dyn Sys) -> Outcome {
+    let never = Timeval { tv_sec: i64::MAX, tv_usec: 5 };
+    let longest = Timeval { tv_sec: i64::MAX / 1_000_000_000, tv_usec: 854_775 };
+    let at = sys.store(sys.page() + 64, &Itimerval { it_interval: never, it_value: never });
+    sys.setitimer(ItimerKind::ITIMER_REAL, at, 0)?;
+    let armed = left(sys)?;
+    assert_eq!(armed.it_interval, longest);
+    // All that time counts from when the machine began.
+    assert!(armed.it_value.tv_sec <= longest.tv_sec && armed.it_value.tv_sec > longest.tv_sec / 2);
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! Waiting for children: which, for what, and what is told.
 
 use kernel_abi::flags::{
-    CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIG_IGN, SaFlags, SigHow, WaitId, WaitOptions,
+    _LINUX_CAPABILITY_VERSION_3, CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIG_IGN, SaFlags, SigHow, WaitId,
+    WaitOptions,
 };
 use kernel_abi::structs::{
-    CloneArgs, Rusage, STATUS_CONTINUED, Sigaction, Siginfo, status_exited, status_signaled, status_stopped,
+    CapHeader, CloneArgs, Rusage, STATUS_CONTINUED, Sigaction, Siginfo, status_exited, status_signaled, status_stopped,
 };
 use kernel_abi::{Calls, Errno, Pid, Result, SigSet, Signal, Sys};
 
@@ -364,7 +365,10 @@ fn a_zombie_is_still_somebody(sys: &dyn Sys) -> Outcome {
     sys.kill(pid, Signal::SIGKILL)?;
     assert_eq!(sys.getpgid(pid)?, sys.getpgid(0)?);
     assert_eq!(sys.getsid(pid)?, sys.getsid(0)?);
+    let about = CapHeader { version: _LINUX_CAPABILITY_VERSION_3, pid: pid as i32 };
+    sys.capget(sys.store(sys.page(), &about), sys.page() + 64)?;
     assert_eq!(wait(sys, pid)?, status_exited(0));
+    assert_eq!(sys.capget(sys.page(), sys.page() + 64), Err(Errno::ESRCH));
     assert_eq!(sys.getpgid(pid), Err(Errno::ESRCH));
     Ok(())
 }
