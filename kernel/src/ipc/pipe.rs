@@ -35,6 +35,8 @@ struct State {
     /// How many ends for reading and for writing there have been: what opening a FIFO waits for.
     readings: u64,
     writings: u64,
+    /// The permissions that fchmod(2) gave to what has no name.
+    mode: Option<u32>,
 }
 
 /// Which way an open end goes.
@@ -276,7 +278,13 @@ impl File for PipeEnd {
     }
 
     fn attributes(&self) -> Result<Attributes> {
-        Ok(self.attributes)
+        let mode = self.pipe.state.lock().mode.unwrap_or(self.attributes.mode);
+        Ok(Attributes { mode, ..self.attributes })
+    }
+
+    fn set_mode(&self, mode: u32) -> Result<()> {
+        self.pipe.state.lock().mode = Some(mode);
+        Ok(())
     }
 
     fn as_any(&self) -> &dyn Any {

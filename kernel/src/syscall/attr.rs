@@ -113,18 +113,34 @@ pub(super) fn fstatfs(cx: &mut Context<'_>, file: Fd, into: UserMut<Statfs>) -> 
 
 fn set_mode(cx: &Context<'_>, place: &Path, mode: Mode) -> Result {
     place.mount.permit_write()?;
-    let (who, before) = (cx.thread.identity(), place.inode.attributes()?);
-    if !who.owns(before.uid) {
-        return Err(Errno::EPERM);
-    }
+    let before = place.inode.attributes()?;
+    let mode = permit_mode(cx, &before, mode)?;
     if before.kind == FileKind::Symlink {
         return Err(Errno::EOPNOTSUPP);
     }
-    let mut mode = u32::from(mode.0) & 0o7777;
-    if !who.may_override && !who.is_member(before.gid) {
-        mode &= !0o2000;
-    }
     place.inode.set_attributes(&Change { mode: Some(mode), ..Change::default() }).map(|()| 0)
+}
+
+/// What may become of permissions: EPERM for who does not own them.
+fn permit_mode(cx: &Context<'_>, before: &Attributes, mode: Mode) -> Result<u32> {
+    let who = cx.thread.identity();
+    if !who.owns(before.uid) {
+        return Err(Errno::EPERM);
+    }
+    let may_have_group = who.may_override || who.is_member(before.gid);
+    Ok(u32::from(mode.0) & if may_have_group { 0o7777 } else { 0o5777 })
+}
+
+/// Of an open file, by whatever it is or is not called.
+fn set_mode_of(cx: &Context<'_>, file: &OpenFile, mode: Mode) -> Result {
+    if let Some(place) = placed(file) {
+        return set_mode(cx, place, mode);
+    }
+    let before = file.attributes()?;
+    if before.kind == FileKind::Fifo {
+        file.file().set_mode(permit_mode(cx, &before, mode)?)?;
+    }
+    Ok(0)
 }
 
 pub(super) fn chmod(cx: &mut Context<'_>, path: UserPath, mode: Mode) -> Result {
@@ -133,7 +149,7 @@ pub(super) fn chmod(cx: &mut Context<'_>, path: UserPath, mode: Mode) -> Result 
 
 pub(super) fn fchmod(cx: &mut Context<'_>, file: Fd, mode: Mode) -> Result {
     let file = cx.files().get(file.0)?;
-    placed(&file).map_or(Ok(0), |place| set_mode(cx, place, mode))
+    set_mode_of(cx, &file, mode)
 }
 
 fn placed(file: &OpenFile) -> Option<&Path> {

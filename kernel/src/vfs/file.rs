@@ -106,6 +106,10 @@ pub trait File: Send + Sync {
     }
     /// What fstat(2) says when the file was not opened by a path.
     fn attributes(&self) -> Result<Attributes>;
+    /// fchmod(2), when the file was not opened by a path: nobody asks most of them for permission.
+    fn set_mode(&self, _mode: u32) -> Result<()> {
+        Ok(())
+    }
     /// Whether it has an offset: else it is a stream, and lseek(2) and pread(2) say ESPIPE.
     fn is_seekable(&self) -> bool {
         false

@@ -1,8 +1,8 @@
 //! Pipes.
 
-use kernel_abi::flags::{FcntlCommand, OpenFlags, PipeFlags, SIG_IGN, Whence};
-use kernel_abi::structs::{Sigaction, status_exited, status_signaled};
-use kernel_abi::{Calls, Errno, Fd, Result, Signal, Sys};
+use kernel_abi::flags::{FcntlCommand, OpenFlags, PipeFlags, S_IFIFO, SIG_IGN, Whence};
+use kernel_abi::structs::{Sigaction, Stat, status_exited, status_signaled};
+use kernel_abi::{Calls, Errno, Fd, Mode, Result, Signal, Sys};
 
 use super::Outcome;
 use super::file::{read, write};
@@ -14,6 +14,7 @@ cases! { "pipe":
     a_full_pipe_says_again, a_pipe_has_no_offset_and_two_directions, a_wild_pair_is_efault, a_child_writes,
     an_older_pipe, small_writes_are_whole, a_writer_waits_for_room, nobody_reads_and_the_signal_is_ignored,
     wild_buffers_leave_the_pipe_as_it_is, flags_belong_to_each_end,
+    permissions_belong_to_both_ends,
 }
 
 /// A pipe: the end to read and the end to write.
@@ -187,5 +188,19 @@ fn flags_belong_to_each_end(sys: &dyn Sys) -> Outcome {
     sys.fcntl(writer, FcntlCommand::F_SETFL, OpenFlags::O_NONBLOCK)?;
     let flags = [sys.fcntl(reader, FcntlCommand::F_GETFL, 0)?, sys.fcntl(writer, FcntlCommand::F_GETFL, 0)?];
     assert_eq!(flags, [0, (OpenFlags::O_WRONLY | OpenFlags::O_NONBLOCK).bits() as usize]);
+    Ok(())
+}
+
+fn permissions_belong_to_both_ends(sys: &dyn Sys) -> Outcome {
+    let ends = pipe(sys, PipeFlags::empty())?;
+    let mode = |end| -> Result<u32> {
+        sys.fstat(end, sys.page() + 0x1000)?;
+        let bytes = sys.bytes(sys.page() + 0x1000, Stat::size(sys.arch()));
+        Ok(Stat::decode(sys.arch(), &bytes).expect("long enough").mode)
+    };
+    assert_eq!((mode(ends[0])?, mode(ends[1])?), (u32::from(S_IFIFO) | 0o600, u32::from(S_IFIFO) | 0o600));
+    sys.fchmod(ends[0], Mode(0o1421))?;
+    assert_eq!((mode(ends[0])?, mode(ends[1])?), (u32::from(S_IFIFO) | 0o1421, u32::from(S_IFIFO) | 0o1421));
+    assert_eq!(write(sys, ends[1], b"still")?, 5);
     Ok(())
 }
