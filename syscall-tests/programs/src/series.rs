@@ -104,6 +104,7 @@ impl Stage {
             };
             let watched = Watched {
                 first: runner,
+                wakes_by_time: false,
                 only: false,
                 progress: &mut progress,
                 processes: &processes,

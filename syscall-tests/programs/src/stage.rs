@@ -45,7 +45,7 @@ pub struct Conditions<'a> {
     /// How long nothing may be heard of it, by the subject's clock.
     pub patience_ns: u64,
     /// Whether all tasks of these processes certainly sleep. A program in which nothing happens by time alone is not
-    /// waited for any longer then.
+    /// waited for any longer then; with another one, it is sleeping that takes patience.
     pub is_asleep: Option<Look<'a>>,
     /// The file that a program's first three descriptors are, opened anew; if it has no name, those of whoever runs it.
     pub streams: &'a [u8],
@@ -91,10 +91,9 @@ impl Stage {
             _ => fork(sys, first, 0)?,
         } as i32;
         sys.store(shared::header(shared, 0), &pid);
-        let is_asleep = conditions.is_asleep.filter(|_| !program.waits_for_time());
-        let conditions = Conditions { is_asleep, ..conditions };
         let watched = Watched {
             first: pid,
+            wakes_by_time: program.waits_for_time(),
             only: program.bodies() == 1,
             progress: &mut || 0,
             processes: &|| self.processes(sys),
@@ -138,11 +137,12 @@ impl Stage {
     /// as long as patience lasts a child ended or the number of progress changed. Who is not is interrupted or killed.
     pub(crate) fn wait(&self, sys: &dyn Sys, conditions: Conditions<'_>, watched: Watched<'_>) -> (Option<i32>, bool) {
         let Conditions { patience_ns, is_asleep, .. } = conditions;
-        let Watched { first, only, progress, processes, interrupt } = watched;
+        let Watched { first, wakes_by_time, only, progress, processes, interrupt } = watched;
         let own = self.shared + shared::OWN + 2048;
         let set = sys.store(own, &SigSet(1 << (Signal::SIGCHLD.number() - 1)));
         // Who does not sleep only has to be given a processor.
         let (glance_ns, patience_ns) = match is_asleep {
+            Some(_) if wakes_by_time => (patience_ns / AWAKE, patience_ns.saturating_mul(AWAKE)),
             Some(_) => (GLANCE_NS.min(patience_ns), patience_ns.saturating_mul(AWAKE)),
             None => (patience_ns, patience_ns),
         };
@@ -176,7 +176,11 @@ impl Stage {
             silent_ns += glance_ns;
             // Somebody may have been started before all that were known began to sleep.
             let known = processes();
-            let is_over = is_asleep.is_some_and(|look| look(&known)) && processes() == known;
+            let all_sleep = is_asleep.is_some_and(|look| look(&known)) && processes() == known;
+            if all_sleep && wakes_by_time {
+                silent_ns += glance_ns * (AWAKE - 1);
+            }
+            let is_over = all_sleep && !wakes_by_time;
             // Who has ended meanwhile sleeps, too; and who got on before.
             let has_news =
                 || sys.waitid(WaitId::P_ALL, Pid(0), own + 64, NEWS, 0).is_ok() && sys.load::<i32>(own + 64) != 0;
@@ -216,6 +220,8 @@ pub(crate) fn fork(sys: &dyn Sys, run: ChildFn, arg: usize) -> Result {
 pub(crate) struct Watched<'a> {
     /// Whose end counts.
     pub(crate) first: i32,
+    /// Whether something may happen to them by time alone.
+    pub(crate) wakes_by_time: bool,
     /// Whether it has no children.
     pub(crate) only: bool,
     /// Changes as they get on.
