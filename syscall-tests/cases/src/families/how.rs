@@ -307,6 +307,11 @@ fn a_transfer_of_its_own_kind(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.pwritev2(writer, from(b"bytes"), 1, here, 0, RwFlags::RWF_NOWAIT)?, 5);
     assert_eq!(sys.preadv2(reader, from(b"....."), 1, here, 0, RwFlags::RWF_NOWAIT)?, 5);
     assert_eq!(sys.bytes(into(sys), 5), b"bytes");
+    // Since Linux 6.18 a signal may be declined, by a reader to whom none comes too.
+    match sys.pwritev2(writer, from(b"bytes"), 1, here, 0, RwFlags::RWF_NOSIGNAL) {
+        Ok(_) => assert_eq!(sys.preadv2(reader, from(b"....."), 1, here, 0, RwFlags::RWF_NOSIGNAL)?, 5),
+        answer => assert_eq!(answer, Err(Errno::EOPNOTSUPP)),
+    }
     sys.lseek(file, 0, Whence::SEEK_SET)?;
     let appended = sys.pwritev2(file, from(b"!"), 1, 0, 0, RwFlags::RWF_APPEND)?;
     assert_eq!((appended, about(sys, file)?.size), (1, 6));
