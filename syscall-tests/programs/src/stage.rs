@@ -121,13 +121,12 @@ impl Stage {
         in_time: bool,
         tree: Vec<Node>,
     ) -> Transcript {
-        // Whether somebody was told of a child's end, when the same signal ended both, is nobody's doing. So it is with all
-        // who are killed because nobody waits any longer.
+        // Whether somebody that a signal ended was told before how a child had ended is nobody's doing, be it that the child
+        // sent it or that nobody waits for either any longer. How far the child came is known all the same.
         if let Some((first, children)) = bodies.split_first_mut()
             && first.status.is_some_and(|status| status & 0x7f != 0)
         {
-            let told = |body: &&mut BodyRecord| body.status == first.status;
-            children.iter_mut().filter(told).for_each(|body| body.status = Some(0));
+            children.iter_mut().for_each(|child| child.status = Some(0));
         }
         let [_, arena, _]: [usize; 3] = sys.load(sys.page());
         Transcript { arch: sys.arch(), bodies, in_time, arena: arena as u64, tree }
