@@ -153,7 +153,16 @@ pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut
     let copied = match room(cx, &to, onto, len, to.flags()) {
         // Whether nothing would fit is asked when there is something; a file of /proc has more than its size says.
         Err(_) if is_at_end => Ok(0),
-        room => room.and_then(|len| copy(cx, &from, Some(start), &to, onto, len)),
+        room => room.and_then(|fits| {
+            let count = copy(cx, &from, Some(start), &to, onto, fits)?;
+            // What does not fit is tried nevertheless.
+            let end = start.cast_unsigned() + count as u64;
+            let is_more = || from.attributes().is_ok_and(|now| now.kind != FileKind::Regular || end < now.size);
+            if count == fits && fits < len && is_more() {
+                let _ = told(cx, Err(Errno::EFBIG));
+            }
+            Ok(count)
+        }),
     };
     let count = told(cx, copied)?;
     let end = if from.file().has_offset() { start + count as i64 } else { start };

@@ -11,6 +11,7 @@ use super::signal::{counted, counts, handle};
 
 cases! { "growth":
     a_write_ends_where_files_may_not_grow, growing_by_size_is_limited_too, too_much_kills, reading_is_noted_once,
+    what_is_sent_and_does_not_fit_is_refused,
 }
 
 const LIMIT: u64 = 100;
@@ -95,5 +96,31 @@ fn reading_is_noted_once(sys: &dyn Sys) -> Outcome {
     let [accessed, changed] = times(sys, file)?;
     // Not where nobody wants to know (noatime).
     assert!(accessed.tv_sec == 1_000_000_000 || order(accessed) > order(changed));
+    Ok(())
+}
+
+/// What fits is sent, and told; that there was more is a signal all the same.
+fn what_is_sent_and_does_not_fit_is_refused(sys: &dyn Sys) -> Outcome {
+    let (from, to) = (create(sys, "from")?, create(sys, "to")?);
+    sys.ftruncate(from, 120_i64)?;
+    limit(sys)?;
+    let send = |to, len| -> Result {
+        sys.lseek(from, 0, Whence::SEEK_SET)?;
+        sys.sendfile(to, from, 0, len)
+    };
+    assert_eq!(send(to, 100)?, 100);
+    sys.lseek(to, 50, Whence::SEEK_SET)?;
+    assert_eq!(send(to, 50)?, 50);
+    assert_eq!(counted(sys)[0], 0);
+    sys.lseek(to, 0, Whence::SEEK_SET)?;
+    assert_eq!(send(to, 200)?, 100);
+    assert_eq!(counted(sys), [1, Signal::SIGXFSZ.number() as u64]);
+    // A file that is sent behind itself never ends.
+    let own = open(sys, "to", OpenFlags::O_RDWR)?;
+    sys.ftruncate(own, 40_i64)?;
+    sys.lseek(own, 40, Whence::SEEK_SET)?;
+    sys.store(sys.page(), &0_u64);
+    assert_eq!(sys.sendfile(own, own, sys.page(), 1000)?, 60);
+    assert_eq!(counted(sys)[0], 2);
     Ok(())
 }
