@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use kernel_abi::flags::MemfdFlags;
 use kernel_abi::{Arch, Call};
-use programs::Step;
+use programs::{Step, Value};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
 /// Rows that no program has: they speak to the whole machine, or work on the worker's runtime.
@@ -45,10 +46,16 @@ pub fn refused(steps: &[Step]) -> Option<Call> {
     })
 }
 
-/// The steps without calls that no program may make.
+/// Whether a call makes a file of huge pages: there are none on Orrery, and all descriptors behind one are others then.
+fn wants_huge_pages(call: Call, args: &[Value]) -> bool {
+    let huge = u64::from(MemfdFlags::MFD_HUGETLB.bits());
+    call == Call::memfd_create && matches!(args.get(1), Some(Value::Plain(flags)) if flags & huge != 0)
+}
+
+/// The steps without calls that no program may make, or that make the rest of it another one.
 pub fn allowed(steps: Vec<Step>) -> Vec<Step> {
     let inside = |step| match step {
-        Step::Call { call, .. } if !allows(call) => None,
+        Step::Call { call, ref args } if !allows(call) || wants_huge_pages(call, args) => None,
         Step::Spawn { how, join, steps } => Some(Step::Spawn { how, join, steps: allowed(steps) }),
         step => Some(step),
     };
