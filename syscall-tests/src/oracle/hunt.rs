@@ -88,15 +88,19 @@ fn sends(difference: &Difference) -> bool {
 /// handler) it does when they come by. So in programs with threads, how far somebody came and when a handler ran are not
 /// judged just behind a signal that was sent, or raised by a fault that leaves a core. What this can hide is a mistake in
 /// what such a signal does as long as it shows in nothing else: not in what calls answer or fill, in what is left, or in a
-/// program without threads.
+/// program without threads. So it is where a timer rang that the program had armed.
 fn race(program: &Program, difference: &Difference) -> Option<&'static str> {
-    let lines = difference.lines();
+    let is_about = |what: &str| difference.lines().iter().any(|line| line.contains(what));
+    let is_how_far = is_about("| +++ ") || is_about("| --- ") || is_about("(never began)");
     // On the host clocks go on while a program runs.
-    if program.arms_timers() && lines.iter().any(|line| RINGS.iter().any(|ring| line.contains(ring))) {
+    let rings = |line: &Line| RINGS.iter().any(|ring| line.text.contains(ring));
+    if is_how_far
+        && program.arms_timers()
+        && [&difference.host, &difference.orrery].iter().any(|record| record.lines().iter().any(rings))
+    {
         return Some("a timer rings when a clock says so");
     }
-    let is_about = |what: &str| lines.iter().any(|line| line.contains(what));
-    if program.has_threads() && (is_about("| +++ ") || is_about("| --- ") || is_about("(never began)")) {
+    if is_how_far && program.has_threads() {
         if sends(difference) {
             return Some("a signal that is sent reaches threads one by one");
         }
