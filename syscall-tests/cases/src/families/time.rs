@@ -14,7 +14,8 @@ cases! { "time":
     a_sleep_takes_no_time_of_a_cpu, setting_a_clock_is_refused, a_sleep_to_a_time, a_time_that_has_been_is_no_sleep, what_a_sleep_refuses,
     a_signal_leaves_the_rest_of_a_sleep, a_stop_does_not_shorten_a_sleep, an_alarm_rings_once,
     an_alarm_is_taken_back needs alarm,
-    an_alarm_takes_back_a_timer_without_end, a_timer_without_end_has_one needs alarm,
+    an_alarm_takes_back_a_timer_without_end needs alarm,
+    a_timer_without_end_has_one,
     an_interval_rings_again, what_a_timer_refuses, a_timer_that_is_replaced_tells_what_was_left,
     a_child_has_no_timers, the_days_microseconds, ticks_are_counted,
 }
