@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use ostd::sync::Sleep;
 
 use super::tree::State;
-use super::{Process, Processes, Thread, ticks};
+use super::{Process, Processes, Scheduling, Thread, ticks};
 use crate::abi::Signal;
 use crate::abi::flags::SI_USER;
 use crate::abi::structs::{ChildChange, Siginfo, status_exited, status_signaled};
@@ -54,6 +54,10 @@ impl Thread {
         // One status for the group; without exit_group(2), the first thread's.
         let own = *self.status.lock();
         let spent = self.spent();
+        if self.tid() == process.pid() {
+            // The dead use no disks.
+            *process.scheduling.lock() = Scheduling { io_priority: 0, ..self.scheduling() };
+        }
         let last = processes.strike(self);
         *process.timers.spent_by_dead.lock() += spent;
         if self.tid() == process.pid() || last {

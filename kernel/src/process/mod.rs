@@ -36,7 +36,7 @@ pub use names::{HOST_NAME_MAX, Names};
 pub use process::{ExecInfo, Process};
 pub use processes::{First, Processes, Program};
 pub use run::Calls;
-pub use scheduling::Scheduling;
+pub use scheduling::{Scheduled, Scheduling};
 pub use spent::{Spent, ticks};
 pub use terminal::{ControllingTerminal, Session};
 pub use thread::{Restart, Thread, identity_of};

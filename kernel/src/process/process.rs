@@ -9,7 +9,7 @@ use ostd::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use ostd::sync::{SpinLock, WaitQueue};
 
 use super::timers::Timers;
-use super::{Limits, Processes, Session, Thread};
+use super::{Limits, Processes, Scheduling, Session, Thread};
 use crate::abi::Signal;
 use crate::abi::flags::{CAP_IPC_LOCK, PR_MDWE_NO_INHERIT, PR_MDWE_REFUSE_EXEC_GAIN, RLIM_INFINITY, Resource};
 use crate::credentials::Credentials;
@@ -62,8 +62,8 @@ pub struct Process {
     pub(super) has_executed: AtomicBool,
     /// Whether it gave up its session's terminal (TIOCNOTTY).
     pub(super) has_left_terminal: AtomicBool,
-    /// -20 to 19, plus 20.
-    pub(super) nice: AtomicU32,
+    /// How its first thread asked to be scheduled, once that is gone.
+    pub(super) scheduling: SpinLock<Scheduling>,
     pub(super) started_ns: AtomicU64,
     /// Apart: allocators have pieces of a kilobyte at hand, and no longer ones.
     pub(super) timers: Box<Timers>,
@@ -116,7 +116,7 @@ impl Process {
             threads_changed: WaitQueue::new(),
             has_executed: AtomicBool::new(false),
             has_left_terminal: AtomicBool::new(false),
-            nice: AtomicU32::new(20),
+            scheduling: SpinLock::default(),
             started_ns: AtomicU64::new(now_ns),
             timers: Box::default(),
             death_signal: AtomicU32::new(0),
@@ -153,7 +153,6 @@ impl Process {
         let own = Arc::get_mut(&mut child).expect("nobody else has it yet");
         *own.limits.get_mut() = parent.limits();
         *own.info.get_mut() = parent.info();
-        own.nice = AtomicU32::new(parent.nice.load());
         if own.limits.get_mut().soft(Resource::RLIMIT_CPU) != RLIM_INFINITY {
             own.watch_cpu_limit();
         }
@@ -313,16 +312,6 @@ impl Process {
     /// Decides it, unless that has been done.
     pub(super) fn decide_ending(&self, status: i32) {
         let _ = self.ending.compare_exchange(0, ENDS | u64::from(status.cast_unsigned()));
-    }
-
-    /// How much it gives way to others, -20 to 19.
-    pub fn nice(&self) -> i32 {
-        self.nice.load() as i32 - 20
-    }
-
-    /// Changes that; the value is brought into range.
-    pub fn set_nice(&self, nice: i32) {
-        self.nice.store((nice.clamp(-20, 19) + 20) as u32);
     }
 
     /// When it began, on the monotonic clock.

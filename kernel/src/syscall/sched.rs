@@ -1,6 +1,5 @@
 //! Scheduling: who asked for what. All programs run on every CPU in turn.
 
-use alloc::sync::Arc;
 use alloc::vec;
 
 use ostd::task::Task;
@@ -11,20 +10,21 @@ use crate::abi::arg::UserAddr;
 use crate::abi::flags::{CAP_SYS_NICE, Resource, SchedPolicy};
 use crate::abi::types::{SchedParam, Timespec, UserMut, UserPtr};
 use crate::error::{Errno, Result};
-use crate::process::{Scheduling, Thread};
+use crate::process::{Scheduled, Scheduling};
 
 /// The highest real-time priority.
 const PRIORITY_MAX: i32 = 99;
 
-fn find(cx: &Context<'_>, who: Pid) -> Result<Arc<Thread>> {
-    if who.0 < 0 {
-        return Err(Errno::EINVAL);
+fn find(cx: &Context<'_>, who: Pid) -> Result<Scheduled> {
+    match who.0 {
+        ..0 => Err(Errno::EINVAL),
+        0 => Ok(cx.thread.into()),
+        tid => cx.kernel.processes().find_scheduled(tid).ok_or(Errno::ESRCH),
     }
-    if who.0 == 0 { Ok(Arc::clone(cx.thread)) } else { cx.kernel.processes().find_thread(who.0).ok_or(Errno::ESRCH) }
 }
 
 /// EPERM unless the caller may schedule `other`.
-fn permit(cx: &Context<'_>, other: &Thread) -> Result<()> {
+fn permit(cx: &Context<'_>, other: &Scheduled) -> Result<()> {
     let (ours, theirs) = (cx.credentials(), other.credentials());
     let same = [theirs.user.real, theirs.user.effective].contains(&ours.user.effective);
     if same || ours.can(CAP_SYS_NICE) { Ok(()) } else { Err(Errno::EPERM) }
@@ -70,7 +70,7 @@ pub(super) fn sched_setaffinity(cx: &mut Context<'_>, who: Pid, len: u32, from: 
     if cpus == 0 {
         return Err(Errno::EINVAL);
     }
-    other.with_scheduling(|scheduling| scheduling.cpus = cpus);
+    other.with(|scheduling| scheduling.cpus = cpus);
     Ok(0)
 }
 
@@ -84,7 +84,7 @@ fn is_realtime(policy: SchedPolicy) -> bool {
     matches!(policy, SchedPolicy::SCHED_FIFO | SchedPolicy::SCHED_RR)
 }
 
-fn set_scheduler(cx: &Context<'_>, other: &Thread, policy: SchedPolicy, resets: bool, priority: i32) -> Result {
+fn set_scheduler(cx: &Context<'_>, other: &Scheduled, policy: SchedPolicy, resets: bool, priority: i32) -> Result {
     const SIMPLE: [SchedPolicy; 3] = [SchedPolicy::SCHED_NORMAL, SchedPolicy::SCHED_BATCH, SchedPolicy::SCHED_IDLE];
     // Deadlines take more than a number: sched_setattr(2).
     if !is_realtime(policy) && !SIMPLE.contains(&policy) {
@@ -100,14 +100,13 @@ fn set_scheduler(cx: &Context<'_>, other: &Thread, policy: SchedPolicy, resets: 
         let is_new = policy != now.policy && limit == 0;
         let is_more = priority > now.priority && priority.unsigned_abs() as u64 > limit;
         // Who leaves idleness is as nice as it was before, which it must be allowed to be.
-        let may_be_nice =
-            other.process().limit(Resource::RLIMIT_NICE) >= u64::from((20 - other.process().nice()).unsigned_abs());
+        let may_be_nice = other.process().limit(Resource::RLIMIT_NICE) >= u64::from((20 - now.nice).unsigned_abs());
         let leaves_idle = now.policy == SchedPolicy::SCHED_IDLE && policy != now.policy && !may_be_nice;
         if (is_realtime(policy) && (is_new || is_more)) || leaves_idle || (now.resets_on_fork && !resets) {
             return Err(Errno::EPERM);
         }
     }
-    other.with_scheduling(|scheduling| {
+    other.with(|scheduling| {
         (scheduling.policy, scheduling.priority, scheduling.resets_on_fork) = (policy, priority, resets);
     });
     Ok(0)

@@ -13,7 +13,7 @@ use super::World;
 use super::node::Whose;
 use crate::error::{Errno, Result};
 use crate::mm::Prot;
-use crate::process::{Process, State, Thread, ticks};
+use crate::process::{Process, Scheduled, State, Thread, ticks};
 use crate::vfs::OpenFile;
 
 /// Text.
@@ -197,7 +197,8 @@ fn stat(world: &World, process: &Arc<Process>, thread: Option<&Arc<Thread>>) -> 
     let terminal = process.terminal();
     let (device, foreground) = terminal.map_or((0, -1), |terminal| (terminal.device(), terminal.foreground()));
     let usage = thread.map(|thread| thread.space().usage()).unwrap_or_default();
-    let nice = process.nice();
+    let dead = || process.scheduled().first().map(Scheduled::scheduling).unwrap_or_default();
+    let nice = thread.map_or_else(dead, |thread| thread.scheduling()).nice;
     let (own, children) = (process.spent(), process.spent_by_children());
     let (faults, child_faults) = (own.faults, children.faults);
     let (user, system) = (ticks(own.user_ns), ticks(own.system_ns));

@@ -2,13 +2,14 @@
 
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{PriorityWhich, SchedPolicy};
+use kernel_abi::flags::{PriorityWhich, SchedPolicy, WaitId, WaitOptions};
 use kernel_abi::structs::{RobustListHead, SchedParam, Timeval, Utsname, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Pid, Result, Sys, Uid};
 
 use super::Outcome;
 use super::file::{create, open};
 use super::process::{ended, in_child, wait};
+use super::thread::{join, let_go, start, waits_for_a_word};
 
 cases! { "sched":
     niceness_is_inherited, who_is_nice_to_nobody, a_policy_is_remembered, a_reset_is_not_inherited,
@@ -16,24 +17,104 @@ cases! { "sched":
     disk_priorities_are_remembered, who_chose_no_disk_priority_has_one_among_others, a_robust_list_is_told, names_have_a_limit, a_bad_time_is_not_set,
     an_old_listing_has_kinds_last needs getdents, a_group_is_as_nice_as_its_nicest,
     a_user_is_nice_in_all_processes, what_is_no_policy, a_deadline_takes_more_than_a_priority,
+    each_thread_is_as_nice_as_it_says, who_resets_has_no_child_that_takes_more,
+    the_dead_are_scheduled_until_somebody_waits,
 }
 
 /// Nobody's number: the highest that Linux gives is below.
 const NOBODY: Pid = Pid(0x40_0001);
 const SELF: Pid = Pid(0);
+const NICEST: i32 = 19;
 
 fn nice(sys: &dyn Sys) -> Result<i32> {
     sys.getpriority(PriorityWhich::PRIO_PROCESS, SELF).map(|answer| 20 - answer as i32)
 }
 
 fn niceness_is_inherited(sys: &dyn Sys) -> Outcome {
-    let before = nice(sys)?;
-    sys.setpriority(PriorityWhich::PRIO_PROCESS, SELF, before + 3)?;
-    assert_eq!(nice(sys)?, before + 3);
+    let nicer = (nice(sys)? + 3).min(NICEST);
+    sys.setpriority(PriorityWhich::PRIO_PROCESS, SELF, nicer)?;
+    assert_eq!(nice(sys)?, nicer);
     let pid = sys.fork_with(|sys, _| nice(sys).unwrap_or(99), 0)?;
-    assert_eq!(wait(sys, pid)?, status_exited(before + 3));
+    assert_eq!(wait(sys, pid)?, status_exited(nicer));
     sys.setpriority(PriorityWhich::PRIO_PROCESS, SELF, 1000)?;
-    assert_eq!(nice(sys)?, 19);
+    assert_eq!(nice(sys)?, NICEST);
+    Ok(())
+}
+
+fn each_thread_is_as_nice_as_it_says(sys: &dyn Sys) -> Outcome {
+    // With a group of its own: who leads a session has one anyhow.
+    let _ = sys.setpgid(SELF, SELF);
+    // Whoever started this may be as nice as can be.
+    let before = nice(sys)?;
+    let by = |more: i32| (before + more).min(NICEST);
+    let word = sys.page() + 1024;
+    let gives_way = |sys: &dyn Sys, word| {
+        let given = nice(sys).and_then(|before| sys.setpriority(PriorityWhich::PRIO_PROCESS, SELF, before + 2));
+        sys.store(word + 4, &(1 + u32::from(given == Ok(0))));
+        waits_for_a_word(sys, word)
+    };
+    let tid = Pid(start(sys, 0, gives_way, word)? as i32);
+    while sys.load::<u32>(word + 4) == 0 {
+        sys.sched_yield()?;
+    }
+    assert_eq!(sys.load::<u32>(word + 4), 2);
+    let of_thread = || sys.getpriority(PriorityWhich::PRIO_PROCESS, tid).map(|answer| 20 - answer as i32);
+    assert_eq!([nice(sys)?, of_thread()?], [before, by(2)]);
+    sys.setpriority(PriorityWhich::PRIO_PROCESS, SELF, by(3))?;
+    assert_eq!([nice(sys)?, of_thread()?], [by(3), by(2)]);
+    assert_eq!(least(sys, PriorityWhich::PRIO_PGRP)?, 20 - by(2));
+    sys.setpriority(PriorityWhich::PRIO_PGRP, SELF, by(4))?;
+    assert_eq!([nice(sys)?, of_thread()?], [by(4); 2]);
+    let_go(sys, word)?;
+    join(sys, 0);
+    Ok(())
+}
+
+fn who_resets_has_no_child_that_takes_more(sys: &dyn Sys) -> Outcome {
+    schedule(sys, SchedPolicy::SCHED_BATCH.0 | SchedPolicy::SCHED_RESET_ON_FORK.0, 0)?;
+    let own = |sys: &dyn Sys, _| nice(sys).map_or(99, |nice| nice + 20);
+    let child = || -> Result<i32> { wait(sys, sys.fork_with(own, 0)?) };
+    match sys.setpriority(PriorityWhich::PRIO_PROCESS, SELF, -5) {
+        // Not for everybody.
+        Err(Errno::EACCES) => {}
+        set => {
+            set?;
+            assert_eq!(child()?, status_exited(20));
+        }
+    }
+    sys.setpriority(PriorityWhich::PRIO_PROCESS, SELF, 19)?;
+    assert_eq!(child()?, status_exited(39));
+    Ok(())
+}
+
+fn the_dead_are_scheduled_until_somebody_waits(sys: &dyn Sys) -> Outcome {
+    const BEST_EFFORT: i32 = 2 << 13;
+    let child = |sys: &dyn Sys, _| {
+        ended((|| {
+            schedule(sys, SchedPolicy::SCHED_BATCH.0, 0)?;
+            sys.setpriority(PriorityWhich::PRIO_PROCESS, SELF, 18)?;
+            sys.ioprio_set(1, SELF, BEST_EFFORT | 5)?;
+            Ok(())
+        })())
+    };
+    let pid = sys.fork_with(child, 0)?;
+    let dead = Pid(pid as i32);
+    sys.waitid(WaitId::P_PID, pid as i32, 0, WaitOptions::WEXITED | WaitOptions::WNOWAIT, 0)?;
+    let priority = || sys.getpriority(PriorityWhich::PRIO_PROCESS, dead);
+    assert_eq!((sys.sched_getscheduler(dead)?, priority()?), (3, 2));
+    sys.setpriority(PriorityWhich::PRIO_PROCESS, dead, 19)?;
+    sys.sched_setscheduler(dead, SchedPolicy::SCHED_NORMAL, sys.store(sys.page(), &SchedParam { sched_priority: 0 }))?;
+    assert_eq!((sys.sched_getscheduler(dead)?, priority()?), (0, 1));
+    sys.sched_getparam(dead, sys.page())?;
+    sys.sched_getaffinity(dead, 128, sys.page())?;
+    sys.sched_setaffinity(dead, 8, sys.page())?;
+    // Of disks it has no more to do with.
+    assert_eq!(sys.ioprio_get(1, dead)?, 0);
+    sys.ioprio_set(1, dead, BEST_EFFORT | 3)?;
+    assert_eq!(sys.ioprio_get(1, dead)?, 0);
+    assert_eq!(wait(sys, pid)?, status_exited(0));
+    assert_eq!(priority(), Err(Errno::ESRCH));
+    assert_eq!(sys.sched_getscheduler(dead), Err(Errno::ESRCH));
     Ok(())
 }
 

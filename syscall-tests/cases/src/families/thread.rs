@@ -70,14 +70,14 @@ fn a_thread_is_of_its_process(sys: &dyn Sys) -> Outcome {
     Ok(())
 }
 
-fn waits_for_a_word(sys: &dyn Sys, word: usize) -> i32 {
+pub(super) fn waits_for_a_word(sys: &dyn Sys, word: usize) -> i32 {
     while sys.load::<u32>(word) == 0 {
         let _ = sys.futex(word, FutexOp::FUTEX_WAIT, 0, 0, 0, 0);
     }
     0
 }
 
-fn let_go(sys: &dyn Sys, word: usize) -> Result {
+pub(super) fn let_go(sys: &dyn Sys, word: usize) -> Result {
     sys.store(word, &1_u32);
     sys.futex(word, FutexOp::FUTEX_WAKE, i32::MAX, 0, 0, 0)
 }
