@@ -93,7 +93,7 @@ macro_rules! rows_of_machine {
             /// How nice a process is.
             getpriority            [ 140  141] = priority::getpriority(which: PriorityWhich, who: Pid);
             /// Set how nice a process is.
-            setpriority            [ 141  140] = priority::setpriority(which: PriorityWhich, who: Pid, nice: i32) without "effect on who runs; niceness of single threads";
+            setpriority            [ 141  140] = priority::setpriority(which: PriorityWhich, who: Pid, nice: i32) without "effect on who runs";
             /// Let others run.
             sched_yield            [  24  124] = sched::sched_yield();
             /// Which CPUs a thread may run on.
