@@ -184,7 +184,11 @@ impl AddressSpace {
         if old_len == 0 {
             return Ok(new);
         }
-        self.move_pages(state, old, new, old_len.min(new_len))?;
+        if let Err(errno) = self.move_pages(state, old, new, old_len.min(new_len)) {
+            // Private memory in two places would be shared.
+            removed.extend(self.cut(state, new, new + new_len));
+            return Err(errno);
+        }
         match leave {
             Leave::Nothing => removed.extend(self.cut(state, old, old + old_len)),
             Leave::Area => {

@@ -201,6 +201,26 @@ fn remapping_grows_in_place_moves_with_its_pages_and_shrinks() {
 }
 
 #[test]
+fn what_cannot_move_for_want_of_memory_stays_where_it_is() {
+    const FAR: usize = 1 << 40;
+    for nth in 0..2 {
+        let machine = machine();
+        let space = space(&machine);
+        let at = map(&space, 2, RW);
+        space.write(at, b"stays").expect("mapped");
+        let used = machine.frames().used();
+        // A page table or two more, up there.
+        machine.frames().fail_nth(nth);
+        assert_eq!(space.remap(at, PAGE_SIZE, PAGE_SIZE, Move::To(FAR), Leave::Nothing), Err(Errno::ENOMEM));
+        assert!(space.area_at(FAR).is_none(), "or it would be in two places");
+        assert_eq!(byte(&space, at), b's');
+        assert!(machine.frames().used() <= used + nth);
+        assert_eq!(space.remap(at, PAGE_SIZE, PAGE_SIZE, Move::To(FAR), Leave::Nothing), Ok(FAR));
+        assert_eq!((byte(&space, FAR), space.read_value::<u8>(at)), (b's', Err(Errno::EFAULT)));
+    }
+}
+
+#[test]
 fn many_mappings_move_with_the_holes_between_them() {
     let machine = machine();
     let space = space(&machine);

@@ -1,6 +1,8 @@
 //! Device nodes, and the commands that files of all kinds answer.
 
-use kernel_abi::flags::{AtFlags, FcntlCommand, FdFlags, IoctlCommand, OpenFlags, PipeFlags, S_IFCHR, S_IFMT, Whence};
+use kernel_abi::flags::{
+    AtFlags, FcntlCommand, FdFlags, IoctlCommand, MemfdFlags, OpenFlags, PipeFlags, S_IFCHR, S_IFMT, Whence,
+};
 use kernel_abi::structs::{Stat, device_number};
 use kernel_abi::{Calls, Errno, Fd, Result, Sys};
 
@@ -160,6 +162,11 @@ fn where_a_file_is_on_its_disk(sys: &dyn Sys) -> Outcome {
     assert!(matches!(answer, Err(Errno::EINVAL | Errno::EPERM)), "{answer:?}");
     if answer == Err(Errno::EINVAL) {
         assert_eq!(sys.ioctl(file, IoctlCommand::FIBMAP, 8), Err(Errno::EFAULT));
+        // Memory is on no disk: nothing is where every part is, said where it was asked.
+        let memory = Fd(sys.memfd_create(sys.path(sys.page(), "m"), MemfdFlags::empty())? as i32);
+        let block = sys.store(sys.page() + 64, &7_i32);
+        assert_eq!(sys.ioctl(memory, IoctlCommand::FIBMAP, block), Err(Errno::EINVAL));
+        assert_eq!(sys.load::<i32>(block), 0);
     }
     Ok(())
 }

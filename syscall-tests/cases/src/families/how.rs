@@ -19,6 +19,7 @@ cases! { "how":
     what_was_is_whited_out, an_attribute_is_made_or_replaced_by_name, a_transfer_of_its_own_kind,
     advice_of_every_kind, a_range_is_brought_to_its_device, what_a_file_may_be_asked_for, room_of_every_kind,
     a_memory_file_that_is_no_program, a_program_by_its_own_name, a_link_has_no_mode,
+    who_means_a_descriptor_is_asked_nothing_else,
 }
 
 fn path(sys: &dyn Sys, name: &str) -> usize {
@@ -447,5 +448,23 @@ fn a_link_has_no_mode(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.fchmodat(Fd::CWD, path(sys, &by_descriptor), Mode(0o600)), Err(Errno::EOPNOTSUPP));
     assert_eq!(sys.chmod(path(sys, &by_descriptor), Mode(0o600)), Err(Errno::EOPNOTSUPP));
     assert_eq!(sys.fchmodat2(link, path(sys, ""), Mode(0o600), AtFlags::AT_EMPTY_PATH), Err(Errno::EOPNOTSUPP));
+    Ok(())
+}
+
+/// Linux looks at the flags of a path, and here there is none.
+fn who_means_a_descriptor_is_asked_nothing_else(sys: &dyn Sys) -> Outcome {
+    let file = create(sys, "file")?;
+    let flags = AtFlags::AT_EMPTY_PATH | AtFlags::AT_REMOVEDIR;
+    let ask = |path, flags| {
+        let answers = [sys.newfstatat(file, path, into(sys), flags), sys.statx(file, path, flags, 0, into(sys))];
+        assert_eq!(answers[0], answers[1]);
+        answers[0]
+    };
+    let empty = path(sys, "");
+    ask(empty, flags)?;
+    ask(empty, AtFlags::from_bits_retain(0x10_0000) | AtFlags::AT_EMPTY_PATH)?;
+    assert_eq!(ask(empty, AtFlags::AT_REMOVEDIR), Err(Errno::EINVAL));
+    assert_eq!(ask(other(sys, "file"), flags), Err(Errno::EINVAL));
+    assert_eq!(ask(8, flags), Err(Errno::EINVAL));
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::process::{ended, in_child};
 
 cases! { "remap":
     a_mapping_moves_to_a_place, a_mapping_leaves_an_area_behind, what_mremap_refuses, shared_memory_is_doubled, a_shared_mapping_moves_with_its_file, what_becomes_shorter_may_have_holes,
-    a_move_that_is_refused_has_begun, what_moves_is_one_mapping,
+    a_move_that_is_refused_has_begun, what_moves_is_one_mapping, a_mapping_moves_far_away,
 }
 
 fn a_mapping_moves_to_a_place(sys: &dyn Sys) -> Outcome {
@@ -133,5 +133,17 @@ fn what_moves_is_one_mapping(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.mremap(shared, 0, PAGE, may | fixed, to)?, to);
     sys.poke(shared, b"seen");
     assert_eq!(sys.bytes(to, 4), b"seen");
+    Ok(())
+}
+
+/// Where there is not even a table for its pages.
+fn a_mapping_moves_far_away(sys: &dyn Sys) -> Outcome {
+    const FAR: usize = 0x15_5555_0000;
+    let both = MremapFlags::MREMAP_MAYMOVE | MremapFlags::MREMAP_FIXED;
+    let from = map(sys, PAGE, PRIVATE)?;
+    sys.poke(from, b"far");
+    assert_eq!(sys.mremap(from, PAGE, PAGE, both, FAR)?, FAR);
+    assert_eq!(sys.bytes(FAR, 3), b"far");
+    assert_eq!(reads(sys, from)?, SEGV);
     Ok(())
 }

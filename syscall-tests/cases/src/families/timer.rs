@@ -13,7 +13,7 @@ cases! { "timer":
     a_timer_sends_its_signal_and_value, a_timer_without_a_wish_is_an_alarm, rings_that_wait_are_counted,
     a_timer_tells_one_thread, a_silent_timer_is_asked, a_timer_that_is_deleted_is_gone, what_making_a_timer_refuses,
     what_arming_refuses, a_child_has_no_such_timers, cpu_time_rings, a_timer_counts_cpu_time,
-    a_sleep_is_as_long_as_others_work,
+    a_sleep_is_as_long_as_others_work, arming_tells_what_was_left, a_signal_leaves_the_rest_of_a_sleep_of_cpu_time,
 }
 
 const MS: u64 = 1_000_000;
@@ -244,5 +244,48 @@ fn a_sleep_is_as_long_as_others_work(sys: &dyn Sys) -> Outcome {
     join(sys, 0);
     let bad = sys.store(sys.page() + 0x500, &Timespec { tv_sec: 0, tv_nsec: -1 });
     assert_eq!(sys.clock_nanosleep(clock, 0, bad, 0), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn arming_tells_what_was_left(sys: &dyn Sys) -> Outcome {
+    let timer = make(sys, ClockId::CLOCK_MONOTONIC, &event(Signal::SIGUSR1, 0))?;
+    let (new, old) = (sys.page() + 0x200, sys.page() + 0x280);
+    let span = |ns, again| Itimerspec { it_value: Timespec::from_ns(ns), it_interval: Timespec::from_ns(again) };
+    sys.store(old, &span(1, 1));
+    sys.timer_settime(timer, TimerFlags::empty(), sys.store(new, &span(1_000_000 * MS, 7 * MS)), old)?;
+    assert_eq!(sys.load::<Itimerspec>(old), Itimerspec::default());
+    sys.timer_settime(timer, TimerFlags::empty(), sys.store(new, &span(2_000_000 * MS, 0)), old)?;
+    let told: Itimerspec = sys.load(old);
+    let value = told.it_value.to_ns().unwrap_or(0);
+    assert!(value > 900_000 * MS && value <= 1_000_000 * MS, "{told:?}");
+    assert_eq!(told.it_interval, Timespec::from_ns(7 * MS));
+    // It is armed before it turns out that nobody can be told.
+    assert_eq!(
+        sys.timer_settime(timer, TimerFlags::empty(), sys.store(new, &span(5_000_000 * MS, 0)), 8),
+        Err(Errno::EFAULT)
+    );
+    assert!(left(sys, timer)?.it_value.to_ns().unwrap_or(0) > 2_000_000 * MS);
+    Ok(())
+}
+
+fn a_signal_leaves_the_rest_of_a_sleep_of_cpu_time(sys: &dyn Sys) -> Outcome {
+    handle(sys, Signal::SIGUSR1, counts)?;
+    let timer = make(sys, ClockId::CLOCK_MONOTONIC, &event(Signal::SIGUSR1, 0))?;
+    // Nobody works meanwhile. Again until it comes into a sleep: where CPUs are scarce it may be early.
+    arm(sys, timer, 3 * MS, 3 * MS)?;
+    let (span, rest) = (sys.page() + 0x500, sys.page() + 0x580);
+    let asleep = |flags, rest| {
+        sys.store(span, &Timespec::from_ns(1_000_000 * MS));
+        sys.clock_nanosleep(ClockId::CLOCK_PROCESS_CPUTIME_ID, flags, span, rest)
+    };
+    assert_eq!(asleep(TimerFlags::empty(), rest), Err(Errno::EINTR));
+    let left = sys.load::<Timespec>(rest).to_ns().unwrap_or(0);
+    assert!(left > 900_000 * MS && left <= 1_000_000 * MS, "{left}");
+    assert_eq!(asleep(TimerFlags::empty(), 8), Err(Errno::EFAULT));
+    assert_eq!(asleep(TimerFlags::empty(), 0), Err(Errno::EINTR));
+    // Until a moment, nothing is left to tell.
+    sys.store(rest, &7_u64);
+    assert_eq!(asleep(TimerFlags::TIMER_ABSTIME, rest), Err(Errno::EINTR));
+    assert_eq!(sys.load::<u64>(rest), 7);
     Ok(())
 }
