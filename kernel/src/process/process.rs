@@ -154,7 +154,7 @@ impl Process {
         *own.limits.get_mut() = parent.limits();
         *own.info.get_mut() = parent.info();
         if own.limits.get_mut().soft(Resource::RLIMIT_CPU) != RLIM_INFINITY {
-            own.watch_cpu_limit();
+            own.watch_cpu_time();
         }
         own.is_secret = AtomicBool::new(parent.is_secret.load());
         own.persona = AtomicU32::new(parent.persona.load());

@@ -13,8 +13,8 @@ use ostd::sync::{Sleep, SpinLock, WaitError, WaitQueue};
 
 use super::{Process, Spent, Thread};
 use crate::abi::Signal;
-use crate::abi::flags::{ClockId, Resource, SI_TIMER};
-use crate::abi::structs::{Siginfo, status_signaled};
+use crate::abi::flags::{ClockId, RLIM_INFINITY, Resource, SI_TIMER};
+use crate::abi::structs::{Rlimit, Siginfo, status_signaled};
 use crate::error::{Errno, Result};
 use crate::time::{Alarm, Schedule};
 
@@ -139,8 +139,6 @@ struct Posix {
 struct CpuTimers {
     user: Schedule,
     both: Schedule,
-    /// CPU time at which RLIMIT_CPU speaks next; 0 is its first time.
-    limit_ns: u64,
     /// CPU time when it was looked at last.
     looked_ns: u64,
     sleepers: usize,
@@ -287,7 +285,8 @@ impl Process {
         old
     }
 
-    fn watch_cpu_time(&self) {
+    /// Timers or a limit of it have changed.
+    pub fn watch_cpu_time(&self) {
         let _cpu = self.timers.cpu.lock();
         self.timers.watches_cpu.store(true);
     }
@@ -312,12 +311,6 @@ impl Process {
         if which == CpuTimer::User { cpu.user } else { cpu.both }
     }
 
-    /// RLIMIT_CPU has changed, or was inherited.
-    pub fn watch_cpu_limit(&self) {
-        self.timers.cpu.lock().limit_ns = 0;
-        self.watch_cpu_time();
-    }
-
     /// Rings what is due by CPU time.
     pub(super) fn look_at_cpu_time(&self) {
         if !self.timers.watches_cpu.load() {
@@ -337,29 +330,28 @@ impl Process {
         let is_armed = timers.iter().filter(|timer| timer.look()).count() > 0;
         drop(timers);
         self.timers.cpu_sleepers.wake_all();
-        let limits = self.limits();
-        let soft_ns = limits.soft(Resource::RLIMIT_CPU).saturating_mul(NS_PER_SEC);
-        let hard_ns = limits.of(Resource::RLIMIT_CPU).map_or(u64::MAX, |limit| limit.rlim_max);
-        let hard_ns = hard_ns.saturating_mul(NS_PER_SEC);
+        let limit = self.limits().of(Resource::RLIMIT_CPU).unwrap_or_default();
+        let is_over = |seconds: u64| spent.total_ns() >= seconds.saturating_mul(NS_PER_SEC);
         let mut cpu = self.timers.cpu.lock();
         let user_is_due = cpu.user.advance(spent.user_ns) > 0;
         let both_is_due = cpu.both.advance(spent.total_ns()) > 0;
-        let over = spent.total_ns() >= soft_ns.max(cpu.limit_ns);
-        if over {
-            // Once a second: getrlimit(2).
-            cpu.limit_ns = spent.total_ns() + NS_PER_SEC;
-        }
-        let is_limited = soft_ns != u64::MAX || hard_ns != u64::MAX;
+        let is_limited = limit.rlim_cur != RLIM_INFINITY;
         if is_armed || is_limited || cpu.user.next_ns != 0 || cpu.both.next_ns != 0 || cpu.sleepers > 0 {
             self.timers.watches_cpu.store(true);
         }
         drop(cpu);
+        if is_limited && is_over(limit.rlim_max) {
+            return self.begin_exit(status_signaled(Signal::SIGKILL.number(), false));
+        }
+        let over = is_limited && is_over(limit.rlim_cur);
+        if over {
+            // Once a second: getrlimit(2).
+            let next = Rlimit { rlim_cur: limit.rlim_cur + 1, ..limit };
+            let _ = self.with_limits(|limits| limits.set(Resource::RLIMIT_CPU, next, false));
+        }
         let told = [(user_is_due, Signal::SIGVTALRM), (both_is_due, Signal::SIGPROF), (over, Signal::SIGXCPU)];
         for (_, signal) in told.into_iter().filter(|(is_due, _)| *is_due) {
             let _ = self.send(signal, Siginfo::kernel(signal));
-        }
-        if spent.total_ns() >= hard_ns {
-            self.begin_exit(status_signaled(Signal::SIGKILL.number(), false));
         }
     }
 }

@@ -379,7 +379,6 @@ pub(super) fn fallocate(cx: &mut Context<'_>, file: Fd, mode: FallocateMode, off
     }
     match file.attributes()?.kind {
         FileKind::Fifo => return Err(Errno::ESPIPE),
-        FileKind::Directory => return Err(Errno::EISDIR),
         FileKind::Regular => {}
         _ => return Err(Errno::ENODEV),
     }

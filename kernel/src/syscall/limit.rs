@@ -25,7 +25,7 @@ fn change(cx: &Context<'_>, process: &Process, resource: Resource, new: Rlimit) 
     let privileged = cx.credentials().can(CAP_SYS_RESOURCE);
     process.with_limits(|limits| limits.set(resource, new, privileged))?;
     if resource == Resource::RLIMIT_CPU {
-        process.watch_cpu_limit();
+        process.watch_cpu_time();
     }
     let of_memory = matches!(
         resource,

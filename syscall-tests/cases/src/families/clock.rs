@@ -14,7 +14,7 @@ cases! { "clock":
     an_alarm_clock_is_the_clock_it_is_named_after, an_alarm_clock_is_slept_by, an_alarm_clock_rings,
     every_clock_that_is_slept_by, no_sleep_by_a_clock_that_only_tells, every_clock_that_rings,
     no_timer_of_a_clock_that_only_tells, no_descriptor_of_a_clock_that_only_tells, only_the_wall_clock_is_set,
-    who_may_set_a_clock, a_descriptor_may_watch_for_a_set_clock,
+    who_may_set_a_clock, a_clock_of_a_process_has_kinds, a_descriptor_may_watch_for_a_set_clock,
 }
 
 const MS: u64 = 1_000_000;
@@ -193,5 +193,18 @@ fn a_descriptor_may_watch_for_a_set_clock(sys: &dyn Sys) -> Outcome {
     let monotonic = descriptor(sys.timerfd_create(ClockId::CLOCK_MONOTONIC, TimerfdFlags::empty())?);
     arm(monotonic, flags, 1)?;
     assert_eq!(sys.read(monotonic, sys.page(), 8)?, 8);
+    Ok(())
+}
+
+/// A number for a process's or a thread's clock says whose, and of what: three kinds, of which none counts user time only.
+fn a_clock_of_a_process_has_kinds(sys: &dyn Sys) -> Outcome {
+    const THREAD: i32 = 4;
+    let (pid, tid) = (sys.getpid()? as i32, sys.gettid()? as i32);
+    for who in [!0 << 3, !pid << 3, !0 << 3 | THREAD, !tid << 3 | THREAD] {
+        let [all, user, scheduled] = [0, 1, 2].map(|kind| read(sys, ClockId(who | kind)));
+        assert!(user? <= scheduled?, "{who}");
+        all?;
+        assert_eq!(read(sys, ClockId(who | 3)), Err(Errno::EINVAL), "{who}");
+    }
     Ok(())
 }

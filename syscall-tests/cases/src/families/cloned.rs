@@ -14,7 +14,7 @@ cases! { "cloned":
     without_room_for_a_descriptor_there_is_no_child, a_thread_has_no_such_descriptor, what_no_flags_go_together,
     a_stack_has_a_place_and_a_size, arguments_have_a_size, a_child_has_its_parents_mask_and_stack,
     a_word_is_cleared_only_where_others_see_it, a_child_of_no_signal_tells_nobody, a_grandchild_is_nobodys,
-    threads_are_not_waited_for, a_thread_is_no_process, a_descriptor_is_closed_by_a_program,
+    threads_are_not_waited_for, a_thread_is_no_process, a_descriptor_is_closed_by_a_program, one_word_is_not_told_two_things,
 }
 
 const TOLD: usize = 0x7600;
@@ -232,5 +232,17 @@ fn a_descriptor_is_closed_by_a_program(sys: &dyn Sys) -> Outcome {
     assert_eq!(wait(sys, program)?, status_exited(1));
     sys.kill(pid, Signal::SIGKILL)?;
     wait(sys, pid)?;
+    Ok(())
+}
+
+fn one_word_is_not_told_two_things(sys: &dyn Sys) -> Outcome {
+    let told = (sys.page() + TOLD) as u64;
+    let flags = (CloneFlags::CLONE_PIDFD | CloneFlags::CLONE_PARENT_SETTID).bits();
+    let args = CloneArgs { flags, pidfd: told, parent_tid: told, exit_signal: 17, ..CloneArgs::default() };
+    assert_eq!(sys.clone_with(&args, |_, _| 0, 0), Err(Errno::EINVAL));
+    let pid = sys.clone_with(&CloneArgs { parent_tid: told + 4, ..args }, |_, _| 0, 0)?;
+    let [file, tid]: [i32; 2] = sys.load(told as usize);
+    assert_eq!((file, tid as usize), (3, pid));
+    assert_eq!(wait(sys, pid)?, status_exited(0));
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! Futexes: who is woken, by which key, for how long, and what the dead leave.
 
 use kernel_abi::flags::{
-    FUTEX_BITSET_MATCH_ANY, FUTEX_OP_ADD, FUTEX_OP_ANDN, FUTEX_OP_CMP_EQ, FUTEX_OP_CMP_GT, FUTEX_OP_OPARG_SHIFT,
-    FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR, FUTEX_OWNER_DIED, FUTEX_WAITERS, FutexOp, MapFlags, ProtFlags,
+    FUTEX_BITSET_MATCH_ANY, FUTEX_OP_ADD, FUTEX_OP_ANDN, FUTEX_OP_CMP_EQ, FUTEX_OP_CMP_GE, FUTEX_OP_CMP_GT,
+    FUTEX_OP_CMP_LE, FUTEX_OP_CMP_LT, FUTEX_OP_CMP_NE, FUTEX_OP_OPARG_SHIFT, FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR,
+    FUTEX_OWNER_DIED, FUTEX_WAITERS, FutexOp, MapFlags, ProtFlags,
 };
 use kernel_abi::structs::{RobustListHead, Timespec, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Result, Sys};
@@ -16,7 +17,7 @@ use super::time::now;
 
 cases! { "futex":
     a_wake_counts_whom_it_wakes, a_wake_of_other_bits_wakes_nobody, waiters_are_moved, a_move_that_came_too_late,
-    an_operation_changes_the_second_word, an_operation_wakes_at_both_words, what_an_operation_refuses,
+    an_operation_changes_the_second_word, an_operation_wakes_at_both_words, every_question_about_a_word, what_an_operation_refuses,
     a_time_that_has_been_is_no_wait, waiting_until_a_time, what_a_wait_refuses, unknown_operations,
     private_and_shared_waiters_do_not_meet, one_file_at_two_addresses_is_one_futex, the_dead_let_go_of_their_locks,
     the_dead_let_go_of_what_they_were_taking, a_live_owners_locks_are_left_alone, a_list_has_a_length,
@@ -162,6 +163,32 @@ fn an_operation_wakes_at_both_words(sys: &dyn Sys) -> Outcome {
     let wakes = operation(FUTEX_OP_SET, 0, FUTEX_OP_CMP_EQ, 0);
     until(sys, 1, || sys.futex(first, FutexOp::FUTEX_WAKE_OP, 9, 9, second, wakes))?;
     assert_eq!(answer(sys, 1), 0);
+    Ok(())
+}
+
+fn every_question_about_a_word(sys: &dyn Sys) -> Outcome {
+    const MINUS_ONE: u32 = 0xfff;
+    let (first, second) = (sys.page() + WORD, sys.page() + WORD + 8);
+    // What it was is zero: with what that question says yes, and with what it says no.
+    let questions = [
+        (FUTEX_OP_CMP_EQ, 0, 1),
+        (FUTEX_OP_CMP_NE, 1, 0),
+        (FUTEX_OP_CMP_LT, 1, 0),
+        (FUTEX_OP_CMP_LE, 0, MINUS_ONE),
+        (FUTEX_OP_CMP_GT, MINUS_ONE, 0),
+        (FUTEX_OP_CMP_GE, 0, 1),
+    ];
+    let ask = |question, with| {
+        sys.futex(first, FutexOp::FUTEX_WAKE_OP, 1, 1, second, operation(FUTEX_OP_SET, 0, question, with))
+    };
+    for (question, yes, no) in questions {
+        waiter(sys, 0, second, FutexOp::FUTEX_WAIT, 0)?;
+        until(sys, 1, || {
+            assert_eq!(ask(question, no)?, 0, "{question}");
+            ask(question, yes)
+        })?;
+        assert_eq!(answer(sys, 0), 0);
+    }
     Ok(())
 }
 

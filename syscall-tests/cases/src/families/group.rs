@@ -16,7 +16,7 @@ use super::signal::{counted, counts, handle};
 cases! { "group":
     a_group_is_joined, what_a_group_refuses, nobody_moves_a_process_of_another_session, a_leader_stays,
     a_signal_reaches_a_group, a_signal_reaches_ones_own_group, nobody_is_in_an_empty_group,
-    an_orphaned_group_does_not_stop, a_group_with_a_parent_stops, a_child_has_group_and_session,
+    an_orphaned_group_does_not_stop, a_stopped_orphan_is_hung_up, a_group_with_a_parent_stops, a_child_has_group_and_session,
     kill_asks_for_the_process_first, a_thread_has_a_name, a_name_is_inherited, a_parents_death_is_told, a_dead_parent_is_told_of_once_asked,
     a_process_is_dumpable, orphans_come_to_their_reaper, what_prctl_refuses, a_capability_may_be_bounded,
     a_timer_may_be_slack, a_base_is_remembered needs arch_prctl, what_arch_prctl_refuses needs arch_prctl,
@@ -150,6 +150,27 @@ fn an_orphaned_group_does_not_stop(sys: &dyn Sys) -> Outcome {
     let status = sys.page() + 64;
     sys.wait4(pid, status, WaitOptions::WUNTRACED, 0)?;
     assert_eq!(sys.load::<i32>(status), status_exited(0));
+    Ok(())
+}
+
+/// Nobody is left who could let it go on: POSIX has it hear of that.
+fn a_stopped_orphan_is_hung_up(sys: &dyn Sys) -> Outcome {
+    prctl(sys, PrctlOption::PR_SET_CHILD_SUBREAPER, 1)?;
+    let word = map_shared(sys)?;
+    let leader = |sys: &dyn Sys, word| {
+        ended((|| {
+            sys.setsid()?;
+            let pid = sys.fork_with(pauses, 0)?;
+            sys.setpgid(pid, 0)?;
+            sys.kill(pid, Signal::SIGSTOP)?;
+            sys.wait4(pid, 0, WaitOptions::WUNTRACED, 0)?;
+            sys.store(word, &pid);
+            Ok(())
+        })())
+    };
+    in_child(sys, leader, word)?;
+    let orphan: usize = sys.load(word);
+    assert_eq!(wait(sys, orphan)?, status_signaled(Signal::SIGHUP.number(), false));
     Ok(())
 }
 

@@ -2,7 +2,9 @@
 //!
 //! As root, a case becomes somebody else first; as anybody else it tries what is refused.
 
-use kernel_abi::flags::{_LINUX_CAPABILITY_VERSION_3, CAP_CHOWN, CAP_SETUID, OpenFlags, PrctlOption};
+use kernel_abi::flags::{
+    _LINUX_CAPABILITY_VERSION_1, _LINUX_CAPABILITY_VERSION_3, CAP_CHOWN, CAP_SETUID, OpenFlags, PrctlOption,
+};
 use kernel_abi::structs::{CapData, CapHeader};
 use kernel_abi::{Calls, Errno, Fd, Gid, Mode, Pid, Result, Signal, Sys, Uid};
 
@@ -14,6 +16,7 @@ cases! { "id":
     everybody_is_somebody, three_users_are_told, somebody_moves_among_its_three_users, what_nobody_may_become,
     setuid_of_root_is_for_good, a_real_user_is_swapped_with_the_effective, groups_move_like_users,
     the_user_for_files_follows, supplementary_groups_are_sorted, what_groups_refuse, capabilities_are_told,
+    the_first_version_has_half_of_them,
     capabilities_are_only_dropped, what_capget_refuses, capabilities_end_with_root, capabilities_may_be_kept,
     nobody_signals_somebody_else, another_users_file_is_closed, a_group_opens_a_file, no_new_privileges_is_for_good,
 }
@@ -225,6 +228,20 @@ fn capabilities_are_told(sys: &dyn Sys) -> Outcome {
         Ok(())
     }
     in_child(sys, |sys, parent| ended(child(sys, parent)), sys.getpid()?)?;
+    Ok(())
+}
+
+fn the_first_version_has_half_of_them(sys: &dyn Sys) -> Outcome {
+    let [low, high] = capabilities(sys)?;
+    let version = _LINUX_CAPABILITY_VERSION_1;
+    sys.poke(sys.page() + CAPS, &[7; 24]);
+    sys.capget(head(sys, version, 0), sys.page() + CAPS)?;
+    assert_eq!(sys.load::<CapData>(sys.page() + CAPS), low);
+    assert_eq!(sys.bytes(sys.page() + CAPS + 12, 12), [7; 12]);
+    // Nothing is said of the others, which are dropped.
+    sys.capset(head(sys, version, 0), sys.page() + CAPS)?;
+    let none = CapData::default();
+    assert_eq!(capabilities(sys)?, [low, CapData { inheritable: high.inheritable & none.inheritable, ..none }]);
     Ok(())
 }
 

@@ -133,6 +133,8 @@ fn a_file_without_a_lease(sys: &dyn Sys) -> Outcome {
     let [reader, _writer] = pipe(sys, PipeFlags::empty())?;
     assert_eq!(sys.fcntl(reader, FcntlCommand::F_SETLEASE, 0), Err(Errno::EINVAL));
     assert_eq!(sys.fcntl(file, FcntlCommand::F_SETLEASE, 7), Err(Errno::EINVAL));
+    // There is none to give back.
+    assert_eq!(sys.fcntl(file, FcntlCommand::F_SETLEASE, F_UNLCK as usize), Err(Errno::EAGAIN));
     // What is no lease is told before whose it would be.
     let null = open(sys, "/dev/null", OpenFlags::O_RDONLY)?;
     assert_eq!(sys.fcntl(null, FcntlCommand::F_SETLEASE, 4096), Err(Errno::EINVAL));

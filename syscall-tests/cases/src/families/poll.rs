@@ -3,9 +3,11 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{EventfdFlags, FcntlCommand, OpenFlags, PipeFlags, PollEvents, Resource};
-use kernel_abi::structs::{FdSet, PollFd, Rlimit, Timespec, Timeval, status_exited};
-use kernel_abi::{Calls, Errno, Fd, Result, Sys};
+use kernel_abi::flags::{
+    EventfdFlags, FcntlCommand, OpenFlags, PipeFlags, PollEvents, ProtFlags, Resource, WaitOptions,
+};
+use kernel_abi::structs::{FdSet, PollFd, Rlimit, Timespec, Timeval, status_exited, status_stopped};
+use kernel_abi::{Calls, Errno, Fd, Result, Signal, Sys};
 
 use super::Outcome;
 use super::file::{create, descriptor, read, write};
@@ -20,6 +22,7 @@ cases! { "poll":
     what_a_select_refuses, a_select_times_out_and_empties_its_sets, a_select_wakes_when_a_child_closes,
     a_counter_adds_up, a_semaphore_gives_one, a_counter_has_a_top, what_a_counter_refuses, a_counter_is_polled,
     a_counter_wakes_its_reader, a_counter_has_its_flags,
+    a_wait_whose_rest_cannot_be_told_is_not_repeated,
 }
 
 const IN: u16 = PollEvents::POLLIN.bits();
@@ -321,4 +324,28 @@ fn a_counter_has_its_flags(sys: &dyn Sys) -> Outcome {
     in_child(sys, |sys, file| ended(add(sys, Fd(file as i32), 2).map(|_| ()).map_err(Into::into)), file.0 as usize)?;
     assert_eq!(take(sys, file)?, 2);
     Ok(())
+}
+
+/// Stopped and continued, a wait goes on with what is left of its time, which is told in memory; or ends, where it cannot be.
+fn a_wait_whose_rest_cannot_be_told_is_not_repeated(sys: &dyn Sys) -> Outcome {
+    let at = super::memory::map(sys, super::memory::PAGE, super::memory::PRIVATE)?;
+    sys.store(at, &Timespec::from_ns(1_000_000_000_000_000));
+    sys.mprotect(at, super::memory::PAGE, ProtFlags::PROT_READ)?;
+    let child = |sys: &dyn Sys, at| match sys.ppoll(0, 0, at, 0, 8) {
+        Err(Errno::EINTR) => 7,
+        _ => 1,
+    };
+    let pid = sys.fork_with(child, at)?;
+    let (waits, stopped) = (sys.page() + 64, WaitOptions::WUNTRACED);
+    // It may not have come to its wait the first time.
+    loop {
+        sys.kill(pid, Signal::SIGSTOP)?;
+        sys.wait4(pid, waits, stopped, 0)?;
+        if sys.load::<i32>(waits) == status_exited(7) {
+            return Ok(());
+        }
+        assert_eq!(sys.load::<i32>(waits), status_stopped(Signal::SIGSTOP.number()));
+        sys.kill(pid, Signal::SIGCONT)?;
+        sys.nanosleep(sys.store(sys.page(), &Timespec::from_ns(3_000_000)), 0)?;
+    }
 }

@@ -2,9 +2,9 @@
 
 use alloc::vec;
 
-use kernel_abi::flags::{MapFlags, MremapFlags, MsyncFlags};
+use kernel_abi::flags::{MapFlags, MremapFlags, MsyncFlags, ProtFlags};
 use kernel_abi::structs::status_exited;
-use kernel_abi::{Calls, Errno, Sys};
+use kernel_abi::{Calls, Errno, Fd, Sys};
 
 use super::Outcome;
 use super::limit::becomes_nobody;
@@ -14,7 +14,7 @@ use super::process::{ended, in_child};
 
 cases! { "remap":
     a_mapping_moves_to_a_place, a_mapping_leaves_an_area_behind, what_mremap_refuses, shared_memory_is_doubled, a_shared_mapping_moves_with_its_file, what_becomes_shorter_may_have_holes,
-    a_move_that_is_refused_has_begun, what_moves_is_one_mapping, a_mapping_moves_far_away,
+    a_move_that_is_refused_has_begun, what_moves_is_one_mapping, a_mapping_moves_far_away, what_nobody_may_touch_moves_too,
 }
 
 fn a_mapping_moves_to_a_place(sys: &dyn Sys) -> Outcome {
@@ -145,5 +145,26 @@ fn a_mapping_moves_far_away(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.mremap(from, PAGE, PAGE, both, FAR)?, FAR);
     assert_eq!(sys.bytes(FAR, 3), b"far");
     assert_eq!(reads(sys, from)?, SEGV);
+    Ok(())
+}
+
+fn what_nobody_may_touch_moves_too(sys: &dyn Sys) -> Outcome {
+    let both = MremapFlags::MREMAP_MAYMOVE | MremapFlags::MREMAP_FIXED;
+    let (from, to) = (map(sys, 2 * PAGE, PRIVATE)?, map(sys, 2 * PAGE, PRIVATE)?);
+    sys.poke(from, b"one");
+    sys.poke(from + PAGE, b"two");
+    sys.mprotect(from, 2 * PAGE, ProtFlags::PROT_NONE)?;
+    assert_eq!(sys.mremap(from, 2 * PAGE, 2 * PAGE, both, to)?, to);
+    assert_eq!(reads(sys, to)?, SEGV);
+    sys.mprotect(to, 2 * PAGE, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
+    assert_eq!((sys.bytes(to, 3), sys.bytes(to + PAGE, 3)), (b"one".to_vec(), b"two".to_vec()));
+    // What is unmapped is gone, whoever might have touched it.
+    sys.mprotect(to, 2 * PAGE, ProtFlags::PROT_NONE)?;
+    sys.munmap(to, PAGE)?;
+    let rw = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    assert_eq!(sys.mmap(to, PAGE, rw, PRIVATE | MapFlags::MAP_FIXED_NOREPLACE, Fd(-1), 0)?, to);
+    assert_eq!(sys.bytes(to, 3), [0; 3]);
+    sys.mprotect(to + PAGE, PAGE, rw)?;
+    assert_eq!(sys.bytes(to + PAGE, 3), b"two");
     Ok(())
 }

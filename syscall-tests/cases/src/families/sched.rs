@@ -71,6 +71,8 @@ fn each_thread_is_as_nice_as_it_says(sys: &dyn Sys) -> Outcome {
 }
 
 fn who_resets_has_no_child_that_takes_more(sys: &dyn Sys) -> Outcome {
+    // With a group of its own: who leads a session has one anyhow.
+    let _ = sys.setpgid(SELF, SELF);
     schedule(sys, SchedPolicy::SCHED_BATCH.0 | SchedPolicy::SCHED_RESET_ON_FORK.0, 0)?;
     let own = |sys: &dyn Sys, _| nice(sys).map_or(99, |nice| nice + 20);
     let child = || -> Result<i32> { wait(sys, sys.fork_with(own, 0)?) };
@@ -84,6 +86,16 @@ fn who_resets_has_no_child_that_takes_more(sys: &dyn Sys) -> Outcome {
     }
     sys.setpriority(PriorityWhich::PRIO_PROCESS, SELF, 19)?;
     assert_eq!(child()?, status_exited(39));
+    match schedule(sys, SchedPolicy::SCHED_RR.0 | SchedPolicy::SCHED_RESET_ON_FORK.0, 1) {
+        // Not for everybody, nor for every group of processes.
+        Err(Errno::EPERM) => return Ok(()),
+        set => set?,
+    };
+    assert_eq!((sys.sched_getscheduler(SELF)?, sys.ioprio_get(2, SELF)? >> 13), (0x4000_0002, 1));
+    let policy = |sys: &dyn Sys, _| sys.sched_getscheduler(SELF).map_or(99, |policy| policy as i32);
+    let pid = sys.fork_with(policy, 0)?;
+    // It is not as nice as its parent was, either.
+    assert_eq!((wait(sys, pid)?, child()?), (status_exited(0), status_exited(20)));
     Ok(())
 }
 

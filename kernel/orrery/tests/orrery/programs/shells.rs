@@ -31,6 +31,13 @@ END"#,
 sleep 0.2) & wait $!; echo $?; wait; echo $?"#,
     ),
     Row(
+        "dash_is_told_of_its_cpu_time_once_a_second",
+        "/bin/dash",
+        "dash",
+        r#"(ulimit -t 1; while :; do :; done); echo $?
+trap 'ulimit -St; exit 7' XCPU; ulimit -St 1; while :; do :; done"#,
+    ),
+    Row(
         "bash_arrays_and_conditions",
         BASH.0,
         BASH.1,
