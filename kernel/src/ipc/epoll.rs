@@ -275,6 +275,10 @@ impl File for Epoll {
         Ok(self.attributes)
     }
 
+    fn called(&self) -> &'static str {
+        "anon_inode:[eventpoll]"
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -120,6 +120,10 @@ impl File for EventFd {
         Ok(self.attributes)
     }
 
+    fn called(&self) -> &'static str {
+        "anon_inode:[eventfd]"
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

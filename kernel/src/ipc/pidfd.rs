@@ -106,6 +106,10 @@ impl File for PidFd {
         Ok(self.attributes)
     }
 
+    fn called(&self) -> &'static str {
+        "pidfd:"
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

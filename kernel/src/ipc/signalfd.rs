@@ -98,6 +98,10 @@ impl File for SignalFd {
         Ok(self.attributes)
     }
 
+    fn called(&self) -> &'static str {
+        "anon_inode:[signalfd]"
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -102,6 +102,10 @@ impl File for TimerFd {
         Ok(self.attributes)
     }
 
+    fn called(&self) -> &'static str {
+        "anon_inode:[timerfd]"
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

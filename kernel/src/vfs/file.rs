@@ -209,6 +209,10 @@ pub trait File: Send + Sync {
     fn backing(&self) -> Result<Arc<dyn Backing>> {
         Err(Errno::ENODEV)
     }
+    /// What proc(5) calls it where no name leads to it; behind a colon comes its number.
+    fn called(&self) -> &'static str {
+        "anon_inode:[file]"
+    }
     /// For the room that made it.
     fn as_any(&self) -> &dyn Any;
 }

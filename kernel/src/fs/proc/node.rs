@@ -245,14 +245,14 @@ impl Inode for Node {
                     return Ok(name);
                 }
                 let attributes = file.attributes()?;
-                let kind = match attributes.kind {
-                    FileKind::Fifo => "pipe",
-                    FileKind::Socket => "socket",
+                let called = match attributes.kind {
+                    FileKind::Fifo => "pipe:",
                     // Terminals have paths: this is a stream that the machine was given.
-                    FileKind::Char => return Ok(b"/dev/null".to_vec()),
-                    _ => return Ok(b"anon_inode:[eventfd]".to_vec()),
+                    FileKind::Char => "/dev/null",
+                    _ => file.file().called(),
                 };
-                Ok(format!("{kind}:[{}]", attributes.ino).into_bytes())
+                let number = if called.ends_with(':') { format!("[{}]", attributes.ino) } else { String::new() };
+                Ok([called.as_bytes(), number.as_bytes()].concat())
             }
             What::Of(whose, name) => {
                 let thread = self.thread(*whose)?;

@@ -6,7 +6,8 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{Resource, Whence};
+use kernel_abi::flags::{RLIM_INFINITY, Resource, Whence};
+use kernel_abi::structs::Rlimit;
 use ostd::PAGE_SIZE;
 
 use super::World;
@@ -268,15 +269,26 @@ fn limits(process: &Process) -> String {
         ("Max data size", Resource::RLIMIT_DATA, "bytes"),
         ("Max stack size", Resource::RLIMIT_STACK, "bytes"),
         ("Max core file size", Resource::RLIMIT_CORE, "bytes"),
+        ("Max resident set", Resource::RLIMIT_RSS, "bytes"),
         ("Max processes", Resource::RLIMIT_NPROC, "processes"),
         ("Max open files", Resource::RLIMIT_NOFILE, "files"),
+        ("Max locked memory", Resource::RLIMIT_MEMLOCK, "bytes"),
         ("Max address space", Resource::RLIMIT_AS, "bytes"),
+        ("Max file locks", Resource::RLIMIT_LOCKS, "locks"),
+        ("Max pending signals", Resource::RLIMIT_SIGPENDING, "signals"),
+        ("Max msgqueue size", Resource::RLIMIT_MSGQUEUE, "bytes"),
+        ("Max nice priority", Resource::RLIMIT_NICE, ""),
+        ("Max realtime priority", Resource::RLIMIT_RTPRIO, ""),
+        ("Max realtime timeout", Resource::RLIMIT_RTTIME, "us"),
     ];
+    let limits = process.limits();
+    let shown = |limit| if limit == RLIM_INFINITY { String::from("unlimited") } else { format!("{limit}") };
     let mut text = format!("{:25} {:20} {:20} {:10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
     for (name, resource, unit) in ROWS {
-        let soft = process.limit(*resource);
-        let shown = if soft == u64::MAX { String::from("unlimited") } else { format!("{soft}") };
-        text += &format!("{name:25} {shown:20} {shown:20} {unit:10}\n");
+        let Rlimit { rlim_cur, rlim_max } = limits.of(*resource).unwrap_or_default();
+        // What has no unit has no blanks in its place.
+        let width = if unit.is_empty() { 0 } else { 10 };
+        text += &format!("{name:25} {:20} {:20} {unit:width$}\n", shown(rlim_cur), shown(rlim_max));
     }
     text
 }

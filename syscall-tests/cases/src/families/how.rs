@@ -34,7 +34,7 @@ fn into(sys: &dyn Sys) -> usize {
     sys.page() + 0x2000
 }
 
-fn about(sys: &dyn Sys, file: Fd) -> Result<Stat> {
+pub(super) fn about(sys: &dyn Sys, file: Fd) -> Result<Stat> {
     sys.fstat(file, into(sys))?;
     Ok(Stat::decode(sys.arch(), &sys.bytes(into(sys), Stat::size(sys.arch()))).expect("long enough"))
 }

@@ -1,11 +1,16 @@
 //! Limits and what they limit; what was used; how threads are scheduled.
 
-use kernel_abi::flags::{CAP_SYS_RESOURCE, MapFlags, RLIM_INFINITY, Resource, RusageWho, SIG_IGN, SchedPolicy};
+use alloc::format;
+use alloc::string::String;
+
+use kernel_abi::flags::{
+    CAP_SYS_RESOURCE, MapFlags, OpenFlags, RLIM_INFINITY, Resource, RusageWho, SIG_IGN, SchedPolicy,
+};
 use kernel_abi::structs::{Rlimit, Rusage, SchedParam, Sigaction, Sysinfo, Timespec, status_signaled};
 use kernel_abi::{Calls, Errno, Fd, Gid, Pid, Result, Signal, Sys, Uid};
 
 use super::Outcome;
-use super::file::{create, write};
+use super::file::{create, open, write};
 use super::memory::{PAGE, PRIVATE, map};
 use super::process::{ended, in_child, pauses, wait};
 use super::signal::{act, counted, counts, handle};
@@ -15,7 +20,7 @@ cases! { "limit":
     who_may_limit_whom, a_child_has_the_limits, processes_are_limited, files_do_not_grow_past_the_limit,
     memory_is_limited, the_heap_is_limited, descriptors_are_limited, what_was_used_is_told,
     a_thread_gives_way, how_threads_are_scheduled, what_priorities_there_are, which_cpus_there_are,
-    the_machine_has_memory, no_core_is_told_where_none_may_be, every_limit_is_set_by_either_call,
+    the_machine_has_memory, limits_are_told_as_text, no_core_is_told_where_none_may_be, every_limit_is_set_by_either_call,
 }
 
 fn get(sys: &dyn Sys, resource: Resource) -> Result<Rlimit> {
@@ -322,5 +327,39 @@ fn every_limit_is_set_by_either_call(sys: &dyn Sys) -> Outcome {
         assert_eq!(sys.prlimit64(Pid(0), resource, 0, old), Ok(0), "{resource:?}");
         assert_eq!((sys.load::<Rlimit>(old), get(sys, resource)?), (hard, hard), "{resource:?}");
     }
+    Ok(())
+}
+
+fn limits_are_told_as_text(sys: &dyn Sys) -> Outcome {
+    const NAMES: [(&str, &str); 16] = [
+        ("Max cpu time", "seconds"),
+        ("Max file size", "bytes"),
+        ("Max data size", "bytes"),
+        ("Max stack size", "bytes"),
+        ("Max core file size", "bytes"),
+        ("Max resident set", "bytes"),
+        ("Max processes", "processes"),
+        ("Max open files", "files"),
+        ("Max locked memory", "bytes"),
+        ("Max address space", "bytes"),
+        ("Max file locks", "locks"),
+        ("Max pending signals", "signals"),
+        ("Max msgqueue size", "bytes"),
+        ("Max nice priority", ""),
+        ("Max realtime priority", ""),
+        ("Max realtime timeout", "us"),
+    ];
+    set(sys, Resource::RLIMIT_NOFILE, 20, 30)?;
+    set(sys, Resource::RLIMIT_CORE, 0, 4096)?;
+    let told = |limit| if limit == RLIM_INFINITY { String::from("unlimited") } else { format!("{limit}") };
+    let mut text = format!("{:25} {:20} {:20} {:10}\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+    for (index, (name, unit)) in (0..).zip(NAMES) {
+        let Rlimit { rlim_cur, rlim_max } = get(sys, Resource(index))?;
+        let width = if unit.is_empty() { 0 } else { 10 };
+        text += &format!("{name:25} {:20} {:20} {unit:width$}\n", told(rlim_cur), told(rlim_max));
+    }
+    let file = open(sys, "/proc/self/limits", OpenFlags::O_RDONLY)?;
+    let shown = sys.read(file, sys.page(), 4096)?;
+    assert_eq!(String::from_utf8_lossy(&sys.bytes(sys.page(), shown)), text);
     Ok(())
 }

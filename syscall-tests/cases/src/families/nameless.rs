@@ -1,20 +1,23 @@
 //! Files without a name: memfd_create(2) and O_TMPFILE.
 
 use alloc::format;
+use alloc::string::String;
 
 use kernel_abi::flags::{
-    AtFlags, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, FcntlCommand, MapFlags, MemfdFlags, OpenFlags,
-    ProtFlags, Whence,
+    AtFlags, ClockId, EpollFlags, EventfdFlags, F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE, FcntlCommand,
+    MapFlags, MemfdFlags, OpenFlags, PidfdFlags, PipeFlags, ProtFlags, SignalfdFlags, TimerfdFlags, Whence,
 };
-use kernel_abi::{Calls, Errno, Fd, Mode, Result, Sys};
+use kernel_abi::{Calls, Errno, Fd, Mode, Pid, Result, SigSet, Signal, Sys};
 
 use super::Outcome;
 use super::file::{create, descriptor, open, read, write};
+use super::how::about;
+use super::pipe::pipe;
 
 cases! { "nameless":
     a_memory_file_is_a_file, a_memory_file_is_mapped, seals_keep_a_file_as_it_is, what_is_not_sealed,
     what_a_memory_file_refuses, a_temporary_file_gets_a_name, an_exclusive_temporary_file_stays_without,
-    what_a_temporary_file_refuses,
+    what_a_temporary_file_refuses, what_has_no_name_is_called_by_its_kind,
 }
 
 fn memory(sys: &dyn Sys, flags: MemfdFlags) -> Result<Fd> {
@@ -128,5 +131,32 @@ fn what_a_temporary_file_refuses(sys: &dyn Sys) -> Outcome {
     assert_eq!(temporary(sys, "file", OpenFlags::O_RDWR), Err(Errno::ENOTDIR));
     assert_eq!(temporary(sys, "missing", OpenFlags::O_RDWR), Err(Errno::ENOENT));
     assert_eq!(temporary(sys, ".", OpenFlags::O_RDWR | OpenFlags::O_CREAT), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn what_has_no_name_is_called_by_its_kind(sys: &dyn Sys) -> Outcome {
+    let called = |file: Fd| -> Result<String> {
+        let path = sys.path(sys.page(), &format!("/proc/self/fd/{}", file.0));
+        let len = sys.readlinkat(Fd::CWD, path, sys.page() + 0x1000, 256)?;
+        Ok(String::from_utf8_lossy(&sys.bytes(sys.page() + 0x1000, len)).into_owned())
+    };
+    let set = sys.store(sys.page(), &SigSet::of(&[Signal::SIGUSR1]));
+    let kinds = [
+        (sys.eventfd2(0, EventfdFlags::empty())?, "eventfd"),
+        (sys.timerfd_create(ClockId::CLOCK_MONOTONIC, TimerfdFlags::empty())?, "timerfd"),
+        (sys.signalfd4(Fd(-1), set, 8, SignalfdFlags::empty())?, "signalfd"),
+        (sys.epoll_create1(EpollFlags::empty())?, "eventpoll"),
+    ];
+    for (file, kind) in kinds {
+        assert_eq!(called(descriptor(file))?, format!("anon_inode:[{kind}]"));
+    }
+    let [reader, _] = pipe(sys, PipeFlags::empty())?;
+    let number = format!("pipe:[{}]", about(sys, reader)?.ino);
+    assert_eq!(called(reader)?, number);
+    let process = descriptor(sys.pidfd_open(Pid(sys.getpid()? as i32), PidfdFlags::empty())?);
+    // Since Linux 6.9 they have a file system of their own.
+    let names = [String::from("anon_inode:[pidfd]"), format!("pidfd:[{}]", about(sys, process)?.ino)];
+    assert!(names.contains(&called(process)?), "{}", called(process)?);
+    assert_eq!(called(memory(sys, MemfdFlags::empty())?)?, "/memfd:name (deleted)");
     Ok(())
 }
