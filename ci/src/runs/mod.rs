@@ -94,6 +94,9 @@ impl Tally {
             println!("\n---- {name}\n{why}");
         }
         let count = |ok| self.outcomes.get(&ok).copied().unwrap_or(0);
+        if self.outcomes.is_empty() {
+            println!("no row has {:?} in its name", self.filter);
+        }
         let verdict = if self.failures.is_empty() && count(true) > 0 { "ok" } else { "FAILED" };
         let took = self.began.elapsed().as_secs();
         println!("\ntest result: {verdict}. {} passed; {} failed; took {took} s", count(true), count(false));
