@@ -24,7 +24,12 @@ pub(super) fn flock(cx: &mut Context<'_>, file: Fd, operation: FlockOperation) -
         _ => return Err(Errno::EINVAL),
     };
     let how = if operation.contains(FlockOperation::LOCK_NB) { Block::Never } else { Block::Wait };
-    cx.files().get(file.0)?.flock(cx.kernel.locks(), wish, how)?;
+    let file = cx.files().get(file.0)?;
+    // What is neither read nor written (the access mode 3) can give a lock back, and have none.
+    if wish.is_some() && !file.is_readable() && !file.is_writable() {
+        return Err(Errno::EBADF);
+    }
+    file.flock(cx.kernel.locks(), wish, how)?;
     Ok(0)
 }
 

@@ -13,7 +13,7 @@ cases! { "lock":
     records_of_another_process_are_in_the_way, any_close_gives_records_back, a_child_has_no_records,
     open_files_have_records_of_their_own, a_record_waits_for_its_turn, an_open_file_waits_for_its_turn,
     two_that_wait_for_each_other,
-    records_take_the_right_direction, a_pipe_has_a_size,
+    records_take_the_right_direction, what_is_neither_read_nor_written_has_no_lock, a_pipe_has_a_size,
 }
 
 fn flock(sys: &dyn Sys, file: Fd, how: FlockOperation) -> Result {
@@ -66,6 +66,17 @@ fn a_lock_is_converted(sys: &dyn Sys) -> Outcome {
     flock(sys, b, FlockOperation::LOCK_SH)?;
     assert_eq!(flock(sys, a, FlockOperation::LOCK_EX), Err(Errno::EAGAIN));
     flock(sys, b, FlockOperation::LOCK_EX)?;
+    Ok(())
+}
+
+/// The access mode 3 is for device requests only, open(2).
+fn what_is_neither_read_nor_written_has_no_lock(sys: &dyn Sys) -> Outcome {
+    create(sys, "file")?;
+    let neither = open(sys, "file", OpenFlags::O_ACCMODE)?;
+    assert_eq!(flock(sys, neither, FlockOperation::LOCK_SH), Err(Errno::EBADF));
+    assert_eq!(flock(sys, neither, FlockOperation::LOCK_EX), Err(Errno::EBADF));
+    assert_eq!(flock(sys, neither, FlockOperation::LOCK_UN)?, 0);
+    assert_eq!(sys.flock(neither, FlockOperation::LOCK_NB), Err(Errno::EINVAL));
     Ok(())
 }
 
