@@ -4,6 +4,7 @@ use alloc::vec;
 
 use kernel_abi::arg::{Fd, UserInOut};
 use kernel_abi::flags::{OpenFlags, Whence};
+use ostd::PAGE_SIZE;
 use ostd::task::Task;
 
 use super::Context;
@@ -18,8 +19,8 @@ const COPY_LEN: usize = 16 * 4096;
 /// Time that a virtual clock counts for one part: a read and a write.
 const PART_COST_NS: u64 = 10_000;
 
-/// Copies until `len`, the end, or a refusal; `None` uses the file's own offset. A file that is copied to its own end by a
-/// few bytes at a time takes for ever: others have their turns meanwhile, and a thread that is to end does.
+/// Copies until `len`, the end, or a refusal; `None` uses the file's own offset. A file that is copied to its own end
+/// takes very long: others have their turns meanwhile, and a thread that is to end does.
 fn copy(
     cx: &Context<'_>,
     from: &OpenFile,
@@ -28,11 +29,9 @@ fn copy(
     mut to_at: Option<i64>,
     len: usize,
 ) -> Result {
-    if len > 0 && !from.file().sends() {
-        return Err(Errno::EINVAL);
-    }
+    let ahead = ahead(from, from_at, to, to_at);
     let mut done = 0;
-    let mut bytes = vec![0; COPY_LEN.min(len)];
+    let mut bytes = vec![0; if ahead.is_some() { PAGE_SIZE } else { COPY_LEN }.min(len)];
     while done < len {
         let wanted = bytes.len().min(len - done);
         let mut sink = SliceSink::new(&mut bytes[..wanted]);
@@ -42,7 +41,10 @@ fn copy(
         };
         let count = match read {
             Ok(0) => break,
-            Ok(count) => count,
+            Ok(count) => match ahead {
+                Some(ahead) if count >= ahead => repeat(&mut bytes[..wanted], ahead),
+                _ => count,
+            },
             Err(errno) if done == 0 => return Err(errno),
             Err(_) => break,
         };
@@ -82,6 +84,21 @@ fn copy(
         }
     }
     Ok(done)
+}
+
+/// By how many bytes the place that is written lies behind the one that is read, in the same file.
+fn ahead(from: &OpenFile, from_at: Option<i64>, to: &OpenFile, to_at: Option<i64>) -> Option<usize> {
+    let distance = usize::try_from(to_at?.checked_sub(from_at?)?).ok().filter(|distance| *distance > 0)?;
+    (from.identity() == to.identity()).then_some(distance)
+}
+
+/// Fills the bytes with what the first few are, again and again: so it is when pages are copied from the front on that
+/// were written just before, and a file that grows meanwhile has always more to be read.
+fn repeat(bytes: &mut [u8], ahead: usize) -> usize {
+    for at in ahead..bytes.len() {
+        bytes[at] = bytes[at - ahead];
+    }
+    bytes.len()
 }
 
 /// What was read and could not be written is read again next time.
@@ -142,6 +159,10 @@ pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut
     if len == 0 {
         return Ok(0);
     }
+    // Before anybody asks whether there is room for it.
+    if !from.file().sends() {
+        return Err(Errno::EINVAL);
+    }
     let found = from.attributes()?;
     let start = place(&from, at)?;
     if start.checked_add_unsigned(len as u64).is_none() {
@@ -191,12 +212,12 @@ pub(super) fn copy_file_range(
     if flags != 0 {
         return Err(Errno::EINVAL);
     }
-    for file in [&from, &to] {
-        match file.attributes()?.kind {
-            FileKind::Directory => return Err(Errno::EISDIR),
-            FileKind::Regular => {}
-            _ => return Err(Errno::EINVAL),
-        }
+    let kinds = [from.attributes()?.kind, to.attributes()?.kind];
+    if kinds.contains(&FileKind::Directory) {
+        return Err(Errno::EISDIR);
+    }
+    if kinds != [FileKind::Regular; 2] {
+        return Err(Errno::EINVAL);
     }
     if !from.is_readable() || !to.is_writable() || to.flags().contains(OpenFlags::O_APPEND) {
         return Err(Errno::EBADF);

@@ -3,8 +3,10 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{Fadvice, FallocateMode, OpenFlags, PipeFlags, RwFlags, SyncRangeFlags, WaitOptions, Whence};
-use kernel_abi::structs::{Iovec, Stat, Timespec, status_signaled};
+use kernel_abi::flags::{
+    Fadvice, FallocateMode, OpenFlags, PipeFlags, Resource, RwFlags, SyncRangeFlags, WaitOptions, Whence,
+};
+use kernel_abi::structs::{Iovec, Rlimit, Stat, Timespec, status_signaled};
 use kernel_abi::{Calls, Errno, Fd, Pid, Result, Signal, Sys};
 
 use super::Outcome;
@@ -18,7 +20,7 @@ cases! { "transfer":
     a_range_is_copied, a_copy_stops_at_the_end, what_copying_refuses, space_is_reserved, holes_are_punched,
     what_fallocate_refuses, a_file_is_brought_to_its_device, advice_changes_nothing, everything_is_brought_to_its_device, truncation_by_name,
     what_truncation_refuses, a_file_grows_by_a_write_behind_its_end,
-    a_file_that_is_sent_to_its_own_end_can_be_killed,
+    a_file_that_is_sent_to_its_own_end_can_be_killed, a_file_is_sent_to_its_own_end,
 }
 
 /// The vector, and the text it speaks of.
@@ -193,6 +195,12 @@ fn what_sendfile_refuses(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.sendfile(to, reader, offset, 1), Err(Errno::ESPIPE));
     let directory = open(sys, ".", OpenFlags::O_RDONLY)?;
     assert_eq!(sys.sendfile(to, directory, 0, 1), Err(Errno::EINVAL));
+    // What sends nothing is no source, wherever it were to go.
+    let null = open(sys, "/dev/null", OpenFlags::O_RDONLY)?;
+    let limit = sys.store(sys.page() + 128, &Rlimit { rlim_cur: 4096, rlim_max: 4096 });
+    sys.prlimit64(Pid(0), Resource::RLIMIT_FSIZE, limit, 0)?;
+    sys.lseek(to, 4096, Whence::SEEK_SET)?;
+    assert_eq!(sys.sendfile(to, null, 0, 1), Err(Errno::EINVAL));
     Ok(())
 }
 
@@ -242,6 +250,7 @@ fn what_copying_refuses(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.copy_file_range(end, 0, to, 0, 1, 0), Err(Errno::EINVAL));
     let directory = open(sys, ".", OpenFlags::O_RDONLY)?;
     assert_eq!(sys.copy_file_range(directory, 0, to, 0, 1, 0), Err(Errno::EISDIR));
+    assert_eq!(sys.copy_file_range(end, 0, directory, 0, 1, 0), Err(Errno::EISDIR));
     Ok(())
 }
 
@@ -394,4 +403,24 @@ fn send_without_end(sys: &dyn Sys, file: usize) -> i32 {
     let offset = sys.store(sys.page(), &0_i64);
     let _ = sys.sendfile(Fd(file as i32), Fd(file as i32), offset, 1 << 30);
     1
+}
+
+/// What has just been written is there to be read, so that it all comes again and again.
+fn a_file_is_sent_to_its_own_end(sys: &dyn Sys) -> Outcome {
+    let file = create(sys, "f")?;
+    write(sys, file, b"ab")?;
+    let offset = sys.store(sys.page() + 64, &0_i64);
+    assert_eq!(sys.sendfile(file, file, offset, 9)?, 9);
+    assert_eq!(contents(sys, file)?, b"abababababa");
+    assert_eq!((sys.load::<i64>(offset), sys.lseek(file, 0, Whence::SEEK_CUR)?), (9, 11));
+    assert_eq!(sys.sendfile(file, file, offset, 7000)?, 7000);
+    assert_eq!(size(sys, file)?[0], 7011);
+    assert!(contents(sys, file)?.chunks(2).all(|pair| pair == b"ab" || pair == b"a"));
+    // Behind its end there are zeros first.
+    sys.ftruncate(file, 2)?;
+    sys.store(offset, &0_i64);
+    sys.lseek(file, 4, Whence::SEEK_SET)?;
+    assert_eq!(sys.sendfile(file, file, offset, 6)?, 6);
+    assert_eq!(contents(sys, file)?, b"ab\0\0ab\0\0ab");
+    Ok(())
 }
