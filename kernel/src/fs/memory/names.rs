@@ -90,7 +90,11 @@ impl Node {
     /// Makes a file that is here alone.
     pub(super) fn make_here(&self, name: &[u8], make: &Make<'_>) -> Result<()> {
         let node = Self::new_in(self, name, make)?;
+        let is_directory = node.kind == FileKind::Directory;
         self.directory()?.lock().insert(name, node, Origin::Here);
+        if is_directory {
+            self.meta.lock().nlink += 1;
+        }
         Ok(())
     }
 

@@ -354,6 +354,15 @@ fn links_are_counted_and_the_last_one_takes_the_file() {
 }
 
 #[test]
+fn places_to_mount_on_are_counted_as_directories() {
+    let tree = MemoryFs::new(&machine(), &Quota::new(INODES_MAX), 1, 0o755);
+    for name in [b"dev", b"sys", b"dev"] {
+        tree.make_place(name, 0o755).expect("a place");
+    }
+    assert_eq!(tree.root.meta.lock().nlink, 4);
+}
+
+#[test]
 fn mappers_and_readers_share_one_frame() {
     let world = World::tmpfs();
     world.write("/file", "shared");
