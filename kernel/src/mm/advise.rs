@@ -7,7 +7,7 @@ use ostd::user::{Access, PageFault};
 use ostd::{PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, Result};
-use crate::mm::{AddressSpace, Area, Lock, Prot, Refusal, Source};
+use crate::mm::{AREAS_MAX, AddressSpace, Area, Hints, Lock, Prot, Refusal, Source};
 
 /// Advice that means something here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +30,10 @@ pub enum Advice {
     PopulateWrite,
     /// Make a hole in what is shared (`MADV_REMOVE`).
     Remove,
+    /// How the range will be used, and what was said of it and is true no more.
+    Hint(Hints, Hints),
     /// Nothing that changes what a program sees.
-    Hint,
+    Nothing,
 }
 
 impl AddressSpace {
@@ -54,6 +56,10 @@ impl AddressSpace {
             return self.make_hole(at, end);
         }
         let mut state = self.state.lock();
+        let is_said = matches!(advice, Advice::Inherit(_) | Advice::Wipe(_) | Advice::Hint(..));
+        if is_said && state.areas.len() + state.areas.splits(at, end) > AREAS_MAX {
+            return Err(Errno::EAGAIN);
+        }
         let whole = state.areas.covers(at, end);
         let parts: Vec<Area> = state.areas.overlapping(at, end).map(|area| area.clipped(at, end)).collect();
         for mut part in parts {
@@ -65,10 +71,17 @@ impl AddressSpace {
                     self.forget_pages(&mut state, part.start, part.end)
                 }
                 Advice::Inherit(inherit) => part.dont_fork = !inherit,
+                Advice::Wipe(false) if part.droppable => return Err(Errno::EINVAL),
                 Advice::Wipe(wipe) => part.wipe_on_fork = wipe,
-                Advice::PopulateRead | Advice::PopulateWrite | Advice::Remove | Advice::Chill | Advice::Hint => {}
+                Advice::Hint(_, gone) if part.droppable && gone.contains(Hints::NOT_DUMPED) => {
+                    return Err(Errno::EINVAL);
+                }
+                // What is shared is merged with nothing.
+                Advice::Hint(Hints::MERGEABLE, _) if !part.is_private() => continue,
+                Advice::Hint(said, gone) => part.hints = part.hints.difference(gone).union(said),
+                Advice::PopulateRead | Advice::PopulateWrite | Advice::Remove | Advice::Chill | Advice::Nothing => {}
             }
-            if matches!(advice, Advice::Inherit(_) | Advice::Wipe(_)) {
+            if is_said {
                 state.generation += 1;
                 state.areas.remove(part.start, part.end);
                 state.areas.insert(part);
@@ -78,7 +91,7 @@ impl AddressSpace {
     }
 
     /// Makes `[at, end)` zeros for all who share it. EINVAL where nothing is shared but private zeros, EACCES where it may
-    /// not be written, ENOMEM if it has holes, after what is there was treated.
+    /// never be written, ENOMEM if it has holes, after what is there was treated.
     fn make_hole(&self, at: usize, end: usize) -> Result<()> {
         let (covers, parts) = {
             let state = self.state.lock();
@@ -90,7 +103,7 @@ impl AddressSpace {
             if part.lock != Lock::None {
                 return Err(Errno::EINVAL);
             }
-            if part.is_private() || !part.prot.contains(Prot::WRITE) {
+            if part.is_private() || !part.allowed.contains(Prot::WRITE) {
                 return Err(Errno::EACCES);
             }
             backing.punch(*offset, part.len() as u64)?;

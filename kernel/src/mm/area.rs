@@ -74,6 +74,25 @@ pub enum Label {
     Stack,
 }
 
+bitflags::bitflags! {
+    /// What madvise(2) was told that changes no byte. Areas of which other things were said are two.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct Hints: u8 {
+        /// `MADV_RANDOM`.
+        const RANDOM = 1;
+        /// `MADV_SEQUENTIAL`.
+        const SEQUENTIAL = 2;
+        /// `MADV_DONTDUMP`.
+        const NOT_DUMPED = 4;
+        /// `MADV_HUGEPAGE`.
+        const HUGE = 8;
+        /// `MADV_NOHUGEPAGE`.
+        const NOT_HUGE = 16;
+        /// `MADV_MERGEABLE`.
+        const MERGEABLE = 32;
+    }
+}
+
 /// A range of whole pages with one way of use.
 #[derive(Clone)]
 pub struct Area {
@@ -97,6 +116,10 @@ pub struct Area {
     pub dont_fork: bool,
     /// `MADV_WIPEONFORK`: a child gets zeros.
     pub wipe_on_fork: bool,
+    /// What else was said about it.
+    pub hints: Hints,
+    /// Whether its pages may go at any time (`MAP_DROPPABLE`), which none does.
+    pub droppable: bool,
     /// Whether its pages stay in memory: mlock(2).
     pub lock: Lock,
 }
@@ -149,6 +172,7 @@ impl Area {
             && (self.prot, self.allowed, self.sharing, self.grows_down, self.label)
                 == (next.prot, next.allowed, next.sharing, next.grows_down, next.label)
             && (self.dont_fork, self.wipe_on_fork, self.lock) == (next.dont_fork, next.wipe_on_fork, next.lock)
+            && (self.hints, self.droppable) == (next.hints, next.droppable)
     }
 
     pub(super) fn info(&self) -> AreaInfo {

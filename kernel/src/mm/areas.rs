@@ -183,7 +183,7 @@ impl Areas {
 #[cfg(test)]
 mod tests {
     use super::{Areas, GUARD_GAP};
-    use crate::mm::{Area, Label, Prot, Sharing, Source};
+    use crate::mm::{Area, Hints, Label, Prot, Sharing, Source};
 
     fn area(start: usize, end: usize, prot: Prot) -> Area {
         Area {
@@ -197,6 +197,8 @@ mod tests {
             label: Label::None,
             dont_fork: false,
             wipe_on_fork: false,
+            hints: Hints::empty(),
+            droppable: false,
             lock: crate::mm::Lock::None,
         }
     }

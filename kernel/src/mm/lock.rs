@@ -126,7 +126,8 @@ pub(super) fn set(state: &mut State, start: usize, end: usize, how: Lock) -> usi
             break;
         }
         next = part.end;
-        if part.lock != how {
+        // What may go at any time is not kept.
+        if part.lock != how && (how == Lock::None || !part.droppable) {
             state.generation += 1;
             state.areas.remove(part.start, part.end);
             part.lock = how;

@@ -21,7 +21,7 @@ mod space;
 mod tests;
 
 pub use advise::Advice;
-pub use area::{Area, AreaInfo, Label, Place, Prot, Sharing, Source};
+pub use area::{Area, AreaInfo, Hints, Label, Place, Prot, Sharing, Source};
 pub use areas::{AREAS_MAX, Areas};
 pub use backing::{Backing, SharedMemory};
 pub use fault::Refusal;

@@ -13,7 +13,7 @@ use ostd::{Machine, PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, OrErrno, Result};
 use crate::mm::{
-    AREAS_MAX, Area, AreaInfo, Areas, Label, Lock, MemoryLimits, Place, Prot, SharedMemory, Sharing, Source,
+    AREAS_MAX, Area, AreaInfo, Areas, Hints, Label, Lock, MemoryLimits, Place, Prot, SharedMemory, Sharing, Source,
 };
 
 /// What lies between the highest address and the highest mapping that a program did not place: the stack's room. It is more
@@ -81,6 +81,8 @@ pub struct MapRequest {
     pub source: Source,
     /// Whether it grows down like a stack.
     pub grows_down: bool,
+    /// Whether its pages may go at any time (`MAP_DROPPABLE`).
+    pub droppable: bool,
     /// Its name in maps.
     pub label: Label,
     /// Whether the machine must have the memory, and be it in use (no `MAP_NORESERVE`).
@@ -100,6 +102,7 @@ impl MapRequest {
             sharing: Sharing::Private,
             source: Source::Anonymous,
             grows_down: false,
+            droppable: false,
             label: Label::None,
             promised: true,
             lock: Lock::None,
@@ -219,7 +222,10 @@ impl AddressSpace {
             grows_down: wish.grows_down,
             label: wish.label,
             dont_fork: false,
-            wipe_on_fork: false,
+            // What may go at any time is nothing that a child or a dump could have.
+            wipe_on_fork: wish.droppable,
+            hints: if wish.droppable { Hints::NOT_DUMPED } else { Hints::empty() },
+            droppable: wish.droppable,
             lock,
         };
         self.allow(&state, &area)?;
@@ -352,6 +358,8 @@ impl AddressSpace {
                 label: Label::Heap,
                 dont_fork: false,
                 wipe_on_fork: false,
+                hints: Hints::empty(),
+                droppable: false,
                 lock: state.lock_future,
             };
             let locked = if area.lock == Lock::None { Ok(()) } else { self.allow_locked(&state, area.len()) };

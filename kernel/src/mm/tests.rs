@@ -246,7 +246,7 @@ fn forgotten_pages_are_zeros_again_and_are_not_in_core() {
     space.advise(at, PAGE_SIZE, Advice::Forget).expect("mapped");
     assert_eq!(space.mincore(at, 2 * PAGE_SIZE), vec![0, 0]);
     assert_eq!(byte(&space, at), 0);
-    assert_eq!(space.advise(at, 3 * PAGE_SIZE, Advice::Hint), Err(Errno::ENOMEM));
+    assert_eq!(space.advise(at, 3 * PAGE_SIZE, Advice::Nothing), Err(Errno::ENOMEM));
     assert_eq!(space.mincore(at, 3 * PAGE_SIZE), vec![1, 0], "up to the hole");
     space.advise(at, 2 * PAGE_SIZE, Advice::Inherit(false)).expect("mapped");
     assert_eq!(space.fork().expect("memory").usage().virtual_pages, 0);

@@ -8,7 +8,7 @@ use crate::abi::flags::{
     F_SEAL_FUTURE_WRITE, F_SEAL_WRITE, Madvice, MapFlags, MlockFlags, MlockallFlags, MremapFlags, MsyncFlags, ProtFlags,
 };
 use crate::error::{Errno, Result};
-use crate::mm::{Advice, Leave, Lock, MapRequest, Move, PAGE_SIZE, Place, Prot, Sharing, Source};
+use crate::mm::{Advice, Hints, Leave, Lock, MapRequest, Move, PAGE_SIZE, Place, Prot, Sharing, Source};
 use crate::vfs::{FileKind, OpenFile};
 
 pub(super) fn brk(cx: &mut Context<'_>, end: UserAddr) -> Result {
@@ -92,10 +92,10 @@ fn huge_page_size(flags: MapFlags, is_anonymous: bool) -> Result<usize> {
 
 /// What is to be mapped, if it may be.
 fn what(mut wish: MapRequest, flags: MapFlags, open: Option<&OpenFile>, offset: usize) -> Result<MapRequest> {
-    /// `MAP_SHARED`, `MAP_PRIVATE` and `MAP_SHARED_VALIDATE` are values of this field.
+    /// `MAP_SHARED`, `MAP_PRIVATE`, `MAP_SHARED_VALIDATE` and `MAP_DROPPABLE` are values of this field.
     const TYPE: u64 = 0xf;
     let is_file = open.is_some() || flags.contains(MapFlags::MAP_HUGETLB);
-    if open.is_some() && offset.checked_add(wish.len).is_none_or(|end| end > i64::MAX as usize) {
+    if is_file && offset.checked_add(wish.len).is_none_or(|end| end > i64::MAX as usize) {
         return Err(Errno::EOVERFLOW);
     }
     // No file is memory that keeps what is stored in it.
@@ -106,9 +106,14 @@ fn what(mut wish: MapRequest, flags: MapFlags, open: Option<&OpenFile>, offset: 
         3 if is_file && validated => return Err(Errno::EOPNOTSUPP),
         3 if is_file => Sharing::Shared,
         2 => Sharing::Private,
+        // What may go at any time is neither kept nor a stack, and no memory is set aside for it.
+        8 if !is_file && wish.lock == Lock::None && !flags.contains(MapFlags::MAP_GROWSDOWN) => {
+            wish.droppable = true;
+            Sharing::Private
+        }
         _ => return Err(Errno::EINVAL),
     };
-    wish.promised = !flags.contains(MapFlags::MAP_NORESERVE);
+    wish.promised = !flags.contains(MapFlags::MAP_NORESERVE) && !wish.droppable;
     wish.grows_down = flags.contains(MapFlags::MAP_GROWSDOWN);
     let stores = wish.sharing == Sharing::Shared && wish.prot.contains(Prot::WRITE);
     let Some(open) = open else {
@@ -118,13 +123,17 @@ fn what(mut wish: MapRequest, flags: MapFlags, open: Option<&OpenFile>, offset: 
     if !open.is_readable() || (stores && !open.is_writable()) {
         return Err(Errno::EACCES);
     }
+    // Nobody's zeros are like memory without a file.
+    let is_zeros = open.file().maps_zeros();
     let pages = open.file().backing();
     // What has no name is no program.
     let is_stream = || open.attributes().is_ok_and(|found| found.kind == FileKind::Fifo);
-    if wish.prot.contains(Prot::EXECUTE) && pages.is_err() && open.path().is_none() && !is_stream() {
+    if wish.prot.contains(Prot::EXECUTE) && pages.is_err() && !is_zeros && open.path().is_none() && !is_stream() {
         return Err(Errno::EPERM);
     }
-    wish.source = Source::Backed(pages?, offset as u64);
+    if !is_zeros {
+        wish.source = Source::Backed(pages?, offset as u64);
+    }
     // A stack is nobody's but its program's.
     if wish.grows_down {
         return Err(Errno::EINVAL);
@@ -214,16 +223,16 @@ pub(super) fn madvise(cx: &mut Context<'_>, addr: UserAddr, len: usize, advice: 
         Madvice::MADV_REMOVE => Advice::Remove,
         Madvice::MADV_POPULATE_READ => Advice::PopulateRead,
         Madvice::MADV_POPULATE_WRITE => Advice::PopulateWrite,
-        Madvice::MADV_NORMAL
-        | Madvice::MADV_RANDOM
-        | Madvice::MADV_SEQUENTIAL
-        | Madvice::MADV_WILLNEED
-        | Madvice::MADV_HUGEPAGE
-        | Madvice::MADV_NOHUGEPAGE
-        | Madvice::MADV_MERGEABLE
-        | Madvice::MADV_UNMERGEABLE
-        | Madvice::MADV_DONTDUMP
-        | Madvice::MADV_DODUMP => Advice::Hint,
+        Madvice::MADV_WILLNEED => Advice::Nothing,
+        Madvice::MADV_NORMAL => Advice::Hint(Hints::empty(), Hints::RANDOM | Hints::SEQUENTIAL),
+        Madvice::MADV_RANDOM => Advice::Hint(Hints::RANDOM, Hints::SEQUENTIAL),
+        Madvice::MADV_SEQUENTIAL => Advice::Hint(Hints::SEQUENTIAL, Hints::RANDOM),
+        Madvice::MADV_HUGEPAGE => Advice::Hint(Hints::HUGE, Hints::NOT_HUGE),
+        Madvice::MADV_NOHUGEPAGE => Advice::Hint(Hints::NOT_HUGE, Hints::HUGE),
+        Madvice::MADV_MERGEABLE => Advice::Hint(Hints::MERGEABLE, Hints::empty()),
+        Madvice::MADV_UNMERGEABLE => Advice::Hint(Hints::empty(), Hints::MERGEABLE),
+        Madvice::MADV_DONTDUMP => Advice::Hint(Hints::NOT_DUMPED, Hints::empty()),
+        Madvice::MADV_DODUMP => Advice::Hint(Hints::empty(), Hints::NOT_DUMPED),
         _ => return Err(Errno::EINVAL),
     };
     cx.space().advise(addr.0, len, advice)?;

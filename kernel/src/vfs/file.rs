@@ -152,6 +152,10 @@ pub trait File: Send + Sync {
     fn can_write(&self) -> bool {
         true
     }
+    /// Whether a transfer may say how it is to be made: preadv2(2)'s flags, but for RWF_HIPRI.
+    fn takes_wishes(&self) -> bool {
+        true
+    }
     /// Whether bytes pass from it to another file inside the kernel; else that is EINVAL.
     fn sends(&self) -> bool {
         true
@@ -159,6 +163,10 @@ pub trait File: Send + Sync {
     /// Whether bytes pass so to it.
     fn is_sent_to(&self) -> bool {
         true
+    }
+    /// Whether a mapping of it is memory that begins as zeros.
+    fn maps_zeros(&self) -> bool {
+        false
     }
     /// Whether it could tell whom it belongs to what became ready: whether it has FASYNC.
     fn tells_owner(&self) -> bool {

@@ -17,6 +17,7 @@ flags! {
         MAP_SHARED_VALIDATE = 3;
         MAP_SHARED = 1;
         MAP_PRIVATE = 2;
+        MAP_DROPPABLE = 8;
         MAP_FIXED = 0x10;
         MAP_ANONYMOUS = 0x20;
         MAP_GROWSDOWN = 0x100;

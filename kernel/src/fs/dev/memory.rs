@@ -106,6 +106,10 @@ impl File for MemoryDevice {
         self.what != What::Full
     }
 
+    fn maps_zeros(&self) -> bool {
+        self.what == What::Zero
+    }
+
     fn tells_owner(&self) -> bool {
         self.what == What::Random
     }

@@ -1,6 +1,6 @@
 //! Advice about memory, and flags of mappings, that a kernel may heed or not: what a program sees stays the same.
 
-use kernel_abi::flags::{Madvice, MapFlags, MemfdFlags, ProtFlags};
+use kernel_abi::flags::{Madvice, MapFlags, MemfdFlags, MremapFlags, ProtFlags};
 use kernel_abi::structs::Stat;
 use kernel_abi::{Calls, Errno, Fd, Result, Sys};
 
@@ -13,7 +13,8 @@ cases! { "advice":
     advice_changes_no_bytes, advice_about_large_pages, what_is_free_may_be_zero, old_flags_change_nothing,
     pages_of_another_size_are_not_there, a_stack_is_protected_from_its_start, nothing_grows_up,
     a_hole_is_made_in_shared_memory, no_hole_is_made_in_what_is_ones_own, advice_about_one_page_is_refused_to_some,
-    a_nameless_file_may_be_run_or_never,
+    a_nameless_file_may_be_run_or_never, what_was_said_of_a_part_makes_it_another_area, memory_that_may_go_at_any_time,
+    what_may_go_at_any_time_is_refused,
 }
 
 fn advice_changes_no_bytes(sys: &dyn Sys) -> Outcome {
@@ -97,6 +98,9 @@ fn pages_of_another_size_are_not_there(sys: &dyn Sys) -> Outcome {
     // None are reserved, where there are any.
     let refused = map(sys, 1 << 21, PRIVATE | wish);
     assert!(matches!(refused, Err(Errno::ENOMEM | Errno::EINVAL)), "{refused:?}");
+    // Behind them is a file, which has places up to a last one, whatever type of mapping this is not.
+    let refused = sys.mmap(0, PAGE, RW, MapFlags::MAP_ANONYMOUS | wish, Fd(-1), usize::MAX & !(PAGE - 1));
+    assert!(matches!(refused, Err(Errno::EOVERFLOW | Errno::ENOSYS)), "{refused:?}");
     Ok(())
 }
 
@@ -137,6 +141,10 @@ fn a_hole_is_made_in_shared_memory(sys: &dyn Sys) -> Outcome {
     sys.poke(shared, &[5; 2 * PAGE]);
     sys.madvise(shared, PAGE, Madvice::MADV_REMOVE)?;
     assert_eq!([first(sys, shared), first(sys, shared + PAGE)], [0, 5]);
+    // It is enough that it could be written, if somebody asked.
+    sys.mprotect(shared, 2 * PAGE, ProtFlags::PROT_READ)?;
+    sys.madvise(shared + PAGE, PAGE, Madvice::MADV_REMOVE)?;
+    assert_eq!(first(sys, shared + PAGE), 0);
     Ok(())
 }
 
@@ -174,5 +182,59 @@ fn a_nameless_file_may_be_run_or_never(sys: &dyn Sys) -> Outcome {
     let never = make(MemfdFlags::MFD_NOEXEC_SEAL)?;
     assert_eq!(mode(sys, never)?, 0o666);
     assert_eq!(make(MemfdFlags::MFD_EXEC | MemfdFlags::MFD_NOEXEC_SEAL), Err(Errno::EINVAL));
+    Ok(())
+}
+
+/// mremap(2) makes longer what is one area: what was said of a part shows there, until it is taken back.
+fn what_was_said_of_a_part_makes_it_another_area(sys: &dyn Sys) -> Outcome {
+    for (said, taken_back) in [
+        (Madvice::MADV_RANDOM, Madvice::MADV_NORMAL),
+        (Madvice::MADV_SEQUENTIAL, Madvice::MADV_NORMAL),
+        (Madvice::MADV_DONTDUMP, Madvice::MADV_DODUMP),
+        (Madvice::MADV_WIPEONFORK, Madvice::MADV_KEEPONFORK),
+    ] {
+        let at = map(sys, 2 * PAGE, PRIVATE)?;
+        sys.poke(at, &[5; 2 * PAGE]);
+        sys.madvise(at, PAGE, said)?;
+        let longer = |sys: &dyn Sys| sys.mremap(at, 2 * PAGE, 3 * PAGE, MremapFlags::MREMAP_MAYMOVE, 0);
+        assert_eq!(longer(sys), Err(Errno::EFAULT), "{said:?}");
+        sys.madvise(at, PAGE, taken_back)?;
+        let at = longer(sys)?;
+        assert_eq!([first(sys, at + PAGE), first(sys, at + 2 * PAGE)], [5, 0], "{said:?}");
+        sys.munmap(at, 3 * PAGE)?;
+    }
+    Ok(())
+}
+
+/// `MAP_DROPPABLE` is since Linux 6.11.
+fn droppable(sys: &dyn Sys, flags: MapFlags) -> Result {
+    sys.mmap(0, PAGE, RW, MapFlags::MAP_DROPPABLE | MapFlags::MAP_ANONYMOUS | flags, Fd(-1), 0)
+}
+
+fn memory_that_may_go_at_any_time(sys: &dyn Sys) -> Outcome {
+    let at = droppable(sys, MapFlags::empty())?;
+    assert_eq!(first(sys, at), 0);
+    sys.poke(at, &[5]);
+    assert!(matches!(first(sys, at), 0 | 5), "what is stored is there or has gone");
+    // A child does not get it, and nobody can have it otherwise.
+    assert_eq!(super::mapping::reads(sys, at)?, kernel_abi::structs::status_exited(0));
+    assert_eq!(sys.madvise(at, PAGE, Madvice::MADV_WIPEONFORK)?, 0);
+    assert_eq!(sys.madvise(at, PAGE, Madvice::MADV_DONTDUMP)?, 0);
+    assert_eq!(sys.madvise(at, PAGE, Madvice::MADV_KEEPONFORK), Err(Errno::EINVAL));
+    assert_eq!(sys.madvise(at, PAGE, Madvice::MADV_DODUMP), Err(Errno::EINVAL));
+    // To lock it is granted, and not done: locked memory is not forgotten so.
+    sys.mlock(at, PAGE)?;
+    assert_eq!(sys.madvise(at, PAGE, Madvice::MADV_DONTNEED)?, 0);
+    assert_eq!(first(sys, at), 0);
+    Ok(())
+}
+
+fn what_may_go_at_any_time_is_refused(sys: &dyn Sys) -> Outcome {
+    for flags in [MapFlags::MAP_LOCKED, MapFlags::MAP_HUGETLB, MapFlags::MAP_GROWSDOWN] {
+        assert_eq!(droppable(sys, flags), Err(Errno::EINVAL), "{flags:?}");
+    }
+    let file = descriptor(sys.memfd_create(sys.path(sys.page(), "name"), MemfdFlags::empty())?);
+    sys.ftruncate(file, PAGE)?;
+    assert_eq!(sys.mmap(0, PAGE, RW, MapFlags::MAP_DROPPABLE, file, 0), Err(Errno::EINVAL));
     Ok(())
 }

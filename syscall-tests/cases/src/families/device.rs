@@ -1,20 +1,24 @@
 //! Device nodes, and the commands that files of all kinds answer.
 
 use kernel_abi::flags::{
-    AtFlags, FcntlCommand, FdFlags, IoctlCommand, MemfdFlags, OpenFlags, PipeFlags, S_IFCHR, S_IFMT, Whence,
+    AtFlags, FcntlCommand, FdFlags, IoctlCommand, MapFlags, MemfdFlags, OpenFlags, PipeFlags, ProtFlags, S_IFCHR, S_IFMT,
+    Whence,
 };
-use kernel_abi::structs::{Stat, device_number};
+use kernel_abi::structs::{Stat, device_number, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Result, Sys};
 
 use super::Outcome;
 use super::file::{create, open, read, write};
+use super::mapping::first;
+use super::memory::{PAGE, RW};
 use super::pipe::pipe;
+use super::process::wait;
 
 cases! { "device":
     null_takes_everything_and_gives_nothing, zero_gives_zeros, full_has_no_room, random_bytes_come_from_files_too,
     devices_have_numbers, a_device_has_no_size, descriptors_are_marked_by_command, waiting_is_turned_off_by_command,
     what_could_be_read_is_counted, what_is_no_command, what_files_know_of_their_room, who_is_told_that_a_file_is_ready,
-    where_a_file_is_on_its_disk, how_random_the_machine_is,
+    where_a_file_is_on_its_disk, how_random_the_machine_is, zeros_are_mapped,
 }
 
 fn device(sys: &dyn Sys, name: &str) -> Result<Fd> {
@@ -193,4 +197,33 @@ fn what_is_no_command(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.ioctl(Fd(99), IoctlCommand::FIOCLEX, 0), Err(Errno::EBADF));
     assert_eq!(sys.ioctl(open(sys, "f", OpenFlags::O_PATH)?, IoctlCommand::FIONREAD, sys.page()), Err(Errno::EBADF));
     Ok(())
+}
+
+/// A mapping of zeros is memory as if without a file: one's own, or shared with whoever has the mapping.
+fn zeros_are_mapped(sys: &dyn Sys) -> Outcome {
+    let (zero, reader) = (device(sys, "/dev/zero")?, open(sys, "/dev/zero", OpenFlags::O_RDONLY)?);
+    for (flags, seen) in [(MapFlags::MAP_PRIVATE, 5), (MapFlags::MAP_SHARED, 6)] {
+        let (at, other) = (sys.mmap(0, PAGE, RW, flags, zero, 0)?, sys.mmap(0, PAGE, RW, flags, zero, 0)?);
+        assert_eq!(first(sys, at), 0);
+        sys.poke(at, &[5]);
+        assert_eq!(first(sys, other), 0, "every mapping is another memory");
+        let pid = sys.fork_with(stores, at)?;
+        assert_eq!(wait(sys, pid)?, status_exited(5));
+        assert_eq!(first(sys, at), seen, "{flags:?}");
+    }
+    assert_eq!(sys.mmap(0, PAGE, RW, MapFlags::MAP_SHARED, reader, 0), Err(Errno::EACCES));
+    let shared = sys.mmap(0, PAGE, ProtFlags::PROT_READ, MapFlags::MAP_SHARED, reader, 0)?;
+    assert_eq!(sys.mprotect(shared, PAGE, RW), Err(Errno::EACCES));
+    assert_eq!(sys.mmap(0, PAGE, RW, MapFlags::MAP_PRIVATE | MapFlags::MAP_GROWSDOWN, zero, 0), Err(Errno::EINVAL));
+    for name in ["/dev/null", "/dev/full", "/dev/urandom"] {
+        let file = device(sys, name)?;
+        assert_eq!(sys.mmap(0, PAGE, RW, MapFlags::MAP_PRIVATE, file, 0), Err(Errno::ENODEV), "{name}");
+    }
+    Ok(())
+}
+
+fn stores(sys: &dyn Sys, at: usize) -> i32 {
+    let found = first(sys, at);
+    sys.poke(at, &[6]);
+    i32::from(found)
 }
