@@ -309,16 +309,20 @@ fn status(file: &OpenFile, flags: RwFlags) -> Result<OpenFlags> {
     if flags.unknown() != 0 {
         return Err(Errno::EOPNOTSUPP);
     }
+    let kind = file.attributes()?.kind;
+    // A directory takes none of them but the one that nobody heeds, and says so before it says what it is.
+    let is_deaf = kind == FileKind::Directory || !file.file().takes_wishes();
+    if is_deaf && flags != RwFlags::RWF_HIPRI {
+        return Err(Errno::EOPNOTSUPP);
+    }
     if flags.contains(RwFlags::RWF_APPEND | RwFlags::RWF_NOAPPEND) {
         return Err(Errno::EINVAL);
     }
-    // A directory takes none of them, and says so before it says what it is.
-    // And files in memory never say that they would have to wait.
-    let kind = file.attributes()?.kind;
+    // Files in memory never say that they would have to wait.
     let waits = flags.contains(RwFlags::RWF_NOWAIT) && kind == FileKind::Regular;
     // Nor has any of ours a way to write all or nothing, or to do without a cache.
     let is_special = flags.intersects(RwFlags::RWF_ATOMIC | RwFlags::RWF_DONTCACHE);
-    if is_special || kind == FileKind::Directory || waits {
+    if is_special || waits {
         return Err(Errno::EOPNOTSUPP);
     }
     if flags.contains(RwFlags::RWF_APPEND) {

@@ -371,6 +371,16 @@ impl File for Opened {
         }
     }
 
+    fn has_end(&self) -> bool {
+        // A sequence does not know how long it will be.
+        self.is_written_at()
+    }
+
+    fn takes_wishes(&self) -> bool {
+        // What is not sent is read in an old way, that knows no wishes.
+        self.sends()
+    }
+
     fn len(&self) -> Result<u64> {
         Ok(0)
     }

@@ -6,7 +6,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{DT_DIR, DT_LNK, DT_REG, OpenFlags, PipeFlags, Whence};
+use kernel_abi::flags::{DT_DIR, DT_LNK, DT_REG, OpenFlags, PipeFlags, RwFlags, Whence};
 use kernel_abi::structs::{Dirent64, FromBytes, Iovec, Stat, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Mode, Result, Sys};
 
@@ -20,6 +20,7 @@ cases! { "directory":
     names_that_go_while_they_are_listed, what_is_not_listed, a_removed_directory_lists_nothing,
     directories_by_descriptor, a_short_buffer_for_a_path, another_root, who_may_have_another_root, proc_is_listed,
     proc_takes_no_names, descriptors_are_for_their_owner, what_proc_tells_has_no_place_to_write,
+    what_proc_tells_ends_where_it_ends, what_proc_tells_is_read_without_a_wish,
 }
 
 /// A line of a listing: name, type, and where the next one is.
@@ -287,5 +288,44 @@ fn what_proc_tells_has_no_place_to_write(sys: &dyn Sys) -> Outcome {
         assert_eq!(sys.write(file, sys.page(), 0), Err(Errno::EBADF), "{name}");
         sys.pread64(file, sys.page(), 1, 0)?;
     }
+    Ok(())
+}
+
+/// Most of it is told line by line, and nobody knows how long it will be; the rest says that it is empty.
+fn what_proc_tells_ends_where_it_ends(sys: &dyn Sys) -> Outcome {
+    for name in ["/proc/self/status", "/proc/self/fdinfo/0", "/proc/self/mounts", "/proc/uptime"] {
+        let file = open(sys, name, OpenFlags::O_RDONLY)?;
+        for whence in [Whence::SEEK_END, Whence::SEEK_DATA, Whence::SEEK_HOLE] {
+            assert_eq!(sys.lseek(file, 0, whence), Err(Errno::EINVAL), "{name} {whence:?}");
+        }
+        assert_eq!(sys.lseek(file, 1, Whence::SEEK_SET)?, 1, "{name}");
+    }
+    for name in ["/proc/self/cmdline", "/proc/sys/kernel/ostype", "/proc/self/fd"] {
+        let file = open(sys, name, OpenFlags::O_RDONLY)?;
+        assert_eq!(sys.lseek(file, 0, Whence::SEEK_END)?, 0, "{name}");
+        assert_eq!(sys.lseek(file, 0, Whence::SEEK_DATA), Err(Errno::ENXIO), "{name}");
+        assert_eq!(sys.lseek(file, 0, Whence::SEEK_HOLE), Err(Errno::ENXIO), "{name}");
+    }
+    Ok(())
+}
+
+/// What is told of a process knows no flags of preadv2(2), but for the one that nobody heeds; what is told of all does.
+fn what_proc_tells_is_read_without_a_wish(sys: &dyn Sys) -> Outcome {
+    let at = sys.store(sys.page() + 0x1000, &Iovec { iov_base: sys.page(), iov_len: 1 });
+    for name in ["/proc/self/status", "/proc/self/cmdline"] {
+        let file = open(sys, name, OpenFlags::O_RDONLY)?;
+        assert_eq!(sys.preadv2(file, at, 1, 0, 0, RwFlags::RWF_NOAPPEND), Err(Errno::EOPNOTSUPP), "{name}");
+        assert_eq!(sys.preadv2(file, at, 1, 0, 0, RwFlags::RWF_HIPRI)?, 1, "{name}");
+    }
+    for name in ["/proc/self/mounts", "/proc/uptime", "/proc/sys/kernel/ostype"] {
+        let file = open(sys, name, OpenFlags::O_RDONLY)?;
+        assert_eq!(sys.preadv2(file, at, 1, 0, 0, RwFlags::RWF_NOAPPEND)?, 1, "{name}");
+    }
+    let directory = open(sys, ".", OpenFlags::O_RDONLY)?;
+    // Even where flags forbid each other.
+    for flags in [RwFlags::RWF_NOAPPEND, RwFlags::RWF_NOAPPEND | RwFlags::RWF_APPEND] {
+        assert_eq!(sys.preadv2(directory, at, 1, 0, 0, flags), Err(Errno::EOPNOTSUPP), "{flags:?}");
+    }
+    assert_eq!(sys.preadv2(directory, at, 1, 0, 0, RwFlags::RWF_HIPRI), Err(Errno::EISDIR));
     Ok(())
 }
