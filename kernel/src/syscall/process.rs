@@ -186,7 +186,9 @@ pub(super) fn execveat(
     cx.thread.set_became_too_many(false);
     let mut at = None;
     if dir != Fd::CWD && !name.starts_with(b"/") {
-        at = Some(cx.files().get_place(dir.0)?.path().ok_or(Errno::ENOTDIR)?.clone());
+        // What has no name is no directory, and no program.
+        let nameless = if name.is_empty() { Errno::EACCES } else { Errno::ENOTDIR };
+        at = Some(cx.files().get_place(dir.0)?.path().ok_or(nameless)?.clone());
     }
     let (credentials, fs) = (cx.credentials(), cx.fs());
     let (executable, path) = if name.is_empty() {

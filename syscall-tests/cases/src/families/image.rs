@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{AtFlags, OpenFlags, PrctlOption, Resource};
+use kernel_abi::flags::{AtFlags, OpenFlags, PipeFlags, PrctlOption, Resource};
 use kernel_abi::structs::{Rlimit, status_exited};
 use kernel_abi::{Arch, Calls, Errno, Fd, Gid, Mode, Result, Signal, Sys, Uid};
 
@@ -10,6 +10,7 @@ use super::Outcome;
 use super::exec::{SELF, arguments};
 use super::file::{create, descriptor, open, write};
 use super::limit::becomes_nobody;
+use super::pipe::pipe;
 use super::process::{in_child, pauses, wait};
 
 cases! { "image":
@@ -126,6 +127,11 @@ fn what_execveat_refuses(sys: &dyn Sys) -> Outcome {
     let file = create(sys, "file")?;
     assert_eq!(sys.execveat(file, empty, 0, 0, by_descriptor), Err(Errno::EACCES));
     assert_eq!(sys.execveat(Fd::CWD, empty, 0, 0, by_descriptor), Err(Errno::EACCES));
+    // What has no name is no directory, and no program.
+    let [reader, _writer] = pipe(sys, PipeFlags::empty())?;
+    let refused = sys.execveat(reader, sys.path(sys.page(), ""), 0, 0, AtFlags::AT_EMPTY_PATH);
+    assert_eq!(refused, Err(Errno::EACCES));
+    assert_eq!(sys.execveat(reader, sys.path(sys.page(), "name"), 0, 0, AtFlags::empty()), Err(Errno::ENOTDIR));
     Ok(())
 }
 
