@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use kernel_abi::Calls as _;
 use programs::shrink::shrink;
-use programs::{Family, Program};
+use programs::{Family, Program, Step};
 
 use super::judge::{Difference, Line, Verdict, judge};
 use super::run::Processes;
@@ -20,9 +20,10 @@ use crate::native::Native;
 
 /// Programs that a worker and a kernel run before the next ones do.
 const BATCH: u64 = 256;
-/// How long a program may take by its own clock, first; and when a difference is looked at again.
+/// How long a program may take by its own clock, first; and when a difference is looked at again: then the longest wait
+/// that ends, of almost two seconds, is over.
 const PATIENCE: Duration = Duration::from_millis(200);
-const PATIENCE_AGAIN: Duration = Duration::from_secs(2);
+const PATIENCE_AGAIN: Duration = Duration::from_millis(2500);
 /// How long a program is made smaller: one that waits takes as long as patience lasts, at every try.
 const SHRINKING_MAX: Duration = Duration::from_secs(15);
 
@@ -99,6 +100,12 @@ fn race(program: &Program, difference: &Difference) -> Option<&'static str> {
         && [&difference.host, &difference.orrery].iter().any(|record| record.lines().iter().any(rings))
     {
         return Some("a timer rings when a clock says so");
+    }
+    // A child asks whether its parent is there, or has ended it together with itself.
+    let is_gone = difference.lines().iter().filter(|line| line.contains(") = -1 ESRCH")).count() == 1;
+    let is_parted = is_gone || difference.about() == "getppid" || is_about("did not come to its end");
+    if is_parted && sends(difference) && program.steps.iter().any(|step| matches!(step, Step::Spawn { .. })) {
+        return Some("whoever is sent a signal ends when it has come by");
     }
     if is_how_far && program.has_threads() {
         if sends(difference) {
