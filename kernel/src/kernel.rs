@@ -52,6 +52,10 @@ const PROC_DEV: u64 = 0x22;
 const SYS_DEV: u64 = 0x24;
 /// And for files that have no name.
 const NAMELESS_DEV: u64 = 0x23;
+/// And for pipes.
+pub(crate) const PIPE_DEV: u64 = 0x25;
+/// And for processes as files.
+pub(crate) const PIDFD_DEV: u64 = 0x26;
 /// And for what programs mount.
 const FIRST_DEV: u64 = 0x30;
 /// Permission bits of `/dev`.

@@ -171,6 +171,9 @@ pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut
     let is_at_end = found.kind == FileKind::Regular && start.cast_unsigned() >= found.size;
     // Where both are is known beforehand: they may be the same.
     let onto = if to.file().is_seekable() { Some(place(&to, None)?) } else { None };
+    if onto.is_some_and(|onto| onto.checked_add_unsigned(len as u64).is_none()) {
+        return Err(Errno::EINVAL);
+    }
     let copied = match room(cx, &to, onto, len, to.flags()) {
         // Whether nothing would fit is asked when there is something; a file of /proc has more than its size says.
         Err(_) if is_at_end => Ok(0),

@@ -65,6 +65,8 @@ pub(super) fn mmap(
     let lock = if flags.contains(MapFlags::MAP_LOCKED) { Lock::Whole } else { Lock::None };
     let base = MapRequest { lock, ..MapRequest::anonymous(at, len, protection(prot)) };
     let wish = match what(base, flags, open.as_deref(), offset.0) {
+        // A file of large pages begins at one.
+        Ok(_) if is_huge && !offset.0.is_multiple_of(page_size) => Err(Errno::EINVAL),
         Ok(_) if is_huge => Err(Errno::ENOMEM),
         wish => wish,
     };
@@ -92,6 +94,8 @@ fn huge_page_size(flags: MapFlags, is_anonymous: bool) -> Result<usize> {
 
 /// What is to be mapped, if it may be.
 fn what(mut wish: MapRequest, flags: MapFlags, open: Option<&OpenFile>, offset: usize) -> Result<MapRequest> {
+    /// What never was refused: `MAP_ABOVE4G`, and bits of the sizes of large pages.
+    const UNHEEDED: u64 = 0x80 | 0x1f << 26;
     /// `MAP_SHARED`, `MAP_PRIVATE`, `MAP_SHARED_VALIDATE` and `MAP_DROPPABLE` are values of this field.
     const TYPE: u64 = 0xf;
     let is_file = open.is_some() || flags.contains(MapFlags::MAP_HUGETLB);
@@ -99,7 +103,8 @@ fn what(mut wish: MapRequest, flags: MapFlags, open: Option<&OpenFile>, offset: 
         return Err(Errno::EOVERFLOW);
     }
     // No file is memory that keeps what is stored in it.
-    let validated = flags.unknown() != 0 || flags.intersects(MapFlags::MAP_SYNC | MapFlags::MAP_FIXED_NOREPLACE);
+    let validated =
+        flags.unknown() & !UNHEEDED != 0 || flags.intersects(MapFlags::MAP_SYNC | MapFlags::MAP_FIXED_NOREPLACE);
     wish.sharing = match flags.bits() & TYPE {
         1 => Sharing::Shared,
         // Flags are validated where there is a file that could know them.

@@ -9,7 +9,7 @@ use crate::abi::flags::{OpenFlags, PidfdFlags, Resource, SI_USER};
 use crate::abi::structs::Siginfo;
 use crate::error::{Errno, Result};
 use crate::ipc::{Of, PidFd};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, PIDFD_DEV};
 use crate::process::{Process, Thread};
 use crate::vfs::{Attributes, CloseOnExec, FileKind, OpenFile};
 
@@ -44,6 +44,7 @@ pub(super) fn describe(
     how: OpenFlags,
 ) -> Result<i32> {
     let attributes = Attributes::anonymous(FileKind::Regular, 0o600, kernel.next_anonymous_inode());
+    let attributes = Attributes { dev: PIDFD_DEV, ..attributes };
     let file = OpenFile::new(kernel.mounts().admit()?, PidFd::new(process, of, attributes), how);
     thread.files().insert(0, file, CloseOnExec::Yes, thread.process().limit(Resource::RLIMIT_NOFILE))
 }

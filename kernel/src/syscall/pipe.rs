@@ -5,6 +5,7 @@ use crate::abi::flags::{OpenFlags, PipeFlags, Resource};
 use crate::error::{Errno, Result};
 use crate::ipc::Pipe;
 use crate::ipc::pipe::Direction;
+use crate::kernel::PIPE_DEV;
 use crate::syscall::Context;
 use crate::vfs::{Attributes, CloseOnExec, File as _, FileKind, OpenFile};
 
@@ -26,7 +27,7 @@ pub(super) fn pipe2(cx: &mut Context<'_>, ends: UserMut<Fd>, flags: PipeFlags) -
     let pipe = Pipe::new(cx.kernel.machine());
     let who = cx.thread.identity();
     let attributes = Attributes::anonymous(FileKind::Fifo, 0o600, cx.kernel.next_anonymous_inode());
-    let attributes = Attributes { uid: who.uid, gid: who.gid, ..attributes };
+    let attributes = Attributes { dev: PIPE_DEV, uid: who.uid, gid: who.gid, ..attributes };
     let (read, write) = (pipe.end(Direction::Read, attributes), pipe.end(Direction::Write, attributes));
     let waits = if flags.contains(PipeFlags::O_NONBLOCK) { OpenFlags::O_NONBLOCK } else { OpenFlags::empty() };
     let close = CloseOnExec::when(flags.contains(PipeFlags::O_CLOEXEC));

@@ -70,6 +70,8 @@ fn a_duplicate_from_a_number_on(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.fcntl(file, FcntlCommand::F_DUPFD_CLOEXEC, 10)?, 11);
     assert_eq!(sys.fcntl(Fd(11), FcntlCommand::F_GETFD, 0)?, 1);
     assert_eq!(sys.fcntl(file, FcntlCommand::F_DUPFD, usize::MAX), Err(Errno::EINVAL));
+    // Half of the argument counts.
+    assert_eq!(sys.fcntl(file, FcntlCommand::F_DUPFD, 20_usize | 1 << 32)?, 20);
     Ok(())
 }
 

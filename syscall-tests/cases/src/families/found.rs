@@ -127,6 +127,14 @@ fn a_length_that_wraps_is_none(sys: &dyn Sys) -> Outcome {
     assert_eq!(map(4096, MapFlags::empty(), far), Err(Errno::EOVERFLOW));
     assert_eq!(map(4096, MapFlags::empty(), 0), Err(Errno::EINVAL));
     assert_eq!(map(4096, MapFlags::MAP_PRIVATE | MapFlags::MAP_HUGETLB, 0), Err(Errno::EINVAL));
+    let large = none | MapFlags::MAP_PRIVATE | MapFlags::MAP_HUGETLB;
+    assert_eq!(sys.mmap(0, 4096, ProtFlags::empty(), large, Fd(-1), 4096), Err(Errno::EINVAL));
+    // What never was refused is not when flags are looked at.
+    for old in [0x80, 1 << 26, 1 << 30] {
+        map(4096, MapFlags::MAP_SHARED_VALIDATE | MapFlags::from_bits_retain(old), 0)?;
+    }
+    let unknown = MapFlags::MAP_SHARED_VALIDATE | MapFlags::from_bits_retain(1 << 31);
+    assert_eq!(map(4096, unknown, 0), Err(Errno::EOPNOTSUPP));
     Ok(())
 }
 

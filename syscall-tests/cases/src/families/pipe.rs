@@ -1,6 +1,6 @@
 //! Pipes.
 
-use kernel_abi::flags::{FcntlCommand, OpenFlags, PipeFlags, S_IFIFO, SIG_IGN, Whence};
+use kernel_abi::flags::{EventfdFlags, FcntlCommand, OpenFlags, PipeFlags, S_IFIFO, SIG_IGN, Whence};
 use kernel_abi::structs::{Sigaction, Stat, status_exited, status_signaled};
 use kernel_abi::{Calls, Errno, Fd, Mode, Result, Signal, Sys};
 
@@ -14,7 +14,7 @@ cases! { "pipe":
     a_full_pipe_says_again, a_pipe_has_no_offset_and_two_directions, a_wild_pair_is_efault, a_child_writes,
     an_older_pipe, small_writes_are_whole, a_writer_waits_for_room, nobody_reads_and_the_signal_is_ignored,
     wild_buffers_leave_the_pipe_as_it_is, flags_belong_to_each_end,
-    permissions_belong_to_both_ends,
+    permissions_belong_to_both_ends, pipes_are_on_a_device_of_their_own,
 }
 
 /// A pipe: the end to read and the end to write.
@@ -202,5 +202,17 @@ fn permissions_belong_to_both_ends(sys: &dyn Sys) -> Outcome {
     sys.fchmod(ends[0], Mode(0o1421))?;
     assert_eq!((mode(ends[0])?, mode(ends[1])?), (u32::from(S_IFIFO) | 0o1421, u32::from(S_IFIFO) | 0o1421));
     assert_eq!(write(sys, ends[1], b"still")?, 5);
+    Ok(())
+}
+
+fn pipes_are_on_a_device_of_their_own(sys: &dyn Sys) -> Outcome {
+    let device = |file| -> Result<u64> {
+        sys.fstat(file, sys.page())?;
+        Ok(Stat::decode(sys.arch(), &sys.bytes(sys.page(), Stat::size(sys.arch()))).expect("long enough").dev)
+    };
+    let [a, b] = [pipe(sys, PipeFlags::empty())?, pipe(sys, PipeFlags::empty())?];
+    let event = super::file::descriptor(sys.eventfd2(0, EventfdFlags::empty())?);
+    assert_eq!(device(a[0])?, device(b[1])?);
+    assert_ne!(device(a[0])?, device(event)?);
     Ok(())
 }

@@ -4,13 +4,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use kernel_abi::flags::{
-    Fadvice, FallocateMode, OpenFlags, PipeFlags, Resource, RwFlags, SyncRangeFlags, WaitOptions, Whence,
+    Fadvice, FallocateMode, MemfdFlags, OpenFlags, PipeFlags, Resource, RwFlags, SyncRangeFlags, WaitOptions, Whence,
 };
 use kernel_abi::structs::{Iovec, Rlimit, Stat, Timespec, status_signaled};
 use kernel_abi::{Calls, Errno, Fd, Pid, Result, Signal, Sys};
 
 use super::Outcome;
-use super::file::{create, open, read, write};
+use super::file::{create, descriptor, open, read, write};
 use super::pipe::pipe;
 
 cases! { "transfer":
@@ -195,6 +195,11 @@ fn what_sendfile_refuses(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.sendfile(to, reader, offset, 1), Err(Errno::ESPIPE));
     let directory = open(sys, ".", OpenFlags::O_RDONLY)?;
     assert_eq!(sys.sendfile(to, directory, 0, 1), Err(Errno::EINVAL));
+    // What comes has to have a place there.
+    let nameless = descriptor(sys.memfd_create(sys.path(sys.page() + 256, "name"), MemfdFlags::empty())?);
+    sys.lseek(nameless, i64::MAX, Whence::SEEK_SET)?;
+    sys.lseek(from, 0, Whence::SEEK_SET)?;
+    assert_eq!(sys.sendfile(nameless, from, 0, 1), Err(Errno::EINVAL));
     // What sends nothing is no source, wherever it were to go.
     let null = open(sys, "/dev/null", OpenFlags::O_RDONLY)?;
     let limit = sys.store(sys.page() + 128, &Rlimit { rlim_cur: 4096, rlim_max: 4096 });
