@@ -1,8 +1,8 @@
 //! Device nodes, and the commands that files of all kinds answer.
 
 use kernel_abi::flags::{
-    AtFlags, FcntlCommand, FdFlags, IoctlCommand, MapFlags, MemfdFlags, OpenFlags, PipeFlags, ProtFlags, S_IFCHR, S_IFMT,
-    Whence,
+    AtFlags, FcntlCommand, FdFlags, IoctlCommand, MapFlags, MemfdFlags, OpenFlags, PipeFlags, ProtFlags, S_IFCHR,
+    S_IFMT, Whence,
 };
 use kernel_abi::structs::{Stat, device_number, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Result, Sys};
