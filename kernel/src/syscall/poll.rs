@@ -26,10 +26,14 @@ const READABLE: PollEvents = PollEvents::POLLIN
     .union(PollEvents::POLLRDNORM)
     .union(PollEvents::POLLRDBAND)
     .union(PollEvents::POLLHUP)
-    .union(PollEvents::POLLERR);
-const WRITABLE: PollEvents =
-    PollEvents::POLLOUT.union(PollEvents::POLLWRNORM).union(PollEvents::POLLWRBAND).union(PollEvents::POLLERR);
-const EXCEPTIONAL: PollEvents = PollEvents::POLLPRI;
+    .union(PollEvents::POLLERR)
+    .union(PollEvents::POLLNVAL);
+const WRITABLE: PollEvents = PollEvents::POLLOUT
+    .union(PollEvents::POLLWRNORM)
+    .union(PollEvents::POLLWRBAND)
+    .union(PollEvents::POLLERR)
+    .union(PollEvents::POLLNVAL);
+const EXCEPTIONAL: PollEvents = PollEvents::POLLPRI.union(PollEvents::POLLNVAL);
 
 /// A file, and what of it is waited for.
 type Wish = (Arc<OpenFile>, PollEvents);
@@ -207,7 +211,8 @@ fn select_until(cx: &Context<'_>, count: i32, sets: [UserInOut<FdSet>; 3], deadl
             }
         }
         if !events.is_empty() {
-            let file = table.get(i32::try_from(fd).map_err(|_| Errno::EBADF)?)?;
+            // One that was opened for its place alone is ready for everything, which then fails.
+            let file = table.get_place(i32::try_from(fd).map_err(|_| Errno::EBADF)?)?;
             wishes.push((file, events));
             lines.push(fd);
         }

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{OpenFlags, RenameFlags, ResolveFlags, S_ISVTX};
+use kernel_abi::flags::{OpenFlags, PollEvents, RenameFlags, ResolveFlags, S_ISVTX};
 use ostd::sync::Mutex;
 
 use super::attributes::{Access, FileKind, Identity, Permissions};
@@ -540,6 +540,10 @@ impl File for Place {
 
     fn attributes(&self) -> Result<super::Attributes> {
         Err(Errno::EBADF)
+    }
+
+    fn poll(&self) -> PollEvents {
+        PollEvents::POLLNVAL
     }
 
     fn as_any(&self) -> &dyn core::any::Any {

@@ -10,7 +10,7 @@ use kernel_abi::structs::{FdSet, PollFd, Rlimit, Timespec, Timeval, status_exite
 use kernel_abi::{Calls, Errno, Fd, Result, Signal, Sys};
 
 use super::Outcome;
-use super::file::{create, descriptor, read, write};
+use super::file::{create, descriptor, open, read, write};
 use super::pipe::pipe;
 use super::process::{ended, in_child, wait};
 use super::time::now;
@@ -22,7 +22,7 @@ cases! { "poll":
     what_a_select_refuses, a_select_times_out_and_empties_its_sets, a_select_wakes_when_a_child_closes,
     a_counter_adds_up, a_semaphore_gives_one, a_counter_has_a_top, what_a_counter_refuses, a_counter_is_polled,
     a_counter_wakes_its_reader, a_counter_has_its_flags,
-    a_wait_whose_rest_cannot_be_told_is_not_repeated,
+    a_place_is_selected_and_not_polled, a_wait_whose_rest_cannot_be_told_is_not_repeated,
 }
 
 const IN: u16 = PollEvents::POLLIN.bits();
@@ -348,4 +348,15 @@ fn a_wait_whose_rest_cannot_be_told_is_not_repeated(sys: &dyn Sys) -> Outcome {
         sys.kill(pid, Signal::SIGCONT)?;
         sys.nanosleep(sys.store(sys.page(), &Timespec::from_ns(3_000_000)), 0)?;
     }
+}
+
+fn a_place_is_selected_and_not_polled(sys: &dyn Sys) -> Outcome {
+    let place = open(sys, ".", OpenFlags::O_PATH)?;
+    let set = FdSet { bits: core::array::from_fn(|word| u64::from(word == 0) << place.0) };
+    let [read, write, except] = [0, 1, 2].map(|nth| sys.store(sys.page() + SETS + nth * 0x200, &set));
+    let timeout = sys.store(sys.page() + 64, &Timespec::from_ns(1_000_000_000_000));
+    assert_eq!(sys.pselect6(place.0 + 1, read, write, except, timeout, 0)?, 3);
+    assert!([read, write, except].iter().all(|at| sys.load::<u64>(*at) == 1 << place.0));
+    assert_eq!(ready(sys, &[(place, IN)], 1_000_000_000_000)?, (1, vec![PollEvents::POLLNVAL.bits()]));
+    Ok(())
 }
