@@ -11,7 +11,7 @@ use kernel::kernel::Root;
 use ostd::MachineConfig;
 use ostd::faults::FaultPlan;
 use ostd::hosted::HostedConfig;
-use programs::stage::{Conditions, Sharing};
+use programs::stage::Conditions;
 use programs::{Program, Stage, Transcript};
 
 use crate::machine::{self, Seat};
@@ -108,10 +108,11 @@ fn in_one_kernel(
         let (told, done) = (Arc::clone(&told), Arc::clone(done));
         Arc::new(move |sys| {
             let stage = Stage::new(sys)?;
+            sys.lend(Arc::<Vec<Program>>::clone(&programs));
             for (index, program) in programs.iter().enumerate() {
                 let directory = format!("p{index}");
                 let conditions =
-                    Conditions { directory: directory.as_bytes(), memory: Sharing::Lent, ..Conditions::default() };
+                    Conditions { directory: directory.as_bytes(), lent: Some(index), ..Conditions::default() };
                 let transcript = stage.run(sys, program, conditions)?;
                 told.lock().unwrap_or_else(PoisonError::into_inner).push(transcript);
                 done.store(index + 1, Ordering::Relaxed);

@@ -9,7 +9,7 @@ use kernel::kernel::{Boot, Ending, Kernel, Report, Root};
 use kernel::process::First;
 use kernel_abi::flags::{CloneFlags, MapFlags, ProtFlags};
 use kernel_abi::structs::CloneArgs;
-use kernel_abi::sys::{ChildFn, Handler, HandlerFn, PAGE_LEN};
+use kernel_abi::sys::{ChildFn, Handler, HandlerFn, Lent, PAGE_LEN};
 use kernel_abi::{Arch, Call, Calls as _, Errno, Fd, Result, Sys, errno};
 use ostd::Machine;
 use ostd::device::Devices;
@@ -43,6 +43,7 @@ struct Program {
     /// Tokens by what they run; an engine has room for a thousand.
     tokens: Mutex<BTreeMap<(Role, usize, usize), Token>>,
     failure: Mutex<Option<Failure>>,
+    lent: Mutex<Option<Lent>>,
     /// The execve that was made last: one that works does not return.
     executing: Mutex<Option<(Call, [usize; 6])>>,
     answers: Answers,
@@ -275,6 +276,14 @@ impl Sys for Scripted<'_> {
         });
         // The engine makes the call that a restorer is for.
         Handler { entry: token.address().as_usize(), restorer: token.address().as_usize() }
+    }
+
+    fn lend(&self, what: Lent) {
+        *self.program.lent.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+    }
+
+    fn lent(&self) -> Option<Lent> {
+        self.program.lent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn clone_with(&self, args: &CloneArgs, run: ChildFn, arg: usize) -> Result {

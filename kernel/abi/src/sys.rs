@@ -16,7 +16,9 @@
 //! }
 //! ```
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::any::Any;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -32,6 +34,9 @@ use crate::structs::CloneArgs;
 pub type HandlerFn = fn(&dyn Sys, usize, usize, usize);
 /// What a child or a thread of a case does; its answer is the exit status.
 pub type ChildFn = fn(&dyn Sys, usize) -> i32;
+
+/// What functions of a case share that is in no process's memory.
+pub type Lent = Arc<dyn Any + Send + Sync>;
 
 /// What `rt_sigaction` is to be given for a function to run as a signal handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +92,15 @@ pub trait Sys {
     /// and ends by exit_group(2). ENOSYS on a subject that has no way to.
     fn child_of(&self, _call: Call, _args: &[usize], _run: ChildFn, _arg: usize) -> Result {
         Err(Errno::ENOSYS)
+    }
+
+    /// Has `what` known to all functions of this case, whatever process they run in, on a subject that runs all of them in
+    /// one process of its own.
+    fn lend(&self, _what: Lent) {}
+
+    /// What was lent last; nothing on a subject that has no way to.
+    fn lent(&self) -> Option<Lent> {
+        None
     }
 
     /// A thread of this process that runs `run(arg)`. Gives its tid. The word at `tid_addr` is the tid until the

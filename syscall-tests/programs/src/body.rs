@@ -10,7 +10,7 @@ use kernel_abi::{Call, Errno, Kind, Pid, Signal, errno};
 
 use crate::layout::layout;
 use crate::memory::{Answers, LOOK_MAX, Laying, Made, Sharing};
-use crate::model::{How, Join, Program, Step, children};
+use crate::model::{How, Join, Step, children};
 use crate::shared;
 use crate::stage::fork;
 use crate::transcript::{Entry, SPAWN};
@@ -83,11 +83,12 @@ pub(crate) struct Body<'a> {
 /// What a child does: the argument is its body's number, and all else is in memory.
 pub(crate) fn child(sys: &dyn Sys, index: usize) -> i32 {
     let shared = shared::of(sys);
-    let program = Program::decode(&shared::program(sys, shared));
-    let Some(steps) = program.body(index) else { return 2 };
-    // Its handlers are to know whose they are.
-    sys.store(sys.page() + shared::PAGE_BODY, &(index as u64));
-    Body::begin(sys, index).run(steps)
+    shared::with_program(sys, shared, |program| {
+        let Some(steps) = program.body(index) else { return 2 };
+        // Its handlers are to know whose they are.
+        sys.store(sys.page() + shared::PAGE_BODY, &(index as u64));
+        Body::begin(sys, index).run(steps)
+    })
 }
 
 impl<'a> Body<'a> {

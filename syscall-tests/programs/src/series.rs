@@ -15,7 +15,7 @@ use kernel_abi::{Errno, Fd, Pid, Result, SigSet, Signal};
 use crate::body::Body;
 use crate::memory::{self, Sharing};
 use crate::model::{BODIES_MAX, Program};
-use crate::shared;
+use crate::shared::{self, Told};
 use crate::stage::{Conditions, Stage, UMASK, Watched, fork};
 use crate::transcript::{self, BodyRecord, Transcript};
 use crate::tree::{Ground, Node};
@@ -269,7 +269,7 @@ impl Runner<'_> {
         let ground = Ground::of(program, directory);
         sys.chdir(shared::text(sys, own, &ground.make(sys, own)?))?;
         // Not known to have begun before all that is noted is its own.
-        shared::begin(sys, shared, program, bytes, Sharing::of(program));
+        shared::begin(sys, shared, program, Told::Bytes(bytes), Sharing::of(program));
         sys.store(shared::header(shared, 0), &[self.pid; 2]);
         sys.store(memory + BODIES, &(program.bodies() as u32));
         sys.store(memory + BEGUN, &(index + 1));

@@ -22,6 +22,8 @@ pub(crate) const TID_WORD: usize = 24;
 const SIGNALS_COUNT: usize = 28;
 /// Bytes of all headers.
 pub(crate) const HEADERS: usize = BODIES_MAX * HEADER;
+/// Which of the programs that are lent it is, counted from one; zero if its bytes say it.
+const LENT: usize = HEADERS;
 /// Eight zeros.
 pub(crate) const NO_SIGNALS: usize = 512;
 /// Whose memory its children's processes have.
@@ -78,9 +80,14 @@ pub(crate) fn log(sys: &dyn Sys, shared: usize, body: usize) -> usize {
     shared + (PROGRAM + 8 + len.min(PROGRAM_LEN)).next_multiple_of(8)
 }
 
-pub(crate) fn program(sys: &dyn Sys, shared: usize) -> Vec<u8> {
-    let len: usize = sys.load(shared + PROGRAM);
-    sys.bytes(shared + PROGRAM + 8, len.min(PROGRAM_LEN))
+/// Calls `run` with the program as its processes find it.
+pub(crate) fn with_program<R>(sys: &dyn Sys, shared: usize, run: impl FnOnce(&Program) -> R) -> R {
+    let [number, len]: [usize; 2] = [sys.load(shared + LENT), sys.load(shared + PROGRAM)];
+    let lent = if number > 0 { sys.lent() } else { None };
+    match lent.as_ref().and_then(|lent| lent.downcast_ref::<Vec<Program>>()?.get(number - 1)) {
+        Some(program) => run(program),
+        None => run(&Program::decode(&sys.bytes(shared + PROGRAM + 8, len.min(PROGRAM_LEN)))),
+    }
 }
 
 /// How many steps of a program have been made.
@@ -102,10 +109,23 @@ pub(crate) fn on_signal(sys: &dyn Sys, signal: usize, info: usize, _context: usi
     sys.store(at + SIGNALS_COUNT, &(count + 1));
 }
 
+/// How a program's processes are told what to do.
+pub(crate) enum Told<'a> {
+    /// As bytes, which are in their memory.
+    Bytes(&'a [u8]),
+    /// As one of those that are lent.
+    Lent(usize),
+}
+
 /// Leaves a program where its processes find it; nothing is noted of it yet.
-pub(crate) fn begin(sys: &dyn Sys, shared: usize, program: &Program, bytes: &[u8], sharing: Sharing) {
+pub(crate) fn begin(sys: &dyn Sys, shared: usize, program: &Program, told: Told<'_>, sharing: Sharing) {
+    let (number, bytes) = match told {
+        Told::Bytes(bytes) => (0, bytes),
+        Told::Lent(index) => (index + 1, &[][..]),
+    };
     sys.store(shared + SHARING, &[sharing.code(), 0]);
     sys.poke(shared, &[0; HEADERS][..program.bodies() * HEADER]);
+    sys.store(shared + LENT, &number);
     sys.store(shared + PROGRAM, &bytes.len());
     sys.poke(shared + PROGRAM + 8, bytes);
 }

@@ -9,10 +9,10 @@ use kernel_abi::{Call, Errno, Fd, Mode, Pid, Result, SigSet, Signal};
 
 use crate::body::{Body, SHARING_PROCESS};
 use crate::memory;
-pub use crate::memory::Sharing;
+use crate::memory::Sharing;
 use crate::model::{BODIES_MAX, Program};
 use crate::series;
-use crate::shared;
+use crate::shared::{self, Told};
 use crate::transcript::{BodyRecord, Transcript};
 use crate::tree::{self, Node};
 
@@ -49,13 +49,14 @@ pub struct Conditions<'a> {
     pub is_asleep: Option<Look<'a>>,
     /// The file that a program's first three descriptors are, opened anew; if it has no name, those of whoever runs it.
     pub streams: &'a [u8],
-    /// Whose memory its processes may have: [`Sharing::Copy`], or [`Sharing::Lent`] where that can be.
-    pub memory: Sharing,
+    /// Which of the programs it is that [`Sys::lend`] has lent as a `Vec<Program>`. On a subject that does that, functions
+    /// have no stack in their program's memory either, and it may be [`Sharing::Lent`], too.
+    pub lent: Option<usize>,
 }
 
 impl Default for Conditions<'_> {
     fn default() -> Self {
-        Self { directory: b"p", patience_ns: PATIENCE_NS, is_asleep: None, streams: b"", memory: Sharing::Copy }
+        Self { directory: b"p", patience_ns: PATIENCE_NS, is_asleep: None, streams: b"", lent: None }
     }
 }
 
@@ -81,8 +82,12 @@ impl Stage {
     /// Runs a program to its end, or to that of patience, and ends whoever is left of it.
     pub fn run(&self, sys: &dyn Sys, program: &Program, conditions: Conditions<'_>) -> Result<Transcript> {
         let Self { shared } = *self;
-        let sharing = if program.can_be_lent() { conditions.memory } else { Sharing::Copy };
-        shared::begin(sys, shared, program, &program.encode(), sharing);
+        let lent = conditions.lent.filter(|_| sys.lent().is_some());
+        let sharing = if lent.is_some() && program.can_be_lent() { Sharing::Lent } else { Sharing::Copy };
+        match lent {
+            Some(index) => shared::begin(sys, shared, program, Told::Lent(index), sharing),
+            None => shared::begin(sys, shared, program, Told::Bytes(&program.encode()), sharing),
+        }
         shared::text(sys, shared + shared::STREAMS, conditions.streams);
         let ground = tree::Ground::of(program, conditions.directory);
         shared::text(sys, shared + shared::DIRECTORY, &ground.make(sys, shared + shared::OWN)?);
@@ -243,16 +248,17 @@ fn kill(sys: &dyn Sys, processes: &dyn Fn() -> Vec<i32>) {
 /// The first process of a program.
 fn first(sys: &dyn Sys, _: usize) -> i32 {
     let shared = shared::of(sys);
-    let program = Program::decode(&shared::program(sys, shared));
-    let _ = sys.chdir(shared + shared::DIRECTORY);
-    let _ = series::descriptors(sys, shared + shared::STREAMS);
-    // What these change, a tame program does not see.
-    if !program.is_tame() {
-        // What is refused here is seen in what the program's calls answer. A session of its own is dear where sessions
-        // get their shares of a processor.
-        let _ = if program.asks_for_sessions() { sys.setsid() } else { sys.setpgid(Pid(0), Pid(0)) };
-        sys.store(shared + shared::NO_SIGNALS, &SigSet::EMPTY);
-        let _ = sys.rt_sigprocmask(SigHow::SIG_SETMASK, shared + shared::NO_SIGNALS, 0, 8);
-    }
-    Body::begin(sys, 0).run(&program.steps)
+    shared::with_program(sys, shared, |program| {
+        let _ = sys.chdir(shared + shared::DIRECTORY);
+        let _ = series::descriptors(sys, shared + shared::STREAMS);
+        // What these change, a tame program does not see.
+        if !program.is_tame() {
+            // What is refused here is seen in what the program's calls answer. A session of its own is dear where sessions
+            // get their shares of a processor.
+            let _ = if program.asks_for_sessions() { sys.setsid() } else { sys.setpgid(Pid(0), Pid(0)) };
+            sys.store(shared + shared::NO_SIGNALS, &SigSet::EMPTY);
+            let _ = sys.rt_sigprocmask(SigHow::SIG_SETMASK, shared + shared::NO_SIGNALS, 0, 8);
+        }
+        Body::begin(sys, 0).run(&program.steps)
+    })
 }
