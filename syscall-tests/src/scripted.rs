@@ -256,6 +256,10 @@ impl Sys for Scripted<'_> {
         self.guest.borrow_mut().store(addr, bytes);
     }
 
+    fn fill(&self, addr: usize, byte: u8, len: usize) {
+        self.guest.borrow_mut().fill(addr, byte, len);
+    }
+
     fn peek(&self, addr: usize, into: &mut [u8]) {
         self.guest.borrow_mut().load(addr, into);
     }

@@ -49,6 +49,8 @@ pub struct Handler {
 
 /// Bytes of mapped memory behind [`Sys::page`].
 pub const PAGE_LEN: usize = 16 * 4096;
+/// Bytes that [`Sys::fill`] stores at a time on a subject that has no better way.
+const FILL_LEN: usize = 1024;
 
 /// What a subject offers a case: raw calls, the program's memory, and the few things that need the subject's help
 /// because a case is a function and not a program.
@@ -67,6 +69,14 @@ pub trait Sys {
 
     /// Stores to the program's memory, as the program: a wild address is its SIGSEGV.
     fn poke(&self, addr: usize, bytes: &[u8]);
+
+    /// Stores the same byte `len` times.
+    fn fill(&self, addr: usize, byte: u8, len: usize) {
+        let bytes = [byte; FILL_LEN];
+        for done in (0..len).step_by(FILL_LEN) {
+            self.poke(addr + done, &bytes[..FILL_LEN.min(len - done)]);
+        }
+    }
 
     /// Loads from the program's memory, as the program: a wild address is its SIGSEGV.
     fn peek(&self, addr: usize, into: &mut [u8]);

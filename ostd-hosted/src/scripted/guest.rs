@@ -200,26 +200,36 @@ impl Guest {
 
     /// Reads user memory, as load instructions would.
     pub fn load(&mut self, at: usize, into: &mut [u8]) {
-        let mut done = 0;
-        while done < into.len() {
-            let here = Vaddr::new(at.wrapping_add(done));
-            let piece = (PAGE_SIZE - here.page_offset()).min(into.len() - done);
-            let byte = self.reach(here, Access::Read);
-            // SAFETY: `reach` gives the place of a mapped byte, with the rest of its page behind it.
+        self.each_page(at, into.len(), Access::Read, |byte, done, piece| {
+            // SAFETY: `each_page` gives places of mapped bytes; the range is inside `into`.
             unsafe { copy_bytes(byte, into[done..].as_mut_ptr(), piece) };
-            done += piece;
-        }
+        });
     }
 
     /// Writes user memory, as store instructions would.
     pub fn store(&mut self, at: usize, from: &[u8]) {
-        let mut done = 0;
-        while done < from.len() {
-            let here = Vaddr::new(at.wrapping_add(done));
-            let piece = (PAGE_SIZE - here.page_offset()).min(from.len() - done);
-            let byte = self.reach(here, Access::Write);
+        self.each_page(at, from.len(), Access::Write, |byte, done, piece| {
             // SAFETY: as in `load`.
             unsafe { copy_bytes(from[done..].as_ptr(), byte, piece) };
+        });
+    }
+
+    /// Writes the same byte all over user memory, as store instructions would.
+    pub fn fill(&mut self, at: usize, value: u8, len: usize) {
+        self.each_page(at, len, Access::Write, |byte, _, piece| {
+            // SAFETY: as in `load`.
+            unsafe { ptr::write_bytes(byte, value, piece) };
+        });
+    }
+
+    /// Calls `each` with every piece of user memory that is in one page: its place, its offset from the start, its length.
+    #[inline]
+    fn each_page(&mut self, at: usize, len: usize, access: Access, mut each: impl FnMut(*mut u8, usize, usize)) {
+        let mut done = 0;
+        while done < len {
+            let here = Vaddr::new(at.wrapping_add(done));
+            let piece = (PAGE_SIZE - here.page_offset()).min(len - done);
+            each(self.reach(here, access), done, piece);
             done += piece;
         }
     }

@@ -85,12 +85,11 @@ impl Sharing {
 
 /// Makes the memory of so many bodies what it was, and the memory that calls on memory work on if that was used.
 pub(crate) fn refill(sys: &dyn Sys, arena: usize, bodies: usize, ground: bool) {
-    const ZEROS: &[u8] = &[0; GROUND_PAGES * PAGE];
     for body in 0..bodies {
-        sys.poke(scratch(arena, body), &ZEROS[..SCRATCH]);
+        sys.fill(scratch(arena, body), 0, SCRATCH);
     }
     if ground {
-        sys.poke(arena + GROUND, ZEROS);
+        sys.fill(arena + GROUND, 0, GROUND_PAGES * PAGE);
     }
 }
 
@@ -281,7 +280,7 @@ impl Laying<'_> {
             return (addr, None);
         }
         if fills {
-            self.sys.poke(addr, &[FRESH; BUFFER_MAX][..len]);
+            self.sys.fill(addr, FRESH, len);
             return (addr, Some(Look { arg, addr, len, kept: KEPT_MAX }));
         }
         let mut bytes = [0; BUFFER_MAX];
@@ -315,7 +314,7 @@ impl Laying<'_> {
             };
             if iovec.iov_base == own {
                 let fill = if direction == Direction::In { b'A' + index as u8 } else { FRESH };
-                self.sys.poke(own, &[fill; IOVEC_BUFFER]);
+                self.sys.fill(own, fill, IOVEC_BUFFER);
                 if direction != Direction::In {
                     looks.push(Look { arg, addr: own, len: IOVEC_BUFFER, kept: 16 });
                 }
@@ -341,10 +340,15 @@ impl Laying<'_> {
         if !matches!(place, Place::Fresh | Place::AtHole) {
             return addr;
         }
-        let mut bytes = [0_u8; 512];
+        if direction != Direction::In {
+            looks.push(Look { arg, addr, len, kept: len });
+        }
         if direction == Direction::Out {
-            bytes[..len].fill(FRESH);
-        } else if name == "sigaction" {
+            self.sys.fill(addr, FRESH, len);
+            return addr;
+        }
+        let mut bytes = [0_u8; 512];
+        if name == "sigaction" {
             bytes[..shape.size].copy_from_slice(&self.action(seed).encode(arch));
         } else {
             let elements = bytes[..len].chunks_exact_mut(shape.size);
@@ -358,9 +362,6 @@ impl Laying<'_> {
             }
         }
         self.sys.poke(addr, &bytes[..len]);
-        if direction != Direction::In {
-            looks.push(Look { arg, addr, len, kept: len });
-        }
         addr
     }
 
