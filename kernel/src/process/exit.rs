@@ -175,10 +175,14 @@ impl Process {
         } else if parent.pid() != processes.kernel_pid() {
             self.tell_end(&parent, exit_signal, status);
         }
-        if pid == processes.program_pid() {
+        let is_first = pid == processes.program_pid();
+        if is_first {
             *processes.program_status.lock() = Some(status);
         }
-        processes.ended.wake_all();
+        // It is the first program's end or everybody's that is waited for there.
+        if is_first || processes.is_alone() {
+            processes.ended.wake_all();
+        }
     }
 
     fn tell_end(&self, parent: &Process, exit_signal: i32, status: i32) {
