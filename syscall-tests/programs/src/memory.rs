@@ -37,6 +37,16 @@ const ARENA_HINT: usize = 0x10_0000_0000;
 const WILD: usize = 0xffff_8000_0000_1000;
 /// What is in memory before a call fills it.
 const FRESH: u8 = 0xa5;
+/// What a buffer holds that a call reads, from any letter on.
+static LETTERS: [u8; 26 + BUFFER_MAX] = {
+    let mut letters = [0; 26 + BUFFER_MAX];
+    let mut at = 0;
+    while at < letters.len() {
+        letters[at] = b'a' + (at % 26) as u8;
+        at += 1;
+    }
+    letters
+};
 /// Bytes of what a call filled that are kept as they are.
 pub const KEPT_MAX: usize = 64;
 
@@ -283,16 +293,12 @@ impl Laying<'_> {
             self.sys.fill(addr, FRESH, len);
             return (addr, Some(Look { arg, addr, len, kept: KEPT_MAX }));
         }
-        let mut bytes = [0; BUFFER_MAX];
         if len == 8 {
             // What an eventfd wants.
-            bytes[..8].copy_from_slice(&u64::from(seed % 4 + 1).to_le_bytes());
+            self.sys.store(addr, &u64::from(seed % 4 + 1));
         } else {
-            for (byte, letter) in bytes[..len].iter_mut().zip((seed % 26..26).chain((0..26).cycle())) {
-                *byte = b'a' + letter as u8;
-            }
+            self.sys.poke(addr, &LETTERS[(seed % 26) as usize..][..len]);
         }
-        self.sys.poke(addr, &bytes[..len]);
         (addr, None)
     }
 

@@ -98,7 +98,7 @@ impl Stage {
         sys.store(shared::header(shared, 0), &pid);
         let watched = Watched {
             first: pid,
-            wakes_by_time: program.waits_for_time(),
+            wakes_by_time: conditions.is_asleep.is_some() && program.waits_for_time(),
             only: program.bodies() == 1,
             progress: &mut || 0,
             processes: &|| self.processes(sys),
@@ -224,7 +224,7 @@ pub(crate) fn fork(sys: &dyn Sys, run: ChildFn, arg: usize) -> Result {
 pub(crate) struct Watched<'a> {
     /// Whose end counts.
     pub(crate) first: i32,
-    /// Whether something may happen to them by time alone.
+    /// Whether something may happen to them by time alone, which matters where somebody looks whether they sleep.
     pub(crate) wakes_by_time: bool,
     /// Whether it has no children.
     pub(crate) only: bool,
