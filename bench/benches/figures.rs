@@ -4,6 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use mimalloc::MiMalloc;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn figures(criterion: &mut Criterion) {
     for mut figure in bench::all(Path::new(env!("CARGO_BIN_EXE_figures"))) {

@@ -3,8 +3,12 @@
 use std::io;
 
 use bench::{Figure, differential, guest, many};
+use mimalloc::MiMalloc;
 use programs::Family;
 use syscall_tests::oracle::sandbox;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Samples for one median.
 const SAMPLES: usize = 9;
