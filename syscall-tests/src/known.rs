@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use kernel_abi::Calls as _;
 use programs::Program;
 
+use crate::native::Native;
 use crate::oracle::judge::Difference;
 
 /// A case that a subject does not pass, and why that is as it should be.
@@ -32,6 +34,23 @@ pub struct Accepted {
     pub reason: String,
     /// A program that shows it, in hexadecimal digits.
     pub example: String,
+    /// By whom Linux is asked for it to differ; by anybody if nobody is named.
+    pub asked_by: Option<User>,
+}
+
+/// Who runs the programs on the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// Root: a program is another user's than its sandbox.
+    Root,
+    /// Anybody else: the sandbox is the program's own.
+    Ordinary,
+}
+
+impl User {
+    fn own() -> Self {
+        if Native::subject().geteuid() == Ok(0) { Self::Root } else { Self::Ordinary }
+    }
 }
 
 impl Accepted {
@@ -59,9 +78,11 @@ pub fn all() -> Result<Vec<Known>, Malformed> {
     read(include_str!("../known.toml")).map(|lists| lists.0)
 }
 
-/// The differences of programs that are accepted.
+/// The differences of programs that are accepted where whoever runs this asks Linux.
 pub fn accepted() -> Result<Vec<Accepted>, Malformed> {
-    read(include_str!("../known.toml")).map(|lists| lists.1)
+    let mut accepted = read(include_str!("../known.toml"))?.1;
+    accepted.retain(|entry| entry.asked_by.is_none_or(|user| user == User::own()));
+    Ok(accepted)
 }
 
 fn read(text: &str) -> Result<(Vec<Known>, Vec<Accepted>), Malformed> {
@@ -85,6 +106,12 @@ fn read(text: &str) -> Result<(Vec<Known>, Vec<Accepted>), Malformed> {
                     orrery: field("orrery")?,
                     reason: field("reason")?,
                     example: field("example")?,
+                    asked_by: match entry.get("asked_by").and_then(toml::Value::as_str) {
+                        None => None,
+                        Some("root") => Some(User::Root),
+                        Some("ordinary") => Some(User::Ordinary),
+                        Some(who) => return Err(Malformed(format!("who is {who}?"))),
+                    },
                 });
             }
         }
@@ -94,7 +121,7 @@ fn read(text: &str) -> Result<(Vec<Known>, Vec<Accepted>), Malformed> {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{User, read};
 
     #[test]
     fn an_entry_needs_a_reason() {
@@ -108,5 +135,8 @@ mod tests {
     fn what_is_no_entry_is_refused() {
         assert!(read("[[unknown]]\ncase = \"a\"\n").is_err());
         assert!(read("known = 3").is_err());
+        let entry = "[[accepted]]\nrow = \"a\"\nlinux = \"b\"\norrery = \"c\"\nreason = \"d\"\nexample = \"e\"\n";
+        assert_eq!(read(&format!("{entry}asked_by = \"root\"\n")).expect("whole").1[0].asked_by, Some(User::Root));
+        assert!(read(&format!("{entry}asked_by = \"me\"\n")).is_err());
     }
 }
