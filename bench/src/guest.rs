@@ -6,6 +6,8 @@ use std::io::{self, Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use memmap2::{Advice, MmapMut};
+
 use crate::floor;
 
 /// What [`main`] can do.
@@ -53,9 +55,10 @@ pub fn main(program: &str, what: &str, count: u64) -> io::Result<()> {
             })
         }
         PAGE_FAULT => {
-            // Zeros of this size come from mmap(2), untouched.
+            // A fault for every page: in huge ones it would be one for hundreds.
             let pages = usize::try_from(count).map_err(io::Error::other)?;
-            let mut memory = vec![0_u8; pages.max(64) * PAGE];
+            let mut memory = MmapMut::map_anon(pages * PAGE)?;
+            memory.advise(Advice::NoHugePage)?;
             let mut at = 0;
             time(count, || {
                 memory[at] = black_box(1);
