@@ -1,14 +1,17 @@
-//! Differential programs: each on the host's kernel, in the oracle's sandbox, and on Orrery.
+//! Prints how many differential programs are compared in a second: each on the host's kernel, in the oracle's sandbox, and
+//! on Orrery. A program of its own, for it becomes the sandbox, whose memory is limited: the C library's allocator asks for
+//! no more than is used.
 
-use std::io;
 use std::path::Path;
 use std::time::Duration;
+use std::{env, io};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use programs::Family;
 use syscall_tests::known;
 use syscall_tests::oracle::hunt::{Oracle, Search};
+use syscall_tests::oracle::sandbox;
 
 /// Calls of a program.
 const CALLS: usize = 10;
@@ -17,10 +20,23 @@ const SAMPLES: u64 = 9;
 /// Programs of a sample when nobody says otherwise.
 const PROGRAMS: u64 = 4096;
 
-/// Prints how many programs of a family are compared in a second, and what one costs of a processor. `program` becomes a
-/// sandbox when told `--sandbox`.
-pub fn main(program: &Path, family: Family, programs: Option<u64>) -> io::Result<()> {
-    let programs = programs.unwrap_or(PROGRAMS);
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = env::args().collect();
+    let [family, programs] = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [_, "--sandbox"] => return sandbox::main().map_err(io::Error::other),
+        [_] => [None, None],
+        [_, family] => [Some(family), None],
+        [_, family, programs] => [Some(family), Some(programs)],
+        _ => return Err(io::Error::other("a family, and how many programs of it")),
+    };
+    let family =
+        family.map_or(Ok(Family::File), str::parse).map_err(|_| io::Error::other("there is no such family"))?;
+    let programs = programs.map_or(Ok(PROGRAMS), str::parse).map_err(io::Error::other)?;
+    measure(&env::current_exe()?, family, programs)
+}
+
+/// Prints how many programs of a family are compared in a second, and what one costs of a processor.
+fn measure(program: &Path, family: Family, programs: u64) -> io::Result<()> {
     let accepted = known::accepted().map_err(|problem| io::Error::other(problem.to_string()))?;
     let mut oracle = Oracle::new(program, accepted)?;
     let mut rates = Vec::new();

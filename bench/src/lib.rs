@@ -7,10 +7,8 @@
 //! - [`many`]: many kernels side by side, and one after another as tests.
 //! - [`floor`]: what tracing a call costs with nobody who answers it.
 //! - [`generated`]: generated programs, many in one kernel and each in a fresh one.
-//! - [`differential`]: generated programs on the host's kernel and on Orrery, compared.
 //! - [`guest`]: what those ELF programs do; it times itself.
 
-pub mod differential;
 pub mod elf;
 pub mod floor;
 pub mod generated;

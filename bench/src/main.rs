@@ -2,10 +2,8 @@
 
 use std::io;
 
-use bench::{Figure, differential, guest, many};
+use bench::{Figure, guest, many};
 use mimalloc::MiMalloc;
-use programs::Family;
-use syscall_tests::oracle::sandbox;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -20,13 +18,6 @@ fn main() -> io::Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [name, "guest", what, count] => return guest::main(name, what, count.parse().map_err(io::Error::other)?),
         [_, "live", ref count @ ..] => return many::live(count.first().map(|count| number(count)).transpose()?),
-        [_, "--sandbox"] => return sandbox::main().map_err(io::Error::other),
-        [_, "diff", ref rest @ ..] => {
-            let family = rest.first().map_or(Ok(Family::File), |name| name.parse());
-            let family = family.map_err(|_| io::Error::other("there is no such family"))?;
-            let count = rest.get(1).map(|count| number(count)).transpose()?;
-            return differential::main(&program, family, count.map(|count| count as u64));
-        }
         [_, "tests", ref count @ ..] => {
             many::tests(count.first().map(|count| number(count)).transpose()?);
             return Ok(());
