@@ -196,14 +196,13 @@ fn a_descriptor_may_watch_for_a_set_clock(sys: &dyn Sys) -> Outcome {
     Ok(())
 }
 
-/// A number for a process's or a thread's clock says whose, and of what: three kinds, of which none counts user time only.
+/// A number for a process's or a thread's clock says whose, and of which of three kinds.
 fn a_clock_of_a_process_has_kinds(sys: &dyn Sys) -> Outcome {
     const THREAD: i32 = 4;
     let (pid, tid) = (sys.getpid()? as i32, sys.gettid()? as i32);
     for who in [!0 << 3, !pid << 3, !0 << 3 | THREAD, !tid << 3 | THREAD] {
-        let [all, user, scheduled] = [0, 1, 2].map(|kind| read(sys, ClockId(who | kind)));
-        assert!(user? <= scheduled?, "{who}");
-        all?;
+        // Which of them is ahead is not said: Linux may count by ticks.
+        [0, 1, 2].into_iter().try_for_each(|kind| read(sys, ClockId(who | kind)).map(drop))?;
         assert_eq!(read(sys, ClockId(who | 3)), Err(Errno::EINVAL), "{who}");
     }
     Ok(())
