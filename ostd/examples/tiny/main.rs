@@ -84,15 +84,16 @@ impl Tiny {
             tiny.ticked.wake_all();
         });
         loop {
+            // Looked at before the timer is armed: the tick may come at once, and it is the only one.
+            let before = self.ticks.load();
             timer.arm(self.machine.monotonic_ns() + 1_000_000);
-            self.wait_for_a_tick();
+            self.wait_for_a_tick_after(before);
         }
     }
 
-    /// Sleeps until the clock ticks. A wait queue takes the condition as a closure, so no wake-up is lost between a
-    /// look at it and the sleep; and each sleep says whether a signal may end it.
-    fn wait_for_a_tick(&self) {
-        let before = self.ticks.load();
+    /// Sleeps until the clock has ticked since it stood at `before`. A wait queue takes the condition as a closure, so no
+    /// wake-up is lost between a look at it and the sleep; and each sleep says whether a signal may end it.
+    fn wait_for_a_tick_after(&self, before: u32) {
         let ticked = || (self.ticks.load() != before).then_some(());
         let _ = self.ticked.wait_until(Sleep::uninterruptible(), ticked);
     }
@@ -122,7 +123,7 @@ impl Tiny {
             match (trap, user.frame().number) {
                 (Trap::Interrupt, _) => {}
                 (Trap::Syscall, EXIT) => break args[0] as u32,
-                (Trap::Syscall, NAP) => self.wait_for_a_tick(),
+                (Trap::Syscall, NAP) => self.wait_for_a_tick_after(self.ticks.load()),
                 (Trap::Syscall, SAY) => {
                     // User memory is reached by copies only: an address that is a lie is an error, not a crash.
                     let mut bytes = [0; 80];
