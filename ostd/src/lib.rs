@@ -11,7 +11,7 @@
 //! - [`user`]: user mode.
 //! - [`image!`]: a program that boots on metal and runs as a process, from one `main`.
 //!
-//! `examples/tiny.rs` is a kernel in one file, and a way in.
+//! `examples/tiny` is a kernel in one file, and a way in.
 //!
 //! Lock order inside ostd, outermost first: a kernel's own locks, wait queues, timers, run queues, page-table trees,
 //! the frame allocator. No ostd lock is held while a kernel's callback runs.
