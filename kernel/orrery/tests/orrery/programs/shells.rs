@@ -53,7 +53,7 @@ trap 'ulimit -St; exit 7' XCPU; ulimit -St 1; while :; do :; done"#,
         "bash_coprocesses",
         BASH.0,
         BASH.1,
-        "bash -c 'coproc cat; echo hi >&${COPROC[1]}; read -r x <&${COPROC[0]}; echo got $x; kill $COPROC_PID; wait $COPROC_PID; echo $?'",
+        "bash -c 'coproc cat; echo hi >&${COPROC[1]}; read -r x <&${COPROC[0]}; echo got $x; p=$COPROC_PID; kill $p; wait $p; echo $?'",
     ),
     Row(
         "bash_here_strings_and_descriptors",
