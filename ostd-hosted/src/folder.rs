@@ -23,7 +23,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, renameat};
+use nix::fcntl::{AT_FDCWD, AtFlags, FallocateFlags, OFlag, fallocate, open, renameat};
 use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{UnlinkatFlags, linkat, symlinkat, unlinkat};
 use ostd_hal::device::{FolderAttributes, FolderEntry, FolderError, FolderNode, SharedFolder};
@@ -254,6 +254,14 @@ impl SharedFolder for HostFolder {
         self.check_writable()?;
         let file = self.file(node, Access::Write)?;
         Ok(file.set_len(size).map_err(Failure::from)?)
+    }
+
+    fn punch(&self, node: FolderNode, offset: u64, len: u64) -> Result<(), FolderError> {
+        self.check_writable()?;
+        let file = self.file(node, Access::Write)?;
+        let (Ok(offset), Ok(len)) = (offset.try_into(), len.try_into()) else { return Err(FolderError(libc::EFBIG)) };
+        let how = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        Ok(fallocate(&*file, how, offset, len).map_err(Failure::from)?)
     }
 
     fn create(&self, dir: FolderNode, name: &[u8], mode: u32) -> Result<(FolderNode, FolderAttributes), FolderError> {

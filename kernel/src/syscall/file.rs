@@ -403,8 +403,8 @@ pub(super) fn fallocate(cx: &mut Context<'_>, file: Fd, mode: FallocateMode, off
     disarm(cx, file.path())?;
     if mode == punch {
         file.file().punch(offset, len)?;
-    } else if mode.is_empty() {
-        file.file().allocate(offset, len)?;
+    } else {
+        file.file().allocate(offset, len, keeps)?;
     }
     Ok(0)
 }

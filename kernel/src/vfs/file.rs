@@ -185,8 +185,9 @@ pub trait File: Send + Sync {
     fn truncate(&self, _len: u64) -> Result<()> {
         Err(Errno::EINVAL)
     }
-    /// Reserves a range; the file grows to hold it. fallocate(2) without flags.
-    fn allocate(&self, _offset: u64, _len: u64) -> Result<()> {
+    /// Reserves a range, and lets the file grow to hold it unless the size is kept. fallocate(2), without flags or with
+    /// FALLOC_FL_KEEP_SIZE.
+    fn allocate(&self, _offset: u64, _len: u64, _keeps_size: bool) -> Result<()> {
         Err(Errno::ENODEV)
     }
     /// Makes a range zeros without changing the size: FALLOC_FL_PUNCH_HOLE.

@@ -215,6 +215,7 @@ fn a_read_only_folder_changes_nothing_on_the_host() {
     assert!(!folder.is_writable());
     assert_eq!(folder.write(file, 0, b"y").err(), refused);
     assert_eq!(folder.truncate(file, 0).err(), refused);
+    assert_eq!(folder.punch(file, 0, 1).err(), refused);
     assert_eq!(folder.create(root, b"g", libc::S_IFREG).err(), refused);
     assert_eq!(folder.symlink(root, b"g", b"f").err(), refused);
     assert_eq!(folder.link(file, root, b"g").err(), refused);
@@ -238,6 +239,11 @@ fn a_writable_folder_makes_files_with_exactly_the_mode_asked_for() {
     assert_eq!(attributes.mode, libc::S_IFREG | 0o206);
     assert_eq!(folder.write(file, 2, b"xyz"), Ok(3));
     assert_eq!(contents(&folder, file).as_deref(), Ok(&b"\0\0xyz"[..]));
+    match folder.punch(file, 3, 1) {
+        // What lies below may know of no holes.
+        Err(errno) => assert_eq!(errno, FolderError(libc::EOPNOTSUPP)),
+        Ok(()) => assert_eq!(contents(&folder, file).as_deref(), Ok(&b"\0\0x\0z"[..])),
+    }
     assert_eq!(folder.truncate(file, 3), Ok(()));
     assert_eq!(folder.attributes(file).expect("attributes").size, 3);
     assert_eq!(folder.create(dir, b"f", libc::S_IFREG).err(), Some(FolderError(libc::EEXIST)));

@@ -291,6 +291,10 @@ pub trait SharedFolder: Send + Sync {
     fn truncate(&self, _node: FolderNode, _size: u64) -> Result<(), FolderError> {
         Err(READ_ONLY)
     }
+    /// Makes a range of a regular file zeros and gives its room back; the size stays.
+    fn punch(&self, _node: FolderNode, _offset: u64, _len: u64) -> Result<(), FolderError> {
+        Err(READ_ONLY)
+    }
     /// Makes a regular file, a directory, a FIFO or a socket's name, by the type bits of `mode`.
     fn create(
         &self,

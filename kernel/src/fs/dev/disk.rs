@@ -113,7 +113,7 @@ impl File for DiskFile {
         Ok(self.disk.len())
     }
 
-    fn allocate(&self, _offset: u64, _len: u64) -> Result<()> {
+    fn allocate(&self, _offset: u64, _len: u64, _keeps_size: bool) -> Result<()> {
         Err(Errno::EOPNOTSUPP)
     }
 

@@ -214,19 +214,20 @@ impl File for OpenRegular {
         crate::vfs::Inode::truncate(&*self.0, len)
     }
 
-    fn allocate(&self, offset: u64, len: u64) -> Result<()> {
+    fn allocate(&self, offset: u64, len: u64, keeps_size: bool) -> Result<()> {
         let end = offset.checked_add(len).filter(|end| *end <= SIZE_MAX).ok_or(Errno::EFBIG)?;
         let (pages, turn) = self.0.regular()?;
         let _turn = turn.lock();
         // Only who has the turn changes the size.
         let size = pages.lock().size;
+        let grows = end > size && !keeps_size;
         if end > size {
             self.0.permit_resize(size, end)?;
         }
         if self.0.through().is_none() {
             pages.lock().reserve(offset, end, &self.0.tree.machine)?;
         }
-        if end > size {
+        if grows {
             if let Some(lower) = self.0.through() {
                 lower.truncate(end)?;
             }
@@ -317,10 +318,7 @@ impl Backing for Node {
             return Err(Errno::EPERM);
         }
         if let Some(lower) = self.through() {
-            let end = offset.saturating_add(len).min(pages.lock().size);
-            for at in (offset..end).step_by(BELOW_MAX) {
-                lower.write(at, &[0; BELOW_MAX][..BELOW_MAX.min((end - at) as usize)])?;
-            }
+            lower.punch(offset, len)?;
         }
         pages.lock().punch(offset, len, self.lower.as_ref(), &self.tree.machine)?;
         self.touch();

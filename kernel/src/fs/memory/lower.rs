@@ -129,6 +129,10 @@ impl Lower {
         self.folder.truncate(self.node, size).map_err(errno)
     }
 
+    pub(super) fn punch(&self, offset: u64, len: u64) -> Result<()> {
+        self.folder.punch(self.node, offset, len).map_err(errno)
+    }
+
     /// Owner first, for changing it takes set-user-ID away.
     pub(super) fn change(&self, change: &Change) -> Result<()> {
         if change.uid.is_some() || change.gid.is_some() {

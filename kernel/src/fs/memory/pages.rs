@@ -198,9 +198,10 @@ impl Pages {
         self.frames.get(&index).cloned()
     }
 
-    /// Sets the size; what was behind a smaller one is zeros should it grow again.
+    /// Sets the size; what was behind a smaller one is zeros should it grow again. Room behind the end is given back unless
+    /// the file grows.
     pub(super) fn truncate(&mut self, len: u64, lower: Option<&Lower>, machine: &Machine) -> Result<()> {
-        if len < self.size {
+        if len <= self.size {
             let (index, tail) = (len / PAGE_SIZE as u64, (len % PAGE_SIZE as u64) as usize);
             if tail > 0
                 && let Some(frame) = self.find(index, lower, machine)?
@@ -217,21 +218,24 @@ impl Pages {
 
     /// Makes a range zeros.
     pub(super) fn punch(&mut self, from: u64, len: u64, lower: Option<&Lower>, machine: &Machine) -> Result<()> {
-        let end = from.saturating_add(len).min(self.size);
+        const PAGE: u64 = PAGE_SIZE as u64;
+        let end = from.saturating_add(len);
         self.note_write();
-        let mut at = from;
-        while at < end {
-            let (index, offset) = (at / PAGE_SIZE as u64, (at % PAGE_SIZE as u64) as usize);
-            let count = (end - at).min((PAGE_SIZE - offset) as u64) as usize;
-            let is_below = index * (PAGE_SIZE as u64) < self.below;
+        let pages = from / PAGE..end.div_ceil(PAGE);
+        // Only pages that there are: a hole may be of any size.
+        let below = pages.start..pages.end.min(self.below.div_ceil(PAGE));
+        let here = below.end.max(pages.start)..pages.end;
+        let here: Vec<_> = self.frames.range(here).map(|(index, _)| *index).collect();
+        for index in below.chain(here) {
+            let start = index * PAGE;
+            let part = from.saturating_sub(start) as usize..(end - start).min(PAGE) as usize;
             // Who has the page mapped is to see zeros too, and goes on sharing it.
             let is_mapped = self.frames.get(&index).is_some_and(|frame| frame.reference_count() > 1);
-            if count == PAGE_SIZE && !is_below && !is_mapped {
+            if part.len() == PAGE_SIZE && start >= self.below && !is_mapped {
                 self.frames.remove(&index);
             } else if let Some(frame) = self.find(index, lower, machine)? {
-                frame.fill(offset..offset + count, 0);
+                frame.fill(part, 0);
             }
-            at += count as u64;
         }
         Ok(())
     }

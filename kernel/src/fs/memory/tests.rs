@@ -303,13 +303,13 @@ fn what_is_allocated_takes_frames_and_is_zeros() {
     let file = world.open("/f", OpenFlags::O_CREAT | OpenFlags::O_RDWR).expect("made");
     assert_eq!(file.pwrite(&mut SliceSource::new(b"x"), 5000), Ok(1));
     let before = world.machine.frames().used();
-    assert_eq!(file.file().allocate(100, 12_000), Ok(()));
+    assert_eq!(file.file().allocate(100, 12_000, false), Ok(()));
     assert_eq!(world.machine.frames().used(), before + 2);
     let found = file.attributes().expect("there");
     assert_eq!((found.size, found.blocks), (12_100, 24));
     let mut bytes = [1; 3];
     assert_eq!((file.pread(&mut SliceSink::new(&mut bytes), 4999), bytes), (Ok(3), [0, b'x', 0]));
-    assert_eq!(file.file().allocate(0, 1 << 50), Err(Errno::ENOSPC));
+    assert_eq!(file.file().allocate(0, 1 << 50, true), Err(Errno::ENOSPC));
     assert_eq!((world.machine.frames().used(), file.attributes().map(|found| found.size)), (before + 2, Ok(12_100)));
 }
 

@@ -1,7 +1,7 @@
 //! Files with holes, devices with ends, and mounts that nobody writes.
 
 use kernel_abi::flags::{
-    AtFlags, FallocateMode, FcntlCommand, MountFlags, OpenFlags, PipeFlags, Resource, UmountFlags, Whence,
+    AtFlags, FallocateMode, FcntlCommand, MemfdFlags, MountFlags, OpenFlags, PipeFlags, Resource, UmountFlags, Whence,
 };
 use kernel_abi::structs::{Iovec, OpenHow, Rlimit, Stat};
 use kernel_abi::{Calls, Errno, Fd, Mode, Result, Signal, Sys};
@@ -16,7 +16,7 @@ cases! { "hole":
     data_and_holes_are_found, behind_the_end_is_neither, a_hole_takes_no_room, a_punched_hole_reads_as_zeros,
     what_was_cut_off_is_zero_when_it_comes_back, a_write_into_a_hole_keeps_the_rest, a_full_device_has_room_for_nobody,
     vectors_end_where_files_may_not_grow, vectors_do_not_wait_when_told, nothing_changes_on_a_mount_to_read,
-    a_mounted_place_is_not_removed, an_attribute_of_no_file, a_file_being_read_is_brought_to_its_device,
+    a_mounted_place_is_not_removed, room_may_lie_behind_the_end, a_hole_of_any_size_is_punched, an_attribute_of_no_file, a_file_being_read_is_brought_to_its_device,
 }
 
 fn vector(sys: &dyn Sys, len: usize) -> usize {
@@ -89,6 +89,40 @@ fn a_punched_hole_reads_as_zeros(sys: &dyn Sys) -> Outcome {
     sys.lseek(file, 0x1_0bfe, Whence::SEEK_SET)?;
     assert_eq!(read(sys, file, 4)?, b"\0\0\x07\x07");
     assert_eq!(sys.fallocate(file, FallocateMode::FALLOC_FL_PUNCH_HOLE, 0, 10), Err(Errno::EOPNOTSUPP));
+    Ok(())
+}
+
+fn room_may_lie_behind_the_end(sys: &dyn Sys) -> Outcome {
+    let file = descriptor(sys.memfd_create(sys.path(sys.page(), "room"), MemfdFlags::empty())?);
+    let room = || about(sys, file).map(|found| (found.size, found.blocks));
+    let keep = FallocateMode::FALLOC_FL_KEEP_SIZE;
+    sys.fallocate(file, keep, 0, 20_000)?;
+    assert_eq!(room()?, (0, 40));
+    sys.ftruncate(file, 5000)?;
+    assert_eq!(room()?, (5000, 40));
+    sys.pread64(file, sys.page(), 4, 4096)?;
+    assert_eq!(sys.bytes(sys.page(), 4), [0; 4]);
+    // The size it has, and the room behind it goes all the same.
+    sys.ftruncate(file, 5000)?;
+    assert_eq!(room()?, (5000, 16));
+    sys.fallocate(file, keep, 40_960, 1)?;
+    assert_eq!(room()?, (5000, 24));
+    let punch = FallocateMode::FALLOC_FL_PUNCH_HOLE | keep;
+    sys.fallocate(file, punch, 40_961, 4095)?;
+    assert_eq!(room()?, (5000, 24));
+    sys.fallocate(file, punch, 40_960, 4096)?;
+    assert_eq!(room()?, (5000, 16));
+    Ok(())
+}
+
+fn a_hole_of_any_size_is_punched(sys: &dyn Sys) -> Outcome {
+    let file = descriptor(sys.memfd_create(sys.path(sys.page(), "hole"), MemfdFlags::empty())?);
+    sys.ftruncate(file, 1_i64 << 62)?;
+    sys.pwrite64(file, sys.page(), 4, 1_i64 << 61)?;
+    let punch = FallocateMode::FALLOC_FL_PUNCH_HOLE | FallocateMode::FALLOC_FL_KEEP_SIZE;
+    sys.fallocate(file, punch, 1, (1_i64 << 62) - 2)?;
+    let found = about(sys, file)?;
+    assert_eq!((found.size, found.blocks), (1 << 62, 0));
     Ok(())
 }
 
