@@ -11,7 +11,7 @@ use super::Context;
 use super::file::{disarm, len_max, room, told};
 use crate::error::{Errno, Result};
 use crate::mm::AddressSpace;
-use crate::vfs::{FileKind, OpenFile, SliceSink, SliceSource};
+use crate::vfs::{FileKind, OpenFile, SliceSink, SliceSource, TRANSFER_MAX};
 
 /// Bytes that pass through the kernel at a time when a file is copied.
 const COPY_LEN: usize = 16 * 4096;
@@ -168,6 +168,7 @@ pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut
     if start.checked_add_unsigned(len as u64).is_none() {
         return Err(Errno::EINVAL);
     }
+    let len = len.min(TRANSFER_MAX);
     let is_at_end = found.kind == FileKind::Regular && start.cast_unsigned() >= found.size;
     // Where both are is known beforehand: they may be the same.
     let onto = if to.file().is_seekable() { Some(place(&to, None)?) } else { None };
@@ -241,7 +242,7 @@ pub(super) fn copy_file_range(
     if (overlaps && from.identity() == to.identity()) || start < 0 || onto < 0 {
         return Err(Errno::EINVAL);
     }
-    let count = told(cx, copy(cx, &from, from_at, &to, to_at, len))?;
+    let count = told(cx, copy(cx, &from, from_at, &to, to_at, len.min(TRANSFER_MAX)))?;
     if let Some(at) = from_at {
         space.write_value(from_offset.addr, &(at + count as i64))?;
     }

@@ -24,6 +24,8 @@ use crate::vfs::{
 const BUFFERS_MAX: usize = 1024;
 
 fn buffers(space: &AddressSpace, addr: usize, count: usize) -> Result<Vec<(usize, usize)>> {
+    // Linux takes the lower half of the word.
+    let count = count as u32 as usize;
     if count > BUFFERS_MAX {
         return Err(Errno::EINVAL);
     }

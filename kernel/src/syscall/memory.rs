@@ -23,6 +23,9 @@ fn protection(flags: ProtFlags) -> Prot {
     prot
 }
 
+/// Pages that mincore(2) looks at together: a program may ask of any number.
+const MINCORE_TOGETHER: usize = 4096;
+
 /// The other sizes of pages that programs know, the usual one first. None is reserved, and no file has them.
 const HUGE_PAGE_SIZES: [usize; 2] = [2 << 20, 1 << 30];
 
@@ -306,8 +309,16 @@ pub(super) fn mincore(cx: &mut Context<'_>, addr: UserAddr, len: usize, into: Us
     addr.0.checked_add(len).filter(|end| *end <= space.end()).ok_or(Errno::ENOMEM)?;
     let wanted = len.div_ceil(PAGE_SIZE);
     check(space, into.addr, wanted)?;
-    // What comes before a hole is told.
-    let pages = space.mincore(addr.0, len);
-    space.write(into.addr, &pages)?;
-    if pages.len() < wanted { Err(Errno::ENOMEM) } else { Ok(0) }
+    let mut told = 0;
+    while told < wanted {
+        let count = MINCORE_TOGETHER.min(wanted - told);
+        // What comes before a hole is told.
+        let pages = space.mincore(addr.0 + told * PAGE_SIZE, count * PAGE_SIZE);
+        space.write(into.addr + told, &pages)?;
+        if pages.len() < count {
+            return Err(Errno::ENOMEM);
+        }
+        told += count;
+    }
+    Ok(0)
 }

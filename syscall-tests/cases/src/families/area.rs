@@ -17,7 +17,8 @@ cases! { "area":
     what_mmap_looks_at_first, what_cannot_be_mapped, a_mapping_of_no_kind, populating_past_a_file_is_efault,
     populating_a_hole_is_enomem, a_read_only_file_is_mapped_to_read, what_was_mapped_to_read_is_not_written,
     growing_in_place_takes_room, a_part_moves_alone, a_move_onto_others_replaces_them, a_move_takes_one_mapping,
-    sharing_is_not_left_behind, msync_goes_through_a_hole, a_wild_vector_of_pages, the_break_is_remembered_by_a_child,
+    sharing_is_not_left_behind, msync_goes_through_a_hole, a_wild_vector_of_pages,
+    more_pages_than_anybody_can_tell_of, the_break_is_remembered_by_a_child,
     the_break_ends_at_no_page, a_break_that_shrinks_forgets, memory_is_what_a_pipe_says_it_is,
 }
 
@@ -268,6 +269,18 @@ fn a_wild_vector_of_pages(sys: &dyn Sys) -> Outcome {
     sys.mincore(at, 2 * PAGE, vector + PAGE - 2)?;
     assert_eq!(sys.mincore(at, 2 * PAGE, vector + PAGE - 1), Err(Errno::EFAULT));
     assert_eq!(sys.mincore(at + 1, 2 * PAGE, 8), Err(Errno::EINVAL));
+    Ok(())
+}
+
+fn more_pages_than_anybody_can_tell_of(sys: &dyn Sys) -> Outcome {
+    let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS | MapFlags::MAP_NORESERVE;
+    let len = 1_usize << 36;
+    let at = sys.mmap(0, len, ProtFlags::PROT_NONE, flags, Fd(-1), 0)?;
+    let vector = map(sys, 2 * PAGE, PRIVATE)?;
+    sys.poke(vector, &[7; PAGE]);
+    sys.munmap(vector + PAGE, PAGE)?;
+    assert_eq!(sys.mincore(at, len, vector), Err(Errno::EFAULT));
+    assert_eq!(sys.bytes(vector, PAGE), [0; PAGE]);
     Ok(())
 }
 

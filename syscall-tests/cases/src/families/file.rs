@@ -210,6 +210,9 @@ fn several_buffers_are_one_transfer(sys: &dyn Sys) -> Outcome {
     assert_eq!(read(sys, file, 10)?, b"twoone");
     assert_eq!(sys.writev(file, list, -1_i64), Err(Errno::EINVAL));
     assert_eq!(sys.writev(file, list, 1025), Err(Errno::EINVAL));
+    // Of the count only the lower half is looked at.
+    assert_eq!(sys.writev(file, list, 1_usize << 32)?, 0);
+    assert_eq!(sys.readv(file, 8, (1_usize << 32) + 1), Err(Errno::EFAULT));
     assert_eq!(sys.writev(file, list, 0)?, 0);
     Ok(())
 }

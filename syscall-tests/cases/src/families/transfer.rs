@@ -17,7 +17,7 @@ cases! { "transfer":
     vectors_at_a_place_leave_the_offset, vectors_with_flags, a_transfer_need_not_append,
     a_device_is_written_through, a_vector_ends_at_a_hole, vectors_are_refused,
     a_vector_goes_through_a_pipe, a_file_is_sent, sending_moves_the_offset_asked_for, what_sendfile_refuses,
-    a_range_is_copied, a_copy_stops_at_the_end, what_copying_refuses, space_is_reserved, holes_are_punched,
+    a_range_is_copied, a_copy_stops_at_the_end, what_copying_refuses, no_transfer_is_longer_than_a_write, space_is_reserved, holes_are_punched,
     what_fallocate_refuses, a_file_is_brought_to_its_device, advice_changes_nothing, everything_is_brought_to_its_device, truncation_by_name,
     what_truncation_refuses, a_file_grows_by_a_write_behind_its_end,
     a_file_that_is_sent_to_its_own_end_can_be_killed, a_file_is_sent_to_its_own_end,
@@ -256,6 +256,15 @@ fn what_copying_refuses(sys: &dyn Sys) -> Outcome {
     let directory = open(sys, ".", OpenFlags::O_RDONLY)?;
     assert_eq!(sys.copy_file_range(directory, 0, to, 0, 1, 0), Err(Errno::EISDIR));
     assert_eq!(sys.copy_file_range(end, 0, directory, 0, 1, 0), Err(Errno::EISDIR));
+    Ok(())
+}
+
+fn no_transfer_is_longer_than_a_write(sys: &dyn Sys) -> Outcome {
+    let file = descriptor(sys.memfd_create(sys.path(sys.page(), "long"), MemfdFlags::empty())?);
+    let null = open(sys, "/dev/null", OpenFlags::O_WRONLY)?;
+    sys.ftruncate(file, 1_i64 << 40)?;
+    assert_eq!(sys.sendfile(null, file, 0, 1_usize << 40)?, 0x7fff_f000);
+    assert_eq!(sys.lseek(file, 0, Whence::SEEK_CUR)?, 0x7fff_f000);
     Ok(())
 }
 
