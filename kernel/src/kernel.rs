@@ -456,7 +456,7 @@ impl Kernel {
         self.next_dev.fetch_add(1)
     }
 
-    /// A number for an inode without a name (a pipe, an eventfd).
+    /// A number for an inode without a name (a pipe, a pidfd).
     pub fn next_anonymous_inode(&self) -> u64 {
         self.anonymous.fetch_add(1)
     }

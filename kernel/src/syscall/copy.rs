@@ -150,8 +150,9 @@ pub(super) fn sendfile(cx: &mut Context<'_>, to: Fd, from: Fd, offset: UserInOut
         return Err(Errno::EINVAL);
     }
     if !from.file().is_seekable() {
-        // Nothing of what has an offset, be it always the same, is sent.
-        return if len == 0 && from.file().seeks_in_vain() { Ok(0) } else { Err(Errno::EINVAL) };
+        // Nothing of what has an offset, be it always the same, is sent; and nothing of anything to a pipe.
+        let sends_nothing = || from.file().seeks_in_vain() || to.attributes().is_ok_and(|to| to.kind == FileKind::Fifo);
+        return if len == 0 && sends_nothing() { Ok(0) } else { Err(Errno::EINVAL) };
     }
     if (len > 0 && from.attributes()?.kind == FileKind::Directory) || at.is_some_and(i64::is_negative) {
         return Err(Errno::EINVAL);

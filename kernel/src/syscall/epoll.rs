@@ -11,7 +11,7 @@ use crate::abi::flags::{EpollEvents, EpollFlags, EpollOp, OpenFlags, Resource};
 use crate::abi::structs::{EpollEvent, Timespec};
 use crate::error::{Errno, Result};
 use crate::ipc::Epoll;
-use crate::vfs::{Attributes, CloseOnExec, FileKind, OpenFile};
+use crate::vfs::{Attributes, CloseOnExec, OpenFile};
 
 pub(super) fn epoll_create(cx: &mut Context<'_>, size: i32) -> Result {
     if size <= 0 {
@@ -24,9 +24,8 @@ pub(super) fn epoll_create1(cx: &mut Context<'_>, flags: EpollFlags) -> Result {
     if flags.unknown() != 0 {
         return Err(Errno::EINVAL);
     }
-    let attributes = Attributes::anonymous(FileKind::Nameless, 0o600, cx.kernel.next_anonymous_inode());
-    let file =
-        OpenFile::new(cx.kernel.mounts().admit()?, Epoll::new(attributes, cx.kernel.watches()), OpenFlags::O_RDWR);
+    let epoll = Epoll::new(Attributes::nameless(), cx.kernel.watches());
+    let file = OpenFile::new(cx.kernel.mounts().admit()?, epoll, OpenFlags::O_RDWR);
     let close = CloseOnExec::when(flags.contains(EpollFlags::EPOLL_CLOEXEC));
     let fd = cx.files().insert(0, file, close, cx.process().limit(Resource::RLIMIT_NOFILE))?;
     Ok(fd.cast_unsigned() as usize)

@@ -15,7 +15,7 @@ use crate::fs::memory::Seals;
 use crate::ipc::eventfd::Takes;
 use crate::ipc::{EventFd, SignalFd, TimerFd};
 use crate::time::Schedule;
-use crate::vfs::{Attributes, CloseOnExec, File, FileKind, OpenFile};
+use crate::vfs::{Attributes, CloseOnExec, File, OpenFile};
 
 /// Gives a program a new file without a path.
 fn give(cx: &Context<'_>, file: Arc<dyn File>, never_waits: bool, close: bool) -> Result {
@@ -27,10 +27,6 @@ fn give(cx: &Context<'_>, file: Arc<dyn File>, never_waits: bool, close: bool) -
     Ok(fd.cast_unsigned() as usize)
 }
 
-fn nameless(cx: &Context<'_>) -> Attributes {
-    Attributes::anonymous(FileKind::Nameless, 0o600, cx.kernel.next_anonymous_inode())
-}
-
 pub(super) fn eventfd(cx: &mut Context<'_>, count: u32) -> Result {
     eventfd2(cx, count, EventfdFlags::empty())
 }
@@ -40,7 +36,7 @@ pub(super) fn eventfd2(cx: &mut Context<'_>, count: u32, flags: EventfdFlags) ->
         return Err(Errno::EINVAL);
     }
     let takes = if flags.contains(EventfdFlags::EFD_SEMAPHORE) { Takes::One } else { Takes::All };
-    let file = EventFd::new(count, takes, nameless(cx));
+    let file = EventFd::new(count, takes, Attributes::nameless());
     give(cx, file, flags.contains(EventfdFlags::EFD_NONBLOCK), flags.contains(EventfdFlags::EFD_CLOEXEC))
 }
 
@@ -63,7 +59,7 @@ pub(super) fn signalfd4(
         return Err(Errno::EINVAL);
     }
     if file.0 == -1 {
-        let new = SignalFd::new(mask, nameless(cx));
+        let new = SignalFd::new(mask, Attributes::nameless());
         let waits_never = flags.contains(SignalfdFlags::SFD_NONBLOCK);
         return give(cx, new, waits_never, flags.contains(SignalfdFlags::SFD_CLOEXEC));
     }
@@ -81,7 +77,7 @@ pub(super) fn timerfd_create(cx: &mut Context<'_>, clock: ClockId, flags: Timerf
     if alarms.contains(&clock) && !cx.credentials().can(CAP_WAKE_ALARM) {
         return Err(Errno::EPERM);
     }
-    let file = TimerFd::new(cx.kernel.machine(), clock, nameless(cx));
+    let file = TimerFd::new(cx.kernel.machine(), clock, Attributes::nameless());
     give(cx, file, flags.contains(TimerfdFlags::TFD_NONBLOCK), flags.contains(TimerfdFlags::TFD_CLOEXEC))
 }
 

@@ -256,10 +256,10 @@ pub(super) fn msync(cx: &mut Context<'_>, addr: UserAddr, len: usize, flags: Msy
     if addr.0.is_multiple_of(PAGE_SIZE) && (len == 0 || len.checked_next_multiple_of(PAGE_SIZE).is_none()) {
         return Ok(0);
     }
-    let end = addr.0.saturating_add(len);
+    let end = len.checked_next_multiple_of(PAGE_SIZE).and_then(|len| addr.0.checked_add(len));
     if addr.0.is_multiple_of(PAGE_SIZE)
         && flags.contains(MsyncFlags::MS_INVALIDATE)
-        && cx.space().has_locked(addr.0, end)
+        && end.is_some_and(|end| cx.space().has_locked(addr.0, end))
     {
         return Err(Errno::EBUSY);
     }

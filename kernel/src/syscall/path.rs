@@ -153,6 +153,9 @@ pub(super) fn faccessat2(
     if wanted.contains(Access::WRITE) && matches!(found.inode.kind(), FileKind::Regular | FileKind::Directory) {
         found.mount.permit_write()?;
     }
+    if wanted.contains(Access::WRITE) && found.inode.is_immutable() {
+        return Err(Errno::EPERM);
+    }
     found.inode.permissions()?.permit(&who, wanted).map(|()| 0)
 }
 

@@ -118,6 +118,11 @@ impl Attributes {
         }
     }
 
+    /// Of what is an open file and nothing else (an eventfd, an epoll): one inode is all of theirs.
+    pub fn nameless() -> Self {
+        Self::anonymous(FileKind::Nameless, 0o600, 1)
+    }
+
     /// As stat(2) shows them.
     pub fn to_stat(&self) -> Stat {
         Stat {

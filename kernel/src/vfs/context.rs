@@ -163,7 +163,8 @@ impl FsContext {
             return Err(Errno::EINVAL);
         }
         let start = self.start(at);
-        let dir = self.walk(who, &start, request.resolve).walk_to_end(&start, path, Follow::Yes)?;
+        let follow = if flags.contains(OpenFlags::O_NOFOLLOW) { Follow::No } else { Follow::Yes };
+        let dir = self.walk(who, &start, request.resolve).walk_to_end(&start, path, follow)?;
         if dir.inode.kind() != FileKind::Directory {
             return Err(Errno::ENOTDIR);
         }

@@ -82,6 +82,10 @@ pub trait Inode: Send + Sync {
     fn permissions(&self) -> Result<Permissions> {
         self.attributes().map(|found| found.permissions())
     }
+    /// Whether nobody may change it, whoever they are.
+    fn is_immutable(&self) -> bool {
+        false
+    }
     /// Device and inode number: two inodes are the same exactly if these are.
     fn identity(&self) -> (u64, u64) {
         self.attributes().map_or((0, 0), |found| (found.dev, found.ino))

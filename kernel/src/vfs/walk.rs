@@ -61,13 +61,18 @@ impl<'a> Walk<'a> {
         self.root.get_or_insert_with(|| self.context.root())
     }
 
-    /// Everything but the last name.
+    /// Everything but the last name of a path that a program gave.
     pub(super) fn walk_to_parent<'p>(&mut self, start: &Path, path: &'p [u8]) -> Result<(Path, Last<'p>)> {
-        if path.is_empty() {
-            return Err(Errno::ENOENT);
-        }
         if path.len() >= PATH_MAX as usize {
             return Err(Errno::ENAMETOOLONG);
+        }
+        self.walk_on_to_parent(start, path)
+    }
+
+    /// The same of one that a link may have made longer than any that is given.
+    fn walk_on_to_parent<'p>(&mut self, start: &Path, path: &'p [u8]) -> Result<(Path, Last<'p>)> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
         }
         let mut here = if path[0] == b'/' { self.top(start)? } else { start.clone() };
         let mut todo = Cow::Borrowed(path);
@@ -123,9 +128,12 @@ impl<'a> Walk<'a> {
 
     /// The whole way.
     pub(super) fn walk_to_end(&mut self, start: &Path, path: &[u8], follow: Follow) -> Result<Path> {
+        if path.len() >= PATH_MAX as usize {
+            return Err(Errno::ENAMETOOLONG);
+        }
         let (mut start, mut path) = (Cow::Borrowed(start), Cow::Borrowed(path));
         loop {
-            let (dir, last) = self.walk_to_parent(&start, &path)?;
+            let (dir, last) = self.walk_on_to_parent(&start, &path)?;
             let (name, is_slashed) = match last {
                 Last::Root | Last::Dot => return Ok(dir),
                 Last::DotDot => return self.above(&dir),

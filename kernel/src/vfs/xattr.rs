@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use kernel_abi::flags::{S_ISVTX, XattrFlags};
 
-use super::attributes::{Access, Attributes, FileKind, Identity};
+use super::attributes::{Access, Attributes, FileKind, Identity, Permissions};
 use super::path::Path;
 use crate::error::{Errno, Result};
 
@@ -30,8 +30,16 @@ fn space(name: &[u8]) -> Result<Space> {
 fn permit(place: &Path, name: &[u8], access: Access, who: &Identity, is_admin: bool) -> Result<()> {
     if access.contains(Access::WRITE) {
         place.mount.permit_write()?;
+        if place.inode.is_immutable() {
+            return Err(Errno::EPERM);
+        }
     }
-    permit_to(&place.inode.attributes()?, name, access, who, is_admin)
+    let permitted = permit_to(&place.inode.permissions()?, name, access, who, is_admin);
+    // What keeps no attributes knows no bad names of them either.
+    if permitted == Err(Errno::EINVAL) && place.inode.attribute(name) == Err(Errno::EOPNOTSUPP) {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    permitted
 }
 
 /// The same of an attribute of what is nowhere, which has none: what is refused then.
@@ -40,13 +48,13 @@ pub fn permit_nowhere(found: &Attributes, name: &[u8], access: Access, who: &Ide
     if name.starts_with(b"security.") && found.kind != FileKind::Fifo {
         return Errno::EOPNOTSUPP;
     }
-    match permit_to(found, name, access, who, is_admin) {
+    match permit_to(&found.permissions(), name, access, who, is_admin) {
         Ok(()) | Err(Errno::EINVAL) => Errno::EOPNOTSUPP,
         Err(errno) => errno,
     }
 }
 
-fn permit_to(found: &Attributes, name: &[u8], access: Access, who: &Identity, is_admin: bool) -> Result<()> {
+fn permit_to(found: &Permissions, name: &[u8], access: Access, who: &Identity, is_admin: bool) -> Result<()> {
     let writes = access.contains(Access::WRITE);
     // What one may not see is not there.
     let refusal = if writes { Errno::EPERM } else { Errno::ENODATA };

@@ -149,8 +149,18 @@ impl Node {
                         break;
                     }
                 }
-                Err(errno) if done == 0 => return Err(errno),
-                Err(_) => break,
+                Err(errno) => {
+                    // The place was made before the bytes were asked for, as Linux' tmpfs does it since 6.16.
+                    if errno == Errno::EFAULT && self.through().is_none() {
+                        let mut pages = pages.lock();
+                        pages.note_write();
+                        pages.size = pages.size.max(at);
+                    }
+                    if done == 0 {
+                        return Err(errno);
+                    }
+                    break;
+                }
             }
         }
         if !below.is_empty() {

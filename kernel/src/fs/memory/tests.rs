@@ -17,6 +17,7 @@ use super::MemoryFs;
 use crate::error::{Errno, Result};
 use crate::vfs::{
     FileKind, Follow, FsContext, Identity, MountTable, New, OpenFile, OpenRequest, Quota, SliceSink, SliceSource,
+    Source,
 };
 
 /// Files in a tree, and open.
@@ -295,6 +296,29 @@ fn holes_are_zeros_and_take_no_frames() {
     assert_eq!(file.pread(&mut SliceSink::new(&mut bytes), 1 << 30), Ok(6));
     assert_eq!((bytes, world.machine.frames().used()), ([0; 6], before));
     assert_eq!(file.pwrite(&mut SliceSource::new(b"x"), i64::MAX), Err(Errno::EINVAL));
+}
+
+/// A program's buffer that is not there.
+struct Nowhere;
+
+impl Source for Nowhere {
+    fn remaining(&self) -> usize {
+        1
+    }
+
+    fn take(&mut self, _into: &mut [u8]) -> Result<usize> {
+        Err(Errno::EFAULT)
+    }
+}
+
+#[test]
+fn a_write_of_what_cannot_be_read_grows_a_file_up_to_its_place() {
+    let world = World::tmpfs();
+    let file = world.open("/f", OpenFlags::O_CREAT | OpenFlags::O_RDWR).expect("made");
+    assert_eq!(file.pwrite(&mut Nowhere, 5000), Err(Errno::EFAULT));
+    assert_eq!(file.attributes().map(|found| found.size), Ok(5000));
+    assert_eq!(file.pwrite(&mut Nowhere, 4), Err(Errno::EFAULT));
+    assert_eq!(file.attributes().map(|found| found.size), Ok(5000));
 }
 
 #[test]

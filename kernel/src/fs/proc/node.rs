@@ -11,7 +11,7 @@ use ostd::census::Presence;
 
 use super::{World, process, system};
 use crate::error::{Errno, Result};
-use crate::vfs::{Attributes, Block, Entry, File, FileKind, Inode, OpenFile, Path, Sink, Source};
+use crate::vfs::{Attributes, Block, Change, Entry, File, FileKind, Inode, OpenFile, Path, Permissions, Sink, Source};
 
 /// Whom a directory of `/proc` is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +115,20 @@ impl Node {
         Ok(Path::nameless(&mounts.root().mount, Nameless::inode(file)?))
     }
 
+    /// The process that it tells of.
+    fn owner(&self) -> Option<i32> {
+        match &self.what {
+            What::Process(whose)
+            | What::Of(whose, _)
+            | What::Descriptors(whose)
+            | What::Descriptor(whose, _)
+            | What::Facts(whose)
+            | What::Fact(whose, _) => Some(whose.pid),
+            What::Tasks(pid) => Some(*pid),
+            _ => None,
+        }
+    }
+
     fn ino(&self) -> u64 {
         // Stable numbers: what, and of whom.
         let (class, of): (u64, u64) = match &self.what {
@@ -168,27 +182,38 @@ impl Inode for Node {
         };
         let mut attributes = Attributes::anonymous(self.kind(), mode, self.ino());
         attributes.dev = self.world.dev;
-        let owner = match &self.what {
-            What::Process(whose)
-            | What::Of(whose, _)
-            | What::Descriptors(whose)
-            | What::Descriptor(whose, _)
-            | What::Facts(whose)
-            | What::Fact(whose, _) => Some(whose.pid),
-            What::Tasks(pid) => Some(*pid),
-            _ => None,
-        };
         if let What::Descriptors(whose) | What::Facts(whose) = &self.what {
             attributes.nlink = 2;
             if matches!(self.what, What::Descriptors(_)) {
                 attributes.size = self.thread(*whose)?.files().list().len() as u64;
             }
         }
-        if let Some(pid) = owner {
+        if let Some(pid) = self.owner() {
             let credentials = self.world.processes()?.find(pid).ok_or(Errno::ENOENT)?.credentials();
             (attributes.uid, attributes.gid) = (credentials.user.effective, credentials.group.effective);
         }
         Ok(attributes)
+    }
+
+    fn permissions(&self) -> Result<Permissions> {
+        let mut permissions = self.attributes()?.permissions();
+        // Its own descriptors are everybody's to look at, whoever the files of a process that changed belong to.
+        if let What::Descriptors(whose) = &self.what
+            && self.world.asker()?.process().pid() == whose.pid
+        {
+            permissions.mode = 0o777;
+        }
+        Ok(permissions)
+    }
+
+    fn is_immutable(&self) -> bool {
+        matches!(self.what, What::Process(_))
+    }
+
+    fn set_attributes(&self, change: &Change) -> Result<()> {
+        // What is a process's belongs to whom the process does: nothing else is remembered.
+        let forgets = self.owner().is_some() && !self.is_immutable();
+        if forgets && change.mode.is_none() { Ok(()) } else { Err(Errno::EPERM) }
     }
 
     fn identity(&self) -> (u64, u64) {
@@ -359,6 +384,15 @@ impl File for Opened {
 
     fn is_seekable(&self) -> bool {
         true
+    }
+
+    fn offset_max(&self) -> u64 {
+        // Only sequences go further than a file could be of old.
+        match &self.node.what {
+            What::Of(_, "auxv" | "cmdline") => i32::MAX as u64,
+            _ if self.node.kind() == FileKind::Directory => i32::MAX as u64,
+            _ => i64::MAX.cast_unsigned(),
+        }
     }
 
     fn is_written_at(&self) -> bool {

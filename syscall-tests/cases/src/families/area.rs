@@ -259,6 +259,10 @@ fn msync_goes_through_a_hole(sys: &dyn Sys) -> Outcome {
     sys.msync(at, PAGE, MsyncFlags::empty())?;
     sys.msync(at, PAGE, MsyncFlags::MS_INVALIDATE)?;
     assert_eq!(sys.msync(at, usize::MAX - PAGE, MsyncFlags::MS_SYNC), Err(Errno::ENOMEM));
+    // So much that the end lies before the beginning, before whether anything is locked.
+    sys.mlock(at, PAGE)?;
+    assert_eq!(sys.msync(at, PAGE, MsyncFlags::MS_INVALIDATE), Err(Errno::EBUSY));
+    assert_eq!(sys.msync(at, usize::MAX - PAGE, MsyncFlags::MS_INVALIDATE), Err(Errno::ENOMEM));
     Ok(())
 }
 

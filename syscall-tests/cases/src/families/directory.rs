@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use kernel_abi::flags::{DT_DIR, DT_LNK, DT_REG, OpenFlags, PipeFlags, RwFlags, Whence};
 use kernel_abi::structs::{Dirent64, FromBytes, Iovec, Stat, status_exited};
-use kernel_abi::{Calls, Errno, Fd, Mode, Result, Sys};
+use kernel_abi::{Calls, Errno, Fd, Gid, Mode, Result, Sys, Uid};
 
 use super::Outcome;
 use super::file::{create, open, read};
@@ -21,6 +21,7 @@ cases! { "directory":
     directories_by_descriptor, a_short_buffer_for_a_path, another_root, who_may_have_another_root, proc_is_listed,
     proc_takes_no_names, descriptors_are_for_their_owner, what_proc_tells_has_no_place_to_write,
     what_proc_tells_ends_where_it_ends, what_proc_tells_is_read_without_a_wish,
+    what_proc_tells_of_a_process_is_changed_in_vain, a_directory_of_proc_has_near_places, a_long_link_is_followed,
 }
 
 /// A line of a listing: name, type, and where the next one is.
@@ -305,6 +306,52 @@ fn what_proc_tells_ends_where_it_ends(sys: &dyn Sys) -> Outcome {
         assert_eq!(sys.lseek(file, 0, Whence::SEEK_END)?, 0, "{name}");
         assert_eq!(sys.lseek(file, 0, Whence::SEEK_DATA), Err(Errno::ENXIO), "{name}");
         assert_eq!(sys.lseek(file, 0, Whence::SEEK_HOLE), Err(Errno::ENXIO), "{name}");
+    }
+    Ok(())
+}
+
+/// Times and owner are taken and forgotten; who may do what stays.
+fn what_proc_tells_of_a_process_is_changed_in_vain(sys: &dyn Sys) -> Outcome {
+    let (user, group) = (Uid(sys.geteuid()? as u32), Gid(sys.getegid()? as u32));
+    for name in ["/proc/self/status", "/proc/self/fd", "/proc/self/task"] {
+        let path = sys.path(sys.page(), name);
+        sys.fchownat(Fd::CWD, path, user, group, 0)?;
+        sys.utimensat(Fd::CWD, path, 0, 0)?;
+        assert_eq!(sys.fchmodat(Fd::CWD, path, Mode(0o777)), Err(Errno::EPERM), "{name}");
+    }
+    // Its own descriptors are a process's to do with as it likes, though there is nothing to be done.
+    let path = sys.path(sys.page(), "/proc/self/fd");
+    sys.faccessat(Fd::CWD, path, 2)?;
+    let attribute = sys.path(sys.page() + 64, "user.a");
+    assert_eq!(sys.setxattr(path, attribute, sys.page(), 1, 0), Err(Errno::EOPNOTSUPP));
+    let none = sys.path(sys.page() + 128, "user.");
+    assert_eq!(sys.setxattr(path, none, sys.page(), 1, 0), Err(Errno::EOPNOTSUPP));
+    let path = sys.path(sys.page(), &format!("/proc/{}", sys.getpid()?));
+    assert_eq!(sys.fchownat(Fd::CWD, path, user, group, 0), Err(Errno::EPERM));
+    assert_eq!(sys.setxattr(path, attribute, sys.page(), 1, 0), Err(Errno::EPERM));
+    assert_eq!(sys.faccessat(Fd::CWD, path, 2), Err(Errno::EPERM));
+    Ok(())
+}
+
+fn a_directory_of_proc_has_near_places(sys: &dyn Sys) -> Outcome {
+    for name in ["/proc", "/proc/self/fd", "/proc/self/cmdline"] {
+        let file = open(sys, name, OpenFlags::O_RDONLY)?;
+        assert_eq!(sys.lseek(file, 0x7fff_ffff, Whence::SEEK_SET)?, 0x7fff_ffff, "{name}");
+        for whence in [Whence::SEEK_SET, Whence::SEEK_CUR, Whence::SEEK_END] {
+            assert_eq!(sys.lseek(file, 1_i64 << 31, whence), Err(Errno::EINVAL), "{name} {whence:?}");
+        }
+    }
+    let file = open(sys, "/proc/self/status", OpenFlags::O_RDONLY)?;
+    assert_eq!(sys.lseek(file, 1_i64 << 31, Whence::SEEK_SET)?, 1 << 31);
+    Ok(())
+}
+
+/// With what is behind its name it is longer than any path that is given.
+fn a_long_link_is_followed(sys: &dyn Sys) -> Outcome {
+    let link = sys.path(sys.page(), "link");
+    sys.symlinkat(sys.path(sys.page() + 0x1000, &"/".repeat(4095)), Fd::CWD, link)?;
+    for name in ["link", "link/", "link/.", "link/proc/self"] {
+        assert_eq!(sys.faccessat(Fd::CWD, sys.path(sys.page(), name), 0), Ok(0), "{name}");
     }
     Ok(())
 }

@@ -1,7 +1,11 @@
 //! Descriptors that are events: timers and signals.
 
-use kernel_abi::flags::{ClockId, EpollEvents, PollEvents, SigHow, SignalfdFlags, TimerfdFlags, TimerfdSettimeFlags};
-use kernel_abi::structs::{Itimerspec, PollFd, SignalfdSiginfo, Timespec, status_exited};
+use alloc::vec::Vec;
+
+use kernel_abi::flags::{
+    ClockId, EpollEvents, FlockOperation, PollEvents, SigHow, SignalfdFlags, TimerfdFlags, TimerfdSettimeFlags,
+};
+use kernel_abi::structs::{Itimerspec, PollFd, SignalfdSiginfo, Stat, Timespec, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Result, SigSet, Signal, Sys};
 
 use super::Outcome;
@@ -13,6 +17,7 @@ cases! { "event":
     an_absolute_time_that_is_past_rings_at_once, what_a_timer_refuses, a_timer_is_polled,
     a_signal_is_read, a_signal_that_is_not_blocked_is_not_read, a_reader_waits_for_a_signal,
     a_set_of_signals_is_changed, what_a_set_of_signals_refuses, a_child_reads_its_own_signals,
+    what_has_no_name_is_one_inode,
 }
 
 const MS: u64 = 1_000_000;
@@ -34,6 +39,20 @@ fn poll(sys: &dyn Sys, file: Fd, timeout_ns: u64) -> Result<PollEvents> {
     sys.store(timeout, &Timespec::from_ns(timeout_ns));
     sys.ppoll(files, 1, timeout, 0, 0)?;
     Ok(PollEvents::from_bits_retain(sys.load::<PollFd>(files).revents))
+}
+
+fn what_has_no_name_is_one_inode(sys: &dyn Sys) -> Outcome {
+    let files = [sys.eventfd2(0, 0)?, sys.eventfd2(0, 0)?, sys.epoll_create1(0)?].map(descriptor);
+    let mut found = Vec::new();
+    for file in [files[0], files[1], files[2], timer(sys)?] {
+        sys.fstat(file, sys.page())?;
+        let stat = Stat::decode(sys.arch(), &sys.bytes(sys.page(), Stat::size(sys.arch()))).expect("long enough");
+        found.push((stat.dev, stat.ino));
+    }
+    assert!(found.iter().all(|one| *one == found[0]), "{found:?}");
+    sys.flock(files[0], FlockOperation::LOCK_EX | FlockOperation::LOCK_NB)?;
+    assert_eq!(sys.flock(files[1], FlockOperation::LOCK_EX | FlockOperation::LOCK_NB), Err(Errno::EAGAIN));
+    Ok(())
 }
 
 fn a_timer_counts_its_rings(sys: &dyn Sys) -> Outcome {

@@ -129,6 +129,9 @@ fn what_a_temporary_file_refuses(sys: &dyn Sys) -> Outcome {
     create(sys, "file")?;
     assert_eq!(temporary(sys, ".", OpenFlags::O_RDONLY), Err(Errno::EINVAL));
     assert_eq!(temporary(sys, "file", OpenFlags::O_RDWR), Err(Errno::ENOTDIR));
+    sys.symlinkat(sys.path(sys.page(), "."), Fd::CWD, sys.path(sys.page() + 64, "link"))?;
+    assert_eq!(temporary(sys, "link", OpenFlags::O_RDWR | OpenFlags::O_NOFOLLOW), Err(Errno::ENOTDIR));
+    temporary(sys, "link", OpenFlags::O_RDWR)?;
     assert_eq!(temporary(sys, "missing", OpenFlags::O_RDWR), Err(Errno::ENOENT));
     assert_eq!(temporary(sys, ".", OpenFlags::O_RDWR | OpenFlags::O_CREAT), Err(Errno::EINVAL));
     Ok(())

@@ -192,6 +192,9 @@ fn what_sendfile_refuses(sys: &dyn Sys) -> Outcome {
     assert_eq!(sys.sendfile(appending, from, 0, 1), Err(Errno::EINVAL));
     let [reader, _writer] = pipe(sys, PipeFlags::O_NONBLOCK)?;
     let offset = sys.store(sys.page() + 64, &0_i64);
+    assert_eq!(sys.sendfile(to, reader, 0, 0), Err(Errno::EINVAL));
+    let [_reader, writer] = pipe(sys, PipeFlags::O_NONBLOCK)?;
+    assert_eq!((sys.sendfile(writer, reader, 0, 0), sys.sendfile(writer, reader, 0, 1)), (Ok(0), Err(Errno::EINVAL)));
     assert_eq!(sys.sendfile(to, reader, offset, 1), Err(Errno::ESPIPE));
     let directory = open(sys, ".", OpenFlags::O_RDONLY)?;
     assert_eq!(sys.sendfile(to, directory, 0, 1), Err(Errno::EINVAL));
