@@ -64,6 +64,17 @@ impl Drop for Writer {
     }
 }
 
+impl Drop for Mount {
+    /// One after the other, as places do: each mount may be the last that uses the one it is in.
+    fn drop(&mut self) {
+        let mut at = self.at.take();
+        while let Some(Path { mount, inode, found }) = at {
+            drop((inode, found));
+            at = Arc::into_inner(mount).and_then(|mut mount| mount.at.take());
+        }
+    }
+}
+
 impl Mount {
     fn new(
         id: u64,
@@ -235,8 +246,9 @@ impl MountTable {
     /// A mount of the same file system that begins at `root`.
     fn another(mount: &Arc<Mount>, root: &Arc<dyn Inode>) -> Mount {
         let flags = mount.use_of.lock().flags;
-        let another = Mount::new(0, Arc::clone(&mount.fs), Arc::clone(root), None, flags, &mount.source);
-        Mount { is_read_only: Arc::clone(&mount.is_read_only), ..another }
+        let mut another = Mount::new(0, Arc::clone(&mount.fs), Arc::clone(root), None, flags, &mount.source);
+        another.is_read_only = Arc::clone(&mount.is_read_only);
+        another
     }
 
     /// MS_REMOUNT: EBUSY where nothing is to be written any more and somebody may.
@@ -259,7 +271,7 @@ impl MountTable {
         Ok(())
     }
 
-    fn add(&self, mount: Mount, at: &Path) -> Result<Arc<Mount>> {
+    fn add(&self, mut mount: Mount, at: &Path) -> Result<Arc<Mount>> {
         let root = &mount.root;
         if (root.kind() == FileKind::Directory) != (at.inode.kind() == FileKind::Directory) {
             return Err(Errno::ENOTDIR);
@@ -270,7 +282,8 @@ impl MountTable {
             *next - 1
         };
         let at = self.covered(at.clone());
-        let mount = Arc::new(Mount { id, at: Some(at), ..mount });
+        (mount.id, mount.at) = (id, Some(at));
+        let mount = Arc::new(mount);
         let mut mounts = self.mounts.lock();
         if mounts.len() >= MOUNTS_MAX {
             return Err(Errno::ENOSPC);

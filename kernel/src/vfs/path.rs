@@ -18,12 +18,22 @@ pub struct Path {
     pub mount: Arc<Mount>,
     /// The file.
     pub inode: Arc<dyn Inode>,
-    found: Option<Arc<Found>>,
+    pub(super) found: Option<Arc<Found>>,
 }
 
-struct Found {
+pub(super) struct Found {
     parent: Path,
     name: Vec<u8>,
+}
+
+impl Drop for Found {
+    /// One after the other: a place may lie deeper than the stack is for each to end within the end of the next.
+    fn drop(&mut self) {
+        let mut above = self.parent.found.take();
+        while let Some(mut found) = above.and_then(Arc::into_inner) {
+            above = found.parent.found.take();
+        }
+    }
 }
 
 impl Path {

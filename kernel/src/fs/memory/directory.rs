@@ -3,11 +3,12 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::mem;
 
 use ostd::device::FolderAttributes;
 
 use super::lower::Lower;
-use super::node::Node;
+use super::node::{Body, Node};
 use crate::error::{Errno, Result};
 use crate::vfs::{Entry, FileKind, Location};
 
@@ -25,6 +26,30 @@ pub(super) struct Directory {
     pub(super) is_changed: bool,
     /// What the directory below looked like when its names were read.
     listed: Option<Listed>,
+}
+
+impl Drop for Directory {
+    /// One after the other: a tree may be deeper than the stack is for each directory to end within the one above.
+    fn drop(&mut self) {
+        let mut left = Vec::new();
+        let later = |left: &mut Vec<_>, slots: &mut BTreeMap<Vec<u8>, Slot>| {
+            if !slots.is_empty() {
+                left.push(mem::take(slots));
+            }
+        };
+        later(&mut left, &mut self.slots);
+        while let Some(slots) = left.pop() {
+            let gone = slots.into_values().filter_map(|slot| match slot {
+                Slot::Node(node, ..) => Arc::into_inner(node),
+                Slot::Below { .. } | Slot::Whiteout => None,
+            });
+            for mut node in gone {
+                if let Body::Directory(directory) = &mut node.body {
+                    later(&mut left, &mut directory.get_mut().slots);
+                }
+            }
+        }
+    }
 }
 
 type Listed = ((i64, u32), (i64, u32), u64);

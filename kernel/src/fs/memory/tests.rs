@@ -116,8 +116,12 @@ struct World {
 
 impl World {
     fn tmpfs() -> Self {
+        Self::tmpfs_of(INODES_MAX)
+    }
+
+    fn tmpfs_of(inodes_max: u64) -> Self {
         let machine = machine();
-        let tree = MemoryFs::new(&machine, &Quota::new(INODES_MAX), 1, 0o755);
+        let tree = MemoryFs::new(&machine, &Quota::new(inodes_max), 1, 0o755);
         Self { fs: FsContext::new(&MountTable::new(tree, b"tmpfs", OPEN_FILES_MAX)), machine, who: Identity::root() }
     }
 
@@ -296,6 +300,18 @@ fn holes_are_zeros_and_take_no_frames() {
     assert_eq!(file.pread(&mut SliceSink::new(&mut bytes), 1 << 30), Ok(6));
     assert_eq!((bytes, world.machine.frames().used()), ([0; 6], before));
     assert_eq!(file.pwrite(&mut SliceSource::new(b"x"), i64::MAX), Err(Errno::EINVAL));
+}
+
+#[test]
+fn a_tree_that_is_deeper_than_the_stack_ends() {
+    let world = World::tmpfs_of(100_000);
+    let mut here = world.fs.resolve(None, b"/", Follow::Yes, &world.who).expect("the root");
+    for _ in 0..50_000 {
+        assert_eq!(world.fs.make(Some(&here), b"d", New::Directory, 0o755, &world.who), Ok(()));
+        here = world.fs.resolve(Some(&here), b"d", Follow::Yes, &world.who).expect("made");
+    }
+    drop(here);
+    drop(world);
 }
 
 /// A program's buffer that is not there.

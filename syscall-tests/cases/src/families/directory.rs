@@ -6,7 +6,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use kernel_abi::flags::{DT_DIR, DT_LNK, DT_REG, OpenFlags, PipeFlags, RwFlags, Whence};
+use kernel_abi::flags::{AtFlags, DT_DIR, DT_LNK, DT_REG, OpenFlags, PipeFlags, RwFlags, Whence};
 use kernel_abi::structs::{Dirent64, FromBytes, Iovec, Stat, status_exited};
 use kernel_abi::{Calls, Errno, Fd, Gid, Mode, Result, Sys, Uid};
 
@@ -22,6 +22,7 @@ cases! { "directory":
     proc_takes_no_names, descriptors_are_for_their_owner, what_proc_tells_has_no_place_to_write,
     what_proc_tells_ends_where_it_ends, what_proc_tells_is_read_without_a_wish,
     what_proc_tells_of_a_process_is_changed_in_vain, a_directory_of_proc_has_near_places, a_long_link_is_followed,
+    a_tree_may_be_deep,
 }
 
 /// A line of a listing: name, type, and where the next one is.
@@ -343,6 +344,32 @@ fn a_directory_of_proc_has_near_places(sys: &dyn Sys) -> Outcome {
     }
     let file = open(sys, "/proc/self/status", OpenFlags::O_RDONLY)?;
     assert_eq!(sys.lseek(file, 1_i64 << 31, Whence::SEEK_SET)?, 1 << 31);
+    Ok(())
+}
+
+/// Whoever comes back from the bottom leaves thousands of places at once.
+fn a_tree_may_be_deep(sys: &dyn Sys) -> Outcome {
+    const DEPTH: usize = 2000;
+    let top = open(sys, ".", OpenFlags::O_RDONLY)?;
+    let (name, above) = (sys.path(sys.page(), "d"), sys.path(sys.page() + 64, ".."));
+    for _ in 0..DEPTH {
+        sys.mkdirat(Fd::CWD, name, Mode(0o755))?;
+        sys.chdir(name)?;
+    }
+    let bottom = open(sys, ".", OpenFlags::O_RDONLY)?;
+    sys.fchdir(top)?;
+    sys.close(bottom)?;
+    for _ in 0..DEPTH {
+        sys.chdir(name)?;
+    }
+    sys.fchdir(top)?;
+    for _ in 0..DEPTH {
+        sys.chdir(name)?;
+    }
+    for _ in 0..DEPTH {
+        sys.chdir(above)?;
+        sys.unlinkat(Fd::CWD, name, AtFlags::AT_REMOVEDIR)?;
+    }
     Ok(())
 }
 
