@@ -43,7 +43,7 @@ use crate::vfs::{
 };
 
 pub use end::{Booted, Leaks, Report};
-use limits::{Limits, open_files_max};
+use limits::{Limits, open_files};
 
 /// Device numbers that stat(2) shows for the mounts a kernel begins with.
 const ROOT_DEV: u64 = 0x20;
@@ -180,7 +180,7 @@ impl Kernel {
     pub fn boot(machine: Machine, boot: Boot) -> Result<Booted> {
         machine.set_scheduler(Arc::new(RoundRobin::new(&machine)));
         let console = Self::console(&machine, &boot.stdio)?;
-        let limits = Limits::of(machine.frames().total());
+        let limits = Limits::of(&machine);
         let (mounts, consoles) = Self::mount(&machine, limits.inodes(), &boot, console.as_ref())?;
         let stdio = Self::streams(&machine, &boot.stdio, console.as_ref(), &mounts)?;
         let nothing = AddressSpace::new(&machine)?;
@@ -191,7 +191,7 @@ impl Kernel {
         let kernel = Booted::new(|kernel| Self {
             clock: Clock::new(&machine),
             futexes: Arc::new(FutexTable::new()),
-            locks: LockTable::default(),
+            locks: LockTable::new(&machine),
             nameless: NamelessFiles::new(&machine, limits.inodes(), NAMELESS_DEV),
             limits,
             mounts,
@@ -380,7 +380,7 @@ impl Kernel {
         if !matches!(root, Root::Folder(_)) {
             top.make_place(b"tmp", 0o1777)?;
         }
-        let mounts = MountTable::new(top, b"root", open_files_max(machine.frames().total()));
+        let mounts = MountTable::new(top, b"root", open_files(machine));
         let fifos = Fifos::new(machine);
         let devices = DeviceTable::new(machine, Box::new(move |node, flags| fifos.open(node, flags)));
         devices.add(dev::TTY, Box::new(|_| own_terminal()));

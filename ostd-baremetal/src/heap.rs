@@ -13,6 +13,9 @@ use crate::lock::RawSpin;
 /// Bytes of heap until the machine's memory is known.
 const HEAP_LEN: usize = 1 << 20;
 
+/// One byte in so many is kept for what the kernel needs on its way.
+const RESERVE: usize = 8;
+
 /// One of the metal image's few statics (DESIGN: allocator, boot cell, emergency console).
 #[global_allocator]
 static HEAP: TalcLock<RawSpin, Claim> = {
@@ -29,4 +32,11 @@ pub(crate) unsafe fn add(memory: &Range<usize>) {
     // SAFETY: the caller's promise; the source does not mind being helped.
     let claimed = unsafe { HEAP.lock().claim(window(Paddr::new(memory.start)), memory.len()) };
     assert!(claimed.is_some(), "the heap takes any memory of more than a few words");
+}
+
+/// Bytes that are left beyond the reserve.
+pub(crate) fn room() -> usize {
+    let heap = HEAP.lock();
+    let counters = heap.counters();
+    counters.available_bytes.saturating_sub(counters.claimed_bytes / RESERVE)
 }

@@ -295,6 +295,10 @@ unsafe impl Hal for Baremetal {
         context::is_running()
     }
 
+    fn heap_room(&self) -> usize {
+        heap::room()
+    }
+
     fn monotonic_ns(&self) -> u64 {
         arch::monotonic_ns()
     }

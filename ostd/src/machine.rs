@@ -188,6 +188,12 @@ impl Machine {
         crate::frame::Frames(&self.0)
     }
 
+    /// Bytes of the kernel's heap that are left for objects that programs ask for. What the kernel needs on its way is
+    /// kept back: its own allocations do not fail.
+    pub fn heap_room(&self) -> usize {
+        self.0.backend.heap_room()
+    }
+
     /// Fills `out` with random bytes, from the seed on a deterministic machine.
     pub fn entropy(&self, out: &mut [u8]) {
         self.0.backend.entropy(out);

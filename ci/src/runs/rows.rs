@@ -95,6 +95,20 @@ const MEMORY: &[Row] = &[
         status: 0,
     },
     Row {
+        name: "names_that_fill_the_heap_are_an_error",
+        script: "P=$(printf '%0240d' 0); mkdir q; cd q; i=1
+while seq $i $((i + 199)) | sed \"s/^/$P/\" | xargs mkdir 2>/dev/null; do i=$((i + 200)); done; [ $i -gt 2000 ] && echo many
+cd ..; rm -r q; ls; echo x >f; cat f",
+        output: "many\nx\n",
+        status: 0,
+    },
+    Row {
+        name: "a_table_of_descriptors_that_does_not_fit_is_an_error",
+        script: "bash -c 'ulimit -n 1048576; eval \"exec 1000000>&1\"; echo $?; echo still here' 2>/dev/null",
+        output: "1\nstill here\n",
+        status: 0,
+    },
+    Row {
         name: "a_file_that_fills_memory_is_an_error",
         script: "dd if=/dev/zero of=f bs=1M 2>/dev/null; echo $?; rm f; echo x >f; cat f",
         output: "1\nx\n",

@@ -2,15 +2,15 @@
 
 use alloc::sync::Arc;
 
-use ostd::PAGE_SIZE;
+use ostd::{Machine, PAGE_SIZE};
 
 use super::Kernel;
 use crate::vfs::Quota;
 
 /// Open files: on Linux one for each ten KiB of memory, and never less than `NR_FILE`.
-pub(super) fn open_files_max(frames: usize) -> u64 {
+pub(super) fn open_files(machine: &Machine) -> Arc<Quota> {
     const NR_FILE: u64 = 8192;
-    (frames as u64 * 4 / 10).max(NR_FILE)
+    Quota::on_heap_of(machine, (machine.frames().total() as u64 * 4 / 10).max(NR_FILE), 0)
 }
 
 /// Counts of what no other room has a root for.
@@ -21,11 +21,16 @@ pub(super) struct Limits {
 
 impl Limits {
     /// For a machine with this much memory.
-    pub(super) fn of(frames: usize) -> Self {
+    pub(super) fn of(machine: &Machine) -> Self {
         /// What Linux thinks a watch takes.
-        const WATCH_LEN: u64 = 160;
-        let frames = frames as u64;
-        Self { inodes: Quota::new(frames / 2), watches: Quota::new(frames * PAGE_SIZE as u64 / 25 / WATCH_LEN) }
+        const WATCH_LEN: usize = 160;
+        let frames = machine.frames().total();
+        let watches = frames * PAGE_SIZE / 25 / WATCH_LEN;
+        Self {
+            // Where they fill the heap, they can be removed: that takes open files, and programs.
+            inodes: Quota::on_heap_of(machine, frames as u64 / 2, machine.heap_room() / 8),
+            watches: Quota::on_heap_of(machine, watches as u64, 0),
+        }
     }
 
     /// Files in memory: tmpfs's default of `nr_inodes`, here for all its mounts together.

@@ -7,7 +7,7 @@ use ostd::user::{Access, PageFault};
 use ostd::{PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, Result};
-use crate::mm::{AREAS_MAX, AddressSpace, Area, Hints, Lock, Prot, Refusal, Source};
+use crate::mm::{AddressSpace, Area, Hints, Lock, Prot, Refusal, Source};
 
 /// Advice that means something here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl AddressSpace {
         }
         let mut state = self.state.lock();
         let is_said = matches!(advice, Advice::Inherit(_) | Advice::Wipe(_) | Advice::Hint(..));
-        if is_said && state.areas.len() + state.areas.splits(at, end) > AREAS_MAX {
+        if is_said && !self.has_room(&state, state.areas.splits(at, end)) {
             return Err(Errno::EAGAIN);
         }
         let whole = state.areas.covers(at, end);

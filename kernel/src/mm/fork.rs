@@ -15,6 +15,10 @@ impl AddressSpace {
         let child = Self::new(self.machine())?;
         child.relief.lock().clone_from(&self.relief.lock());
         let state = self.state.lock();
+        // As many nodes of a tree as areas, and none is full.
+        if state.areas.len() * size_of::<Area>() * 2 > self.machine().heap_room() {
+            return Err(Errno::ENOMEM);
+        }
         {
             // Two of one rank: nobody knows of the child yet, so this waits for nobody.
             let mut theirs = child.state.try_lock().ok_or(Errno::EAGAIN)?;

@@ -4,7 +4,7 @@ use ostd::PAGE_SIZE;
 
 use crate::error::{Errno, Result};
 use crate::mm::space::State;
-use crate::mm::{AddressSpace, Area, Lock, Place, Prot};
+use crate::mm::{AREAS_MAX, AddressSpace, Area, Lock, Place, Prot};
 
 /// A program's own limits; lengths are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,11 @@ impl AddressSpace {
     pub(super) fn allow_execution(&self, state: &State, old: Prot, new: Prot) -> Result<()> {
         let gains = new.contains(Prot::EXECUTE) && (new.contains(Prot::WRITE) || !old.contains(Prot::EXECUTE));
         if state.limits.no_exec_gain && gains { Err(Errno::EACCES) } else { Ok(()) }
+    }
+
+    /// Whether there may be `more` areas.
+    pub(super) fn has_room(&self, state: &State, more: usize) -> bool {
+        more == 0 || (state.areas.len() + more <= AREAS_MAX && self.machine().heap_room() > 0)
     }
 
     /// Refuses with ENOMEM to promise memory that the machine does not have in all (`vm.overcommit_memory` 0).

@@ -7,7 +7,7 @@ use ostd::user::Access;
 
 use crate::error::{Errno, Result};
 use crate::mm::space::State;
-use crate::mm::{AREAS_MAX, AddressSpace, Area, Prot};
+use crate::mm::{AddressSpace, Area, Prot};
 
 /// Whether an area's pages stay in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -46,7 +46,7 @@ impl AddressSpace {
         if end == start {
             return Ok(());
         }
-        if state.areas.len() + state.areas.splits(start, end) > AREAS_MAX {
+        if !self.has_room(&state, state.areas.splits(start, end)) {
             return Err(Errno::ENOMEM);
         }
         let reached = set(&mut state, start, end, how);

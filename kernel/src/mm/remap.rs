@@ -6,7 +6,7 @@ use ostd::{PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, OrErrno, Result};
 use crate::mm::space::{FLOOR, State};
-use crate::mm::{AREAS_MAX, AddressSpace, Area, Lock, Place, Source};
+use crate::mm::{AddressSpace, Area, Lock, Place, Source};
 
 /// Where a mapping goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl AddressSpace {
         let mut removed = Vec::new();
         let mut state = self.state.lock();
         match how {
-            Move::To(_) | Move::Near(_) if state.areas.len() + 5 >= AREAS_MAX => Err(Errno::ENOMEM),
+            Move::To(_) | Move::Near(_) if !self.has_room(&state, 6) => Err(Errno::ENOMEM),
             Move::To(new) if old_len == new_len => self.move_all(&mut state, &mut removed, &wish, new),
             Move::To(_) | Move::Near(_) => self.move_one(&mut state, &mut removed, &wish),
             Move::Never | Move::Anywhere => self.resize(&mut state, &mut removed, &wish),
@@ -112,7 +112,7 @@ impl AddressSpace {
             state.areas.insert(beginning_at(&area, old_end, old_end, new_end - old_end));
             return Ok(old);
         }
-        if how == Move::Never || state.areas.len() + 3 >= AREAS_MAX {
+        if how == Move::Never || !self.has_room(state, 4) {
             return Err(Errno::ENOMEM);
         }
         let new = self.place(state, Place::Hint(0), new_len)?;

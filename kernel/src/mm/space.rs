@@ -12,9 +12,7 @@ use ostd::vm::{PageFlags, VmSpace};
 use ostd::{Machine, PAGE_SIZE, Vaddr};
 
 use crate::error::{Errno, OrErrno, Result};
-use crate::mm::{
-    AREAS_MAX, Area, AreaInfo, Areas, Hints, Label, Lock, MemoryLimits, Place, Prot, SharedMemory, Sharing, Source,
-};
+use crate::mm::{Area, AreaInfo, Areas, Hints, Label, Lock, MemoryLimits, Place, Prot, SharedMemory, Sharing, Source};
 
 /// What lies between the highest address and the highest mapping that a program did not place: the stack's room. It is more
 /// than a transfer moves, so that a buffer in that mapping may be said to be as long as any, as it may on Linux.
@@ -200,7 +198,7 @@ impl AddressSpace {
         let mut state = self.state.lock();
         self.allow_execution(&state, wish.prot, wish.prot)?;
         let start = self.settle(&mut state, wish.at, len, wish.lock)?;
-        if state.areas.len() + state.areas.splits(start, start + len) >= AREAS_MAX {
+        if !self.has_room(&state, state.areas.splits(start, start + len) + 1) {
             return Err(Errno::ENOMEM);
         }
         let lock = if wish.lock == Lock::None { state.lock_future } else { wish.lock };
@@ -247,7 +245,7 @@ impl AddressSpace {
             return Err(Errno::EINVAL);
         }
         let mut state = self.state.lock();
-        if state.areas.len() + state.areas.splits(at, end) > AREAS_MAX {
+        if !self.has_room(&state, state.areas.splits(at, end)) {
             return Err(Errno::ENOMEM);
         }
         let removed = self.cut(&mut state, at, end);
@@ -267,7 +265,7 @@ impl AddressSpace {
         let len = len.checked_next_multiple_of(PAGE_SIZE).ok_or(Errno::ENOMEM)?;
         let end = at.checked_add(len).filter(|end| *end <= self.end()).ok_or(Errno::ENOMEM)?;
         let mut state = self.state.lock();
-        if state.areas.len() + state.areas.splits(at, end) > AREAS_MAX {
+        if !self.has_room(&state, state.areas.splits(at, end)) {
             return Err(Errno::ENOMEM);
         }
         let mut next = at;
@@ -344,7 +342,7 @@ impl AddressSpace {
         let (old_end, new_end) = (old.next_multiple_of(PAGE_SIZE), new.next_multiple_of(PAGE_SIZE));
         if new_end > old_end {
             // One page above stays free, so that the heap does not run into what is there.
-            if state.areas.overlaps(old_end, new_end + PAGE_SIZE) || state.areas.len() >= AREAS_MAX {
+            if state.areas.overlaps(old_end, new_end + PAGE_SIZE) || !self.has_room(&state, 1) {
                 return old;
             }
             let area = Area {

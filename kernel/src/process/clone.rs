@@ -87,7 +87,7 @@ impl Thread {
         let tid = processes.next_pid(&credentials, self.process.limit(Resource::RLIMIT_NPROC))?;
         let shares = |flag| flags.contains(flag);
         let space = if shares(CloneFlags::CLONE_VM) { self.space() } else { self.space().fork()? };
-        let files = if shares(CloneFlags::CLONE_FILES) { self.files() } else { self.files().fork() };
+        let files = if shares(CloneFlags::CLONE_FILES) { self.files() } else { self.files().fork()? };
         let fs = if shares(CloneFlags::CLONE_FS) { self.fs() } else { self.fs().fork() };
         let is_process = !shares(CloneFlags::CLONE_THREAD);
         let process =

@@ -466,7 +466,7 @@ pub(super) fn close_range(cx: &mut Context<'_>, first: u32, last: u32, flags: Cl
     }
     let mut files = cx.files();
     if flags.contains(CloseRangeFlags::CLOSE_RANGE_UNSHARE) && Arc::strong_count(&files) > 2 {
-        files = files.fork();
+        files = files.fork()?;
         cx.thread.set_files(Arc::clone(&files));
     }
     if flags.contains(CloseRangeFlags::CLOSE_RANGE_CLOEXEC) {

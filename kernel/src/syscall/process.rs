@@ -201,7 +201,10 @@ pub(super) fn execveat(
         (Executable::open(&fs, &credentials, at.as_ref(), &name, follow)?, name)
     };
     let (argv, envp) = (pointers(cx, argv)?, pointers(cx, envp)?);
-    let mut budget = Budget::new(cx.process().memory_limits().stack, argv.len().max(1) + envp.len())?;
+    let mut budget = Budget::new(
+        cx.process().memory_limits().stack.min(cx.kernel.machine().heap_room()),
+        argv.len().max(1) + envp.len(),
+    )?;
     budget.take(&path)?;
     let envp = strings(cx, &envp, &mut budget)?;
     let argv = strings(cx, &argv, &mut budget)?;

@@ -48,10 +48,16 @@ impl FdTable {
         Arc::new(Self { slots: Mutex::ranked(super::DESCRIPTORS, Vec::new()), locked: SpinLock::default() })
     }
 
-    /// A copy with the same open files.
-    pub fn fork(&self) -> Arc<Self> {
-        let slots = self.slots.lock().clone();
-        Arc::new(Self { slots: Mutex::ranked(super::DESCRIPTORS, slots), locked: SpinLock::default() })
+    /// A copy with the same open files; ENOMEM.
+    pub fn fork(&self) -> Result<Arc<Self>> {
+        let slots = {
+            let ours = self.slots.lock();
+            let mut slots = Vec::new();
+            slots.try_reserve_exact(ours.len()).map_err(|_| Errno::ENOMEM)?;
+            slots.extend_from_slice(&ours);
+            slots
+        };
+        Ok(Arc::new(Self { slots: Mutex::ranked(super::DESCRIPTORS, slots), locked: SpinLock::default() }))
     }
 
     /// The open file; EBADF also for one opened by O_PATH, which most calls refuse.
@@ -79,7 +85,7 @@ impl FdTable {
             return Err(Errno::EMFILE);
         }
         if at >= slots.len() {
-            slots.resize(at + 1, None);
+            grow(&mut slots, at + 1)?;
         }
         slots[at] = Some(Slot { file, close });
         Ok(at as i32)
@@ -98,7 +104,7 @@ impl FdTable {
         let at = u32::try_from(fd).ok().filter(|fd| *fd < DESCRIPTORS_MAX).ok_or(Errno::EBADF)? as usize;
         let mut slots = self.slots.lock();
         if at >= slots.len() {
-            slots.resize(at + 1, None);
+            grow(&mut slots, at + 1)?;
         }
         let old = slots[at].replace(Slot { file, close });
         drop(slots);
@@ -228,6 +234,13 @@ impl FdTable {
         let open = slots.iter().enumerate();
         open.filter_map(|(fd, slot)| slot.as_ref().map(|slot| (fd as i32, Arc::clone(&slot.file)))).collect()
     }
+}
+
+/// A table may be longer than the heap has room for: ENOMEM.
+fn grow(slots: &mut Vec<Option<Slot>>, len: usize) -> Result<()> {
+    slots.try_reserve(len - slots.len()).map_err(|_| Errno::ENOMEM)?;
+    slots.resize(len, None);
+    Ok(())
 }
 
 impl Drop for FdTable {

@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
+use ostd::Machine;
 use ostd::sync::{Sleep, SpinLock, WaitQueue};
 
 use super::file::Block;
@@ -187,9 +188,11 @@ pub struct LockTable {
     room: Arc<Quota>,
 }
 
-impl Default for LockTable {
-    fn default() -> Self {
-        Self { files: SpinLock::default(), waiting: SpinLock::default(), room: Quota::new(RECORDS_MAX_OF_ALL) }
+impl LockTable {
+    /// Nothing is locked.
+    pub fn new(machine: &Machine) -> Self {
+        let room = Quota::on_heap_of(machine, RECORDS_MAX_OF_ALL, 0);
+        Self { files: SpinLock::default(), waiting: SpinLock::default(), room }
     }
 }
 

@@ -166,8 +166,8 @@ pub struct MountTable {
 }
 
 impl MountTable {
-    /// With `fs` as the root, and at most `open_files_max` open files.
-    pub fn new(fs: Arc<dyn FileSystem>, source: &[u8], open_files_max: u64) -> Arc<Self> {
+    /// With `fs` as the root, and room for `open_files`.
+    pub fn new(fs: Arc<dyn FileSystem>, source: &[u8], open_files: Arc<Quota>) -> Arc<Self> {
         let root = fs.root();
         let first = Mount::new(1, fs, root, None, 0, source);
         Arc::new(Self {
@@ -175,7 +175,7 @@ impl MountTable {
             next_id: Mutex::ranked(super::LAST, 2),
             devices: Mutex::ranked(super::LAST, None),
             renames: Mutex::ranked(super::RENAMES, ()),
-            open_files: Quota::new(open_files_max),
+            open_files,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use ostd::Machine;
 use ostd::sync::atomic::AtomicU64;
 
 /// A number of objects that is not exceeded.
@@ -9,6 +10,8 @@ use ostd::sync::atomic::AtomicU64;
 pub struct Quota {
     used: AtomicU64,
     max: u64,
+    /// Whose heap they live on, and bytes of it that they leave to others.
+    heap: Option<(Machine, usize)>,
 }
 
 /// The right to one object, a field of it: given back when the object goes.
@@ -18,7 +21,13 @@ pub struct Share(Arc<Quota>);
 impl Quota {
     /// Room for `max`.
     pub fn new(max: u64) -> Arc<Self> {
-        Arc::new(Self { used: AtomicU64::new(0), max })
+        Arc::new(Self { used: AtomicU64::new(0), max, heap: None })
+    }
+
+    /// Room for `max` as long as the machine's heap has more than `kept` bytes for programs: objects of all kinds share
+    /// it, some are large, and what stays when its maker is gone leaves some to what does not.
+    pub fn on_heap_of(machine: &Machine, max: u64, kept: usize) -> Arc<Self> {
+        Arc::new(Self { used: AtomicU64::new(0), max, heap: Some((machine.clone(), kept)) })
     }
 
     /// Room for one more, if there is any.
@@ -26,7 +35,8 @@ impl Quota {
         // The share gives back what was taken beyond the end.
         let before = self.used.fetch_add(1);
         let share = Share(Arc::clone(self));
-        (before < self.max).then_some(share)
+        let is_short = self.heap.as_ref().is_some_and(|(machine, kept)| machine.heap_room() <= *kept);
+        (before < self.max && !is_short).then_some(share)
     }
 
     /// How many there are.

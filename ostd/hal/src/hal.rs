@@ -295,6 +295,14 @@ pub unsafe trait Hal: Send + Sync + Sized + 'static {
         false
     }
 
+    // ---- heap ----
+
+    /// Bytes of heap that are left for what programs ask for; what the kernel needs on its way is kept back. No end on
+    /// machines whose heap is the host's.
+    fn heap_room(&self) -> usize {
+        usize::MAX
+    }
+
     // ---- time ----
 
     /// Nanoseconds since the machine started.

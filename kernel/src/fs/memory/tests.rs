@@ -122,7 +122,11 @@ impl World {
     fn tmpfs_of(inodes_max: u64) -> Self {
         let machine = machine();
         let tree = MemoryFs::new(&machine, &Quota::new(inodes_max), 1, 0o755);
-        Self { fs: FsContext::new(&MountTable::new(tree, b"tmpfs", OPEN_FILES_MAX)), machine, who: Identity::root() }
+        Self {
+            fs: FsContext::new(&MountTable::new(tree, b"tmpfs", Quota::new(OPEN_FILES_MAX))),
+            machine,
+            who: Identity::root(),
+        }
     }
 
     fn overlay(folder: &Arc<Folder>) -> Self {
@@ -132,7 +136,11 @@ impl World {
     fn over(folder: Arc<dyn SharedFolder>) -> Self {
         let machine = machine();
         let tree = MemoryFs::over(&machine, &Quota::new(INODES_MAX), 1, &folder).expect("a root");
-        Self { fs: FsContext::new(&MountTable::new(tree, b"host", OPEN_FILES_MAX)), machine, who: Identity::root() }
+        Self {
+            fs: FsContext::new(&MountTable::new(tree, b"host", Quota::new(OPEN_FILES_MAX))),
+            machine,
+            who: Identity::root(),
+        }
     }
 
     fn open(&self, path: &str, flags: OpenFlags) -> Result<Arc<OpenFile>> {

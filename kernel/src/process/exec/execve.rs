@@ -42,7 +42,11 @@ impl Thread {
         let files = self.files();
         // Only a child of vfork(2) still shares; who does not keeps its table, and the locks on files that go with it.
         if Arc::strong_count(&files) > 2 {
-            self.set_files(files.fork());
+            match files.fork() {
+                Ok(own) => self.set_files(own),
+                // There is no way back.
+                Err(_) => process.begin_exit(status_signaled(Signal::SIGKILL.number(), false)),
+            }
         }
         drop(files);
         self.files().take_close_on_exec();
